@@ -1,0 +1,1 @@
+//! SO_PEERGROUPS.

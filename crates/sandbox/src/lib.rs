@@ -1,0 +1,1 @@
+//! An embedded AWS KMS that enforces grants.

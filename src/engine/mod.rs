@@ -1,0 +1,51 @@
+//! The engine: one thread that makes, keeps and ends leases. Commands come in by a channel; nothing calls upward.
+
+use tokio::sync::oneshot;
+
+use crate::fault::Fault;
+use crate::wire;
+
+/// Who asks: the socket's peer, as the kernel told it when it connected. The pid is for the log alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// User id.
+    pub uid: u32,
+    /// Primary group id.
+    pub gid: u32,
+    /// Supplementary group ids.
+    pub groups: Vec<u32>,
+    /// The user's name at the time, or the uid in digits.
+    pub name: String,
+}
+
+/// What the API asks of the engine. Reads that only need the ledger go to the ledger.
+#[derive(Debug)]
+pub enum Command {
+    /// Make a lease.
+    Create {
+        /// Who asks.
+        caller: Caller,
+        /// For what.
+        request: wire::CreateLease,
+        /// The caller's key for a safe repeat, scoped to the uid.
+        idempotency: Option<String>,
+        /// Where the answer goes. `Kind::OutcomeUnknown` (with the ref) means recorded, not yet known.
+        reply: oneshot::Sender<Result<wire::LeaseMade, Fault>>,
+    },
+    /// End a lease before its deadline.
+    Revoke {
+        /// Who asks.
+        caller: Caller,
+        /// Any unique prefix of a ref.
+        reference: String,
+        /// Why, in the asker's words.
+        reason: Option<String>,
+        /// The lease, once KMS accepted the end or 10 s have passed.
+        reply: oneshot::Sender<Result<wire::Lease, Fault>>,
+    },
+    /// Describe the daemon.
+    Status {
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<wire::Status, Fault>>,
+    },
+}

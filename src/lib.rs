@@ -1,0 +1,13 @@
+//! grantd: temporary access to AWS KMS keys that really ends.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod engine;
+pub mod fault;
+pub mod ids;
+pub mod kms;
+pub mod ledger;
+pub mod rng;
+pub mod rules;
+pub mod terms;
+pub mod wire;

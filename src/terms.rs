@@ -1,0 +1,105 @@
+//! What a grant gives: operations, constraints, and the CreateGrant request as it is stored and sent.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{KeyArn, Principal};
+
+macro_rules! operations {
+    ($($name:ident),* $(,)?) => {
+        /// A grant operation (botocore 1.44.5, kms shape `GrantOperation`: 19 values).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Operation { $(#[doc = concat!("`kms:", stringify!($name), "`.")] $name),* }
+
+        impl Operation {
+            /// Every operation, in the order of the model.
+            pub const ALL: &'static [Operation] = &[$(Operation::$name),*];
+
+            /// The name that KMS uses.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),* }
+            }
+        }
+    };
+}
+
+operations!(
+    Decrypt,
+    Encrypt,
+    GenerateDataKey,
+    GenerateDataKeyWithoutPlaintext,
+    ReEncryptFrom,
+    ReEncryptTo,
+    Sign,
+    Verify,
+    GetPublicKey,
+    CreateGrant,
+    RetireGrant,
+    DescribeKey,
+    GenerateDataKeyPair,
+    GenerateDataKeyPairWithoutPlaintext,
+    GenerateMac,
+    VerifyMac,
+    DeriveSharedSecret,
+    Encapsulate,
+    Decapsulate,
+);
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that names no grant operation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a grant operation (such as Decrypt, Encrypt, GenerateDataKey, DescribeKey)")]
+pub struct UnknownOperation(pub String);
+
+impl FromStr for Operation {
+    type Err = UnknownOperation;
+
+    fn from_str(text: &str) -> Result<Self, UnknownOperation> {
+        let found = Self::ALL.iter().find(|op| op.as_str() == text);
+        found
+            .copied()
+            .ok_or_else(|| UnknownOperation(text.to_owned()))
+    }
+}
+
+/// The encryption context that every use of the grant must show. KMS takes one kind or the other, never both
+/// (kms-facts 1); it holds at most 8 pairs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Constraints {
+    /// No constraint: any encryption context, or none.
+    #[default]
+    None,
+    /// The context contains at least these pairs.
+    Subset(BTreeMap<String, String>),
+    /// The context is exactly these pairs.
+    Equals(BTreeMap<String, String>),
+}
+
+/// A CreateGrant request, stored before it is sent and replayed to the letter: the same Name with anything else
+/// different would be a second grant (kms-facts 1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantRequest {
+    /// The whole ARN, never an alias: CreateGrant takes none.
+    pub key_arn: KeyArn,
+    /// Who gets access.
+    pub grantee: Principal,
+    /// Sorted and without repeats, since it is unconfirmed whether KMS sees a reordering as the same request.
+    pub operations: Vec<Operation>,
+    /// grantd's own role: it may retire the grant with no further permission.
+    pub retiring_principal: Principal,
+    /// The encryption context that every use must show.
+    pub constraints: Constraints,
+    /// `grantd/<group>/<ref>/<serial>/<deadline>`: the idempotency key and the deadline's second home.
+    pub name: String,
+}

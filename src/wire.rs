@@ -1,0 +1,355 @@
+//! What travels over the socket, as JSON under `/v1`. Instants are RFC 3339 UTC; spans are in the unit of their name.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AccountId, GrantId, KeyArn, Principal, Ref, Region};
+use crate::rules::life::{Class, How, Origin, Why};
+use crate::rules::time::Time;
+use crate::terms::{Constraints, Operation};
+
+/// `POST /v1/leases`. The header `Idempotency-Key` makes a repeat return the first lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CreateLease {
+    /// `alias/NAME`, alias ARN, key ARN or key id.
+    pub key: String,
+    /// An ARN, or `role/NAME` or `user/NAME` in the key's account.
+    pub grantee: String,
+    /// KMS's operation names.
+    pub operations: Vec<String>,
+    /// How long, such as `2h` or `90m` (humantime, without months and years). Without it and `until`: the policy's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<String>,
+    /// Until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// Why, in the asker's words; kept in the history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The encryption context that every use must show.
+    #[serde(default)]
+    pub constraints: Constraints,
+    /// Which Region, where the key does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
+    /// Whether the reply is to carry the grant token.
+    #[serde(default)]
+    pub token: bool,
+}
+
+/// The reply to a create: 201, or 202 while the outcome is unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LeaseMade {
+    /// The lease.
+    pub lease: Lease,
+    /// The grant token, where it was asked for and KMS has answered. Given once, kept nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// True when an idempotency key found the lease that it made before.
+    #[serde(default)]
+    pub repeated: bool,
+}
+
+/// Who asked, as the kernel told it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Asker {
+    /// The user id of the socket's peer.
+    pub uid: u32,
+    /// Its name when the lease was made.
+    pub name: String,
+}
+
+/// A lease: this principal may do these operations with this key until this time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Lease {
+    /// `g-` and 12 characters.
+    #[serde(rename = "ref")]
+    pub reference: Ref,
+    /// `creating`, `active`, `ending`, `ended` or `closed`: of its grants, the one that has farthest to go.
+    pub state: String,
+    /// The key.
+    pub key_arn: KeyArn,
+    /// As the asker wrote it, such as an alias.
+    pub key: String,
+    /// Who has access.
+    pub grantee: Principal,
+    /// To do what.
+    pub operations: Vec<Operation>,
+    /// Under which encryption context.
+    pub constraints: Constraints,
+    /// The policy that allowed it; none for what was only found.
+    pub policy: Option<String>,
+    /// Why, in the asker's words.
+    pub reason: Option<String>,
+    /// Who asked; none for what was only found.
+    pub asker: Option<Asker>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// The account whose credentials made it.
+    pub account: AccountId,
+    /// The Region of its lane.
+    pub region: Region,
+    /// Set when the lane's endpoint is not AWS's own.
+    pub endpoint: Option<String>,
+    /// When it was made.
+    pub started_at: Time,
+    /// When it ends.
+    pub deadline: Time,
+    /// How long before the deadline the end is sent, in ms.
+    pub lead_ms: i64,
+    /// When all its grants were closed.
+    pub closed_at: Option<Time>,
+    /// Its grants, by serial.
+    pub grants: Vec<Grant>,
+}
+
+/// One KMS grant of a lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Grant {
+    /// 1, and one more for each extension.
+    pub serial: u32,
+    /// Above 0: a second grant under the same Name, being ended.
+    pub twin: u32,
+    /// KMS's id, once known.
+    pub grant_id: Option<GrantId>,
+    /// Its Name.
+    pub name: Option<String>,
+    /// `creating`, `active`, `ending`, `ended` or `closed`.
+    pub state: String,
+    /// Why it ends.
+    pub why: Option<Why>,
+    /// How it closed.
+    pub how: Option<How>,
+    /// Its own deadline.
+    pub deadline: Time,
+    /// When the next act is due; none when closed.
+    pub next_action_at: Option<Time>,
+    /// End attempts so far.
+    pub attempts: u32,
+    /// When the end was sent.
+    pub issued_at: Option<Time>,
+    /// When KMS said yes.
+    pub accepted_at: Option<Time>,
+    /// When a listing that lacks it was begun.
+    pub gone_at: Option<Time>,
+    /// What it waits for, if anything is wrong.
+    pub fault: Option<Class>,
+    /// Since when.
+    pub fault_since: Option<Time>,
+}
+
+/// One row of the history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct HistoryRow {
+    /// 1, 2, 3, … without a gap.
+    pub seq: i64,
+    /// When.
+    pub at: Time,
+    /// The lease it is about.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Ref>,
+    /// What happened, such as `granted` or `end-accepted`.
+    pub kind: String,
+    /// Who did it: `uid 1000 (alice)`, `grantd`, `kms`.
+    pub actor: String,
+    /// The particulars.
+    pub body: serde_json::Value,
+    /// SHA-256 over this row and the hash of the one before, in hex.
+    pub hash: String,
+}
+
+/// A page; `next` is the cursor of the following one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Page<T> {
+    /// The entries.
+    pub items: Vec<T>,
+    /// Opaque; none on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// `POST /v1/leases/REF/revoke` answers with the lease, once KMS accepted the end or 10 s have passed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RevokeLease {
+    /// Why, in the asker's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `GET /v1/leases`: all filters are "and"; text filters match exactly or, for key and grantee, by their last piece.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ListLeases {
+    /// Key ARN, key id, or the key as the asker wrote it.
+    pub key: Option<String>,
+    /// Grantee ARN or its last piece.
+    pub grantee: Option<String>,
+    /// Policy name.
+    pub policy: Option<String>,
+    /// State word.
+    pub state: Option<String>,
+    /// Only those past their deadline whose end KMS has not accepted.
+    #[serde(default)]
+    pub overdue: bool,
+    /// Only the caller's.
+    #[serde(default)]
+    pub mine: bool,
+    /// Closed ones too.
+    #[serde(default)]
+    pub all: bool,
+    /// Cursor of a former page.
+    pub after: Option<String>,
+}
+
+/// `GET /v1/history`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ListHistory {
+    /// Only this lease (any unique prefix).
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
+    /// Only rows at or after this.
+    pub since: Option<Time>,
+    /// Cursor of a former page.
+    pub after: Option<String>,
+}
+
+/// The chain was walked; `GET /v1/history/verify`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Verified {
+    /// How many rows were checked.
+    pub rows: i64,
+    /// The hash of the last one, in hex: compare it with the head in the journal.
+    pub head: String,
+    /// The first row that does not fit, and why.
+    pub broken: Option<Broken>,
+}
+
+/// Where the chain breaks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Broken {
+    /// The row.
+    pub seq: i64,
+    /// What does not fit.
+    pub why: String,
+}
+
+/// `GET /v1/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Status {
+    /// grantd's version.
+    pub version: String,
+    /// 0 well, 1 something needs attention, 2 something is overdue or the daemon only ends leases.
+    pub health: u8,
+    /// What the health is about: each line a fact and its remedy.
+    pub alarms: Vec<String>,
+    /// Set while creates are refused, with the reason.
+    pub end_only: Option<String>,
+    /// When it was started.
+    pub started_at: Time,
+    /// The guarded present.
+    pub now: Time,
+    /// Grants by state.
+    pub counts: std::collections::BTreeMap<String, i64>,
+    /// The next deadline of a live lease.
+    pub next_deadline: Option<Time>,
+    /// Grants past their deadline whose end KMS has not accepted.
+    pub overdue: Vec<Overdue>,
+    /// How many there are (the list is bounded).
+    pub overdue_count: i64,
+    /// Who waits for what.
+    pub waits: Vec<Wait>,
+    /// The lanes.
+    pub lanes: Vec<LaneStatus>,
+    /// The head of the history chain.
+    pub history_head: String,
+    /// Found grants with our prefix that are not provably ours: not touched.
+    pub unproven: i64,
+}
+
+/// A grant that should have ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Overdue {
+    /// The lease.
+    #[serde(rename = "ref")]
+    pub reference: Ref,
+    /// Its deadline.
+    pub deadline: Time,
+    /// End attempts so far.
+    pub attempts: u32,
+    /// Why it is not ended.
+    pub cause: Option<Class>,
+}
+
+/// A lane or a key that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Wait {
+    /// The account.
+    pub account: AccountId,
+    /// The Region.
+    pub region: Region,
+    /// The key; none when the whole lane waits.
+    pub key_arn: Option<KeyArn>,
+    /// For what.
+    pub class: Class,
+    /// Since when.
+    pub since: Time,
+    /// Tries since then.
+    pub tries: u32,
+    /// When the next one comes.
+    pub until: Time,
+    /// KMS's own words at the last try.
+    pub detail: String,
+}
+
+/// One lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LaneStatus {
+    /// The account.
+    pub account: AccountId,
+    /// The Region.
+    pub region: Region,
+    /// Where KMS is, if not at AWS.
+    pub endpoint: Option<String>,
+    /// Who retires our grants there.
+    pub retiring_principal: Principal,
+    /// When KMS last answered anything.
+    pub answered_at: Option<Time>,
+    /// What it last answered.
+    pub answer: Option<String>,
+    /// Set while no row of this lane is closed, with the reason.
+    pub frozen: Option<String>,
+}
+
+/// An error on the socket: `application/problem+json` (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Problem {
+    /// The stable code of the fault.
+    #[serde(rename = "type")]
+    pub code: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong, and where.
+    pub detail: String,
+    /// What to do.
+    pub hint: String,
+    /// The exit code of a command that meets it.
+    pub exit: u8,
+    /// The lease it is about.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Ref>,
+}
