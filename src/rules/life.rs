@@ -374,4 +374,6 @@ pub struct Illegal {
 }
 
 #[cfg(test)]
+mod histories;
+#[cfg(test)]
 mod tests;

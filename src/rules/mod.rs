@@ -1,4 +1,7 @@
 //! What decides. Nothing here does I/O, reads a clock or draws a random number: `now` is an argument.
 
+pub mod clocks;
 pub mod life;
+pub mod pace;
 pub mod time;
+pub mod wait;

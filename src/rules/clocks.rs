@@ -1,0 +1,152 @@
+//! The time rule: from clocks that may lie, the present that may be acted upon.
+//!
+//! Four witnesses: the wall clock, the boot clock since an anchor, AWS's `Date` carried forward by the boot clock, and the
+//! ledger's high-water mark. *Due* is judged by the latest of those that agree, so that a backward step, a suspend or a
+//! restored snapshot never lengthens a grant; *settled* by the earliest, so that a forward step never closes a row too
+//! soon. A wall clock that stands alone against the others is not believed until AWS's `Date` agrees, so that a forward
+//! step ends no lease early; where AWS cannot be asked, nothing can be ended either. (DESIGN 10, reliability 1.)
+
+use crate::clock::Reading;
+use crate::rules::time::{MINUTE, Now, SECOND, Time};
+
+/// Clocks this close agree. AWS's `Date` has a resolution of one second and may travel for ten (the attempt time-out);
+/// the rest is slack for slewing.
+pub const AGREE: i64 = 30 * SECOND;
+/// How long one `Date` header may be carried forward. The boot clock drifts by at most some 100 ppm: 0.4 s in this time.
+const DATE_KEEPS: i64 = 60 * MINUTE;
+/// A `Date` is rounded down to the second: on the average half of one too early. The latest clock may not lead by it.
+const DATE_STEP: i64 = SECOND;
+
+/// A wall time and the boot clock at that moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anchor {
+    /// A believed wall time.
+    pub wall: Time,
+    /// The boot clock then, in ms.
+    pub boot: i64,
+    /// The boot it was read in.
+    pub boot_id: String,
+}
+
+impl Anchor {
+    fn now(&self, reading: &Reading) -> Option<Time> {
+        let elapsed = reading.boot.checked_sub(self.boot)?;
+        (self.boot_id == reading.boot_id && elapsed >= 0).then(|| self.wall.plus(elapsed))
+    }
+}
+
+/// Why the clocks are not to be trusted with new promises. Endings go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// The wall clock stands alone; by so many ms (positive: it runs ahead).
+    WallAlone(i64),
+    /// Nobody has confirmed the wall clock in this boot yet.
+    Unconfirmed,
+}
+
+/// What the witnesses said so far. The ledger keeps `anchor` and `high_water`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clocks {
+    /// Set when the wall clock was last believed.
+    pub anchor: Option<Anchor>,
+    /// AWS's `Date` and the boot clock when it came.
+    pub date: Option<Anchor>,
+    /// The latest time ever believed: time does not run backwards over a restart.
+    pub high_water: Time,
+}
+
+/// The judgement of one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct Judgement {
+    /// The guarded present.
+    pub now: Now,
+    /// Set while new leases are to be refused and AWS is to be asked.
+    pub doubt: Option<Doubt>,
+}
+
+impl Clocks {
+    /// What the ledger remembers; AWS has not spoken yet.
+    #[must_use]
+    pub const fn new(anchor: Option<Anchor>, high_water: Time) -> Self {
+        Self {
+            anchor,
+            date: None,
+            high_water,
+        }
+    }
+
+    /// Take note of AWS's `Date`, as it came with an answer.
+    pub fn heard(&mut self, date: Time, reading: &Reading) {
+        // An answer that took its time carries an old date: the later of the two estimates is the better one.
+        let kept = self.carried_date(reading);
+        if kept.is_none_or(|kept| date.since(kept).abs() > AGREE || date >= kept) {
+            self.date = Some(Anchor {
+                wall: date,
+                boot: reading.boot,
+                boot_id: reading.boot_id.clone(),
+            });
+        }
+    }
+
+    fn carried_date(&self, reading: &Reading) -> Option<Time> {
+        let fresh = |date: &&Anchor| reading.boot.saturating_sub(date.boot) <= DATE_KEEPS;
+        self.date.as_ref().filter(fresh)?.now(reading)
+    }
+
+    /// Judge the present, and remember what was believed.
+    pub fn judge(&mut self, reading: &Reading) -> Judgement {
+        let date = self.carried_date(reading);
+        let anchored = self.anchor.as_ref().and_then(|anchor| anchor.now(reading));
+        // AWS decides where it has spoken; before that, the anchor; before that, nobody.
+        let Some(witness) = date.or(anchored) else {
+            let now = Now {
+                latest: self.high_water,
+                least: self.high_water,
+            };
+            return Judgement {
+                now,
+                doubt: Some(Doubt::Unconfirmed),
+            };
+        };
+        let agrees = |time: Time| time.since(witness).abs() <= AGREE;
+        let wall = Some(reading.wall).filter(|wall| agrees(*wall));
+        let anchored = anchored.filter(|time| agrees(*time));
+        // The date alone is early by up to its step; where a finer clock agrees, that one is the judge.
+        let finest = [wall, anchored].into_iter().flatten().max();
+        let believed = finest.unwrap_or(witness);
+        let latest = match date {
+            Some(date) => believed.max(date),
+            None => believed,
+        };
+        let least = [wall, anchored, date.map(|date| date.plus(-DATE_STEP))]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(witness);
+        // Anchored anew at each judgement, so that slewing does not pile up; small backward steps could pile up instead,
+        // which is why the engine asks AWS for its date every few minutes.
+        if let Some(wall) = wall {
+            let boot_id = reading.boot_id.clone();
+            self.anchor = Some(Anchor {
+                wall,
+                boot: reading.boot,
+                boot_id,
+            });
+        }
+        self.high_water = self.high_water.max(latest);
+        let doubt = wall
+            .is_none()
+            .then(|| Doubt::WallAlone(reading.wall.since(witness)));
+        Judgement {
+            now: Now {
+                latest: self.high_water,
+                least: least.min(self.high_water),
+            },
+            doubt,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

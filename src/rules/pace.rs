@@ -1,0 +1,90 @@
+//! Pacing: how fast one operation may be sent on one lane.
+//!
+//! KMS counts per second, so this is a sliding second, not a token bucket: a bucket of 49/s with a burst of 10 lets 58
+//! through in one second (lab). Throttling halves the rate; quiet seconds bring it back.
+
+use std::collections::VecDeque;
+
+use crate::rules::time::{SECOND, Time};
+
+/// While throttled, the rate never falls below this: an end must still go out.
+const SLOWEST: u32 = 1;
+/// One step of recovery per this long without a throttle.
+const RECOVER_EVERY: i64 = 5 * SECOND;
+
+/// The sends of one operation on one lane within the last second. Lives in memory: after a restart a second may hold
+/// twice the rate, which is still below AWS's quota (the defaults are half of it).
+#[derive(Debug, Clone)]
+pub struct Pace {
+    full: u32,
+    kept: u32,
+    rate: u32,
+    sent: VecDeque<Time>,
+    changed: Time,
+}
+
+impl Pace {
+    /// `full` sends per second, of which `kept` are for urgent ones alone.
+    #[must_use]
+    pub fn new(full: u32, kept: u32) -> Self {
+        let kept = kept.min(full.saturating_sub(SLOWEST));
+        Self {
+            full,
+            kept,
+            rate: full,
+            sent: VecDeque::new(),
+            changed: Time(0),
+        }
+    }
+
+    /// When the next send may leave: `now` or earlier means at once.
+    #[must_use]
+    pub fn next(&mut self, urgent: bool, now: Time) -> Time {
+        self.forget(now);
+        let kept = if urgent {
+            0
+        } else {
+            self.kept.min(self.rate.saturating_sub(SLOWEST))
+        };
+        let allowed = usize::try_from(self.rate.saturating_sub(kept).max(SLOWEST)).unwrap_or(1);
+        match self.sent.len().checked_sub(allowed) {
+            None => now,
+            Some(over) => self.sent.get(over).map_or(now, |at| at.plus(SECOND)),
+        }
+    }
+
+    /// Note a send.
+    pub fn sent(&mut self, now: Time) {
+        self.sent.push_back(now);
+    }
+
+    /// KMS throttled: half the rate from now on.
+    pub fn throttled(&mut self, now: Time) {
+        self.rate = (self.rate / 2).max(SLOWEST);
+        self.changed = now;
+    }
+
+    /// Whether KMS throttled us lately.
+    #[must_use]
+    pub const fn slowed(&self) -> bool {
+        self.rate < self.full
+    }
+
+    fn forget(&mut self, now: Time) {
+        while self.sent.front().is_some_and(|at| now.since(*at) >= SECOND) {
+            self.sent.pop_front();
+        }
+        // A clock that was set back must not hold the lane: what was "sent in the future" is forgotten.
+        while self.sent.back().is_some_and(|at| at.since(now) > SECOND) {
+            self.sent.pop_back();
+        }
+        let step = (self.full / 8).max(1);
+        while self.rate < self.full && now.since(self.changed) >= RECOVER_EVERY {
+            self.rate = (self.rate + step).min(self.full);
+            self.changed = self.changed.plus(RECOVER_EVERY);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
