@@ -1,0 +1,287 @@
+//! The pure core: `(caller, operation, body, now)` → answer. No I/O, no clock, no chance but the seed.
+//!
+//! `now` is Unix milliseconds and the time of KMS itself; callers pass it in ascending order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::KmsError;
+use crate::journal::{Entry, Journal, Trace};
+use crate::model::{End, Ended, Grant, Key};
+use crate::op::Op;
+use crate::principals::{Caller, Directory};
+use crate::rng::Rng;
+use crate::settings::Settings;
+
+/// An embedded KMS. Plain data: `Send`, cloneable, without a lock.
+#[derive(Clone, Debug)]
+pub struct Core {
+    pub(crate) settings: Settings,
+    pub(crate) rng: Rng,
+    pub(crate) directory: Directory,
+    /// By ARN.
+    pub(crate) keys: BTreeMap<String, Key>,
+    /// (account, alias name) → key ARN.
+    pub(crate) aliases: BTreeMap<(String, String), Alias>,
+    /// Grant id → key ARN, for every grant that ever was.
+    pub(crate) homes: BTreeMap<String, String>,
+    /// Retiring principal as given → (key ARN, grant id).
+    pub(crate) retirable: BTreeMap<String, BTreeSet<(String, String)>>,
+    /// Ends that some view has still to see: (instant, key ARN, grant id).
+    fading: BTreeSet<(i64, String, String)>,
+    /// Grants whose end every view has seen.
+    pub(crate) past: BTreeMap<String, Grant>,
+    /// (account, operation) → (second, requests in it).
+    meters: BTreeMap<(String, Op), (i64, u32)>,
+    pub(crate) tally: BTreeMap<Op, Tally>,
+    pub(crate) journal: Journal,
+    pub(crate) trace: Trace,
+    pub(crate) token_secret: [u8; 32],
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Alias {
+    pub(crate) key_arn: String,
+    pub(crate) created_at: i64,
+    pub(crate) updated_at: i64,
+}
+
+/// How many calls of one operation there were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Accepted.
+    pub accepted: u64,
+    /// Refused, throttled ones included.
+    pub refused: u64,
+    /// Refused for the request quota.
+    pub throttled: u64,
+}
+
+impl Core {
+    /// An empty KMS: no keys, no principals but the roots of the accounts.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let mut rng = Rng::new(settings.seed);
+        let token_secret = rng.block();
+        Self {
+            settings,
+            rng,
+            directory: Directory::default(),
+            keys: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            homes: BTreeMap::new(),
+            retirable: BTreeMap::new(),
+            fading: BTreeSet::new(),
+            past: BTreeMap::new(),
+            meters: BTreeMap::new(),
+            tally: BTreeMap::new(),
+            journal: Journal::default(),
+            trace: Trace::default(),
+            token_secret,
+        }
+    }
+
+    /// Performs one call. `body` is the JSON body of the operation, with AWS's member names; so is
+    /// the answer (STS operations too: the HTTP layer turns them into the query protocol).
+    ///
+    /// # Errors
+    /// What KMS would answer, with its code and status.
+    pub fn call(
+        &mut self,
+        caller: &Caller,
+        op: Op,
+        body: &Value,
+        now: i64,
+    ) -> Result<Value, KmsError> {
+        self.advance(now);
+        self.trace = Trace::default();
+        let metered = self.meter(caller, op, now);
+        let throttled = metered.is_err();
+        let answer = metered.and_then(|()| self.dispatch(caller, op, body, now));
+        self.account_for(caller, op, now, answer.as_ref().err(), throttled);
+        answer
+    }
+
+    fn dispatch(
+        &mut self,
+        caller: &Caller,
+        op: Op,
+        body: &Value,
+        now: i64,
+    ) -> Result<Value, KmsError> {
+        match op {
+            Op::CreateKey => self.create_key(caller, body, now),
+            Op::DescribeKey => self.describe_key(caller, body, now),
+            Op::ListKeys => self.list_keys(caller, body),
+            Op::EnableKey => self.enable_key(caller, body, now, true),
+            Op::DisableKey => self.enable_key(caller, body, now, false),
+            Op::ScheduleKeyDeletion => self.schedule_key_deletion(caller, body, now),
+            Op::CancelKeyDeletion => self.cancel_key_deletion(caller, body, now),
+            Op::GetKeyPolicy => self.get_key_policy(caller, body, now),
+            Op::PutKeyPolicy => self.put_key_policy(caller, body, now),
+            Op::CreateAlias => self.create_alias(caller, body, now),
+            Op::UpdateAlias => self.update_alias(caller, body, now),
+            Op::DeleteAlias => self.delete_alias(caller, body, now),
+            Op::ListAliases => self.list_aliases(caller, body),
+            Op::CreateGrant => self.create_grant(caller, body, now),
+            Op::ListGrants => self.list_grants(caller, body, now),
+            Op::ListRetirableGrants => self.list_retirable_grants(caller, body, now),
+            Op::RetireGrant => self.retire_grant(caller, body, now),
+            Op::RevokeGrant => self.revoke_grant(caller, body, now),
+            Op::Encrypt => self.encrypt(caller, body, now),
+            Op::Decrypt => self.decrypt(caller, body, now),
+            Op::GenerateDataKey => self.generate_data_key(caller, body, now, true),
+            Op::GenerateDataKeyWithoutPlaintext => self.generate_data_key(caller, body, now, false),
+            Op::AssumeRole => self.assume_role(caller, body, now),
+            Op::GetCallerIdentity => Ok(Self::get_caller_identity(caller)),
+        }
+    }
+
+    /// Quotas count the calling account, whoever owns the key, in whole seconds (kms-facts 5).
+    fn meter(&mut self, caller: &Caller, op: Op, now: i64) -> Result<(), KmsError> {
+        let Some(quota) = self.settings.quotas.get(&op) else {
+            return Ok(());
+        };
+        let second = now.div_euclid(1_000);
+        let meter = self.meters.entry((caller.account.clone(), op)).or_default();
+        if meter.0 != second {
+            *meter = (second, 0);
+        }
+        if meter.1 >= *quota {
+            return Err(KmsError::throttled());
+        }
+        meter.1 += 1;
+        Ok(())
+    }
+
+    /// The hot-key switch: state-changing calls on one key in one second.
+    pub(crate) fn heat(&mut self, key_arn: &str, now: i64) -> Result<(), KmsError> {
+        let Some(limit) = self.settings.unconfirmed.hot_key_per_second else {
+            return Ok(());
+        };
+        let Some(key) = self.keys.get_mut(key_arn) else {
+            return Ok(());
+        };
+        let second = now.div_euclid(1_000);
+        if key.heat.0 != second {
+            key.heat = (second, 0);
+        }
+        if key.heat.1 >= limit {
+            return Err(KmsError::throttled());
+        }
+        key.heat.1 += 1;
+        Ok(())
+    }
+
+    fn account_for(
+        &mut self,
+        caller: &Caller,
+        op: Op,
+        now: i64,
+        error: Option<&KmsError>,
+        throttled: bool,
+    ) {
+        let tally = self.tally.entry(op).or_default();
+        tally.accepted += u64::from(error.is_none());
+        tally.refused += u64::from(error.is_some());
+        tally.throttled += u64::from(throttled);
+        if !op.mutates() {
+            return;
+        }
+        let trace = std::mem::take(&mut self.trace);
+        let entry = Entry {
+            seq: 0,
+            at_ms: now,
+            op,
+            caller: caller.arn.clone(),
+            key_arn: trace.key_arn,
+            grant_id: trace.grant_id,
+            name: trace.name,
+            refused: error.map(|e| e.code.clone()),
+            repeat: trace.repeat,
+        };
+        self.journal.push(entry, self.settings.journal_limit);
+    }
+
+    /// Brings the world to `now`: keys die at their deletion date, ends that all views have seen
+    /// leave the views' indexes.
+    fn advance(&mut self, now: i64) {
+        let dead: Vec<String> = self
+            .keys
+            .values()
+            .filter(|key| key.deletion_at.is_some_and(|at| at <= now))
+            .map(|key| key.arn.clone())
+            .collect();
+        for arn in dead {
+            self.bury_key(&arn);
+        }
+        while let Some(first) = self.fading.first() {
+            if first.0 > now {
+                break;
+            }
+            if let Some((_, key_arn, id)) = self.fading.pop_first() {
+                self.forget(&key_arn, &id);
+            }
+        }
+    }
+
+    fn bury_key(&mut self, arn: &str) {
+        let Some(key) = self.keys.get(arn) else {
+            return;
+        };
+        let at = key.deletion_at.unwrap_or(key.created_at);
+        let ids: Vec<String> = key.grants.by_id.keys().cloned().collect();
+        for id in ids {
+            self.end(arn, &id, at, End::KeyDeleted, 0);
+            self.forget(arn, &id);
+        }
+        self.aliases.retain(|_, alias| alias.key_arn != arn);
+        self.keys.remove(arn);
+    }
+
+    fn forget(&mut self, key_arn: &str, id: &str) {
+        let Some(grant) = self
+            .keys
+            .get_mut(key_arn)
+            .and_then(|key| key.grants.remove(id))
+        else {
+            return;
+        };
+        if let Some(retiring) = &grant.retiring
+            && let Some(places) = self.retirable.get_mut(&retiring.text)
+        {
+            places.remove(&(key_arn.to_owned(), id.to_owned()));
+        }
+        self.past.insert(id.to_owned(), grant);
+    }
+
+    /// Ends a living grant; nothing if it is over already.
+    pub(crate) fn end(&mut self, key_arn: &str, id: &str, at: i64, how: End, delay_ms: i64) {
+        let Some(key) = self.keys.get_mut(key_arn) else {
+            return;
+        };
+        let Some(grant) = key.grants.by_id.get_mut(id) else {
+            return;
+        };
+        if grant.ended.is_none() {
+            let unseen_from = (at + delay_ms).max(grant.seen_from);
+            grant.ended = Some(Ended {
+                at,
+                unseen_from,
+                how,
+            });
+            key.grants.alive -= 1;
+            self.fading
+                .insert((unseen_from, key_arn.to_owned(), id.to_owned()));
+        }
+    }
+
+    /// A propagation delay for one mutation.
+    pub(crate) fn delay(&mut self) -> i64 {
+        let range = self.settings.propagation;
+        let ms = self.rng.between(range.min_ms.into(), range.max_ms.into());
+        i64::try_from(ms).unwrap_or(i64::MAX)
+    }
+}

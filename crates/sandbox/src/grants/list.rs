@@ -1,0 +1,251 @@
+//! ListGrants and ListRetirableGrants (kms-facts 2): through the lagging view, in pages, in the
+//! order of grant ids.
+
+use std::ops::Bound;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use crate::arn::{self, Principal};
+use crate::authorise::Brings;
+use crate::core::Core;
+use crate::error::KmsError;
+use crate::grants::terms::{PRINCIPAL, SERVICE};
+use crate::model::{Grant, Key};
+use crate::op::Op;
+use crate::params::{GRANT_ID, KEY_ID, MARKER, Params};
+use crate::principals::Caller;
+use crate::time;
+
+/// Page sizes: 1 to 100, 50 where none is asked for (the documentation; the model's 1,000 is of no use).
+const DEFAULT_LIMIT: i64 = 50;
+const MAX_LIMIT: i64 = 100;
+
+impl Core {
+    pub(crate) fn list_grants(
+        &self,
+        caller: &Caller,
+        body: &Value,
+        now: i64,
+    ) -> Result<Value, KmsError> {
+        let mut p = Params::of(body)?;
+        let key_id = p.needed("KeyId", KEY_ID)?;
+        let id = p.text("GrantId", GRANT_ID)?;
+        let grantee = p.text("GranteePrincipal", PRINCIPAL)?;
+        let service = p.text("GranteeServicePrincipal", SERVICE)?;
+        let limit = p.number("Limit", 1, MAX_LIMIT)?;
+        let marker = p.text("Marker", MARKER)?;
+        p.finish()?;
+        let key = self.find_key(caller, key_id, false)?;
+        self.authorise(caller, key, Op::ListGrants, &Brings::default(), now)?;
+        if service.is_some() {
+            return Err(KmsError::validation(
+                "GranteeServicePrincipal is for calls by AWS services only",
+            ));
+        }
+        if let Some(id) = id
+            && !is_grant_id(id)
+        {
+            return Err(KmsError::refusal(
+                "InvalidGrantIdException",
+                format!("Invalid grant id {id}"),
+            ));
+        }
+        let after = match marker {
+            Some(marker) => Some(self.read_marker(marker, Some(&key.arn), now)?.1),
+            None => None,
+        };
+        let wanted = |grant: &&Grant| {
+            grant.seen(now)
+                && id.is_none_or(|id| grant.id == id)
+                && grantee.is_none_or(|text| self.grantee_matches(grant, text))
+        };
+        let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let grants = key
+            .grants
+            .by_id
+            .range::<String, _>((from, Bound::Unbounded))
+            .map(|(_, grant)| grant);
+        Ok(self.page(grants.filter(wanted), limit))
+    }
+
+    pub(crate) fn list_retirable_grants(
+        &self,
+        caller: &Caller,
+        body: &Value,
+        now: i64,
+    ) -> Result<Value, KmsError> {
+        let mut p = Params::of(body)?;
+        let principal = p.text("RetiringPrincipal", PRINCIPAL)?;
+        let service = p.text("RetiringServicePrincipal", SERVICE)?;
+        if principal.is_none() && service.is_none() {
+            p.missing("RetiringPrincipal");
+        }
+        let limit = p.number("Limit", 1, MAX_LIMIT)?;
+        let marker = p.text("Marker", MARKER)?;
+        p.finish()?;
+        self.authorise_account(caller, Op::ListRetirableGrants)?;
+        let (Some(principal), None) = (principal, service) else {
+            return Err(KmsError::validation(
+                "RetiringServicePrincipal is for calls by AWS services only",
+            ));
+        };
+        let own = Principal::parse(principal).is_some_and(|p| p.account() == caller.account);
+        if !own {
+            return Err(KmsError::invalid_arn(format!(
+                "Invalid principal: {principal}"
+            )));
+        }
+        let after = match marker {
+            Some(marker) => Some(self.read_marker(marker, None, now)?),
+            None => None,
+        };
+        let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let places = self.retirable.get(principal);
+        let places = places
+            .into_iter()
+            .flat_map(|set| set.range((from, Bound::Unbounded)));
+        let grants = places.filter_map(|(_, id)| self.present_grant(id));
+        let today = |grant: &&Grant| {
+            grant.seen(now)
+                && grant
+                    .retiring
+                    .as_ref()
+                    .is_some_and(|r| self.shown(r) == principal)
+        };
+        Ok(self.page(grants.filter(today), limit))
+    }
+
+    fn grantee_matches(&self, grant: &Grant, text: &str) -> bool {
+        let decayed = self.settings.unconfirmed.filter_matches_decayed;
+        !grant.grantee.service
+            && (self.shown(&grant.grantee) == text || (decayed && grant.grantee.text == text))
+    }
+
+    fn page<'k>(&self, mut grants: impl Iterator<Item = &'k Grant>, limit: Option<i64>) -> Value {
+        let limit = usize::try_from(limit.unwrap_or(DEFAULT_LIMIT)).unwrap_or(usize::MAX);
+        let page: Vec<&Grant> = grants.by_ref().take(limit).collect();
+        let truncated = grants.next().is_some();
+        let shown: Vec<Value> = page.iter().map(|grant| self.show_grant(grant)).collect();
+        let mut answer = json!({ "Grants": shown, "Truncated": truncated });
+        if truncated && let Some(last) = page.last() {
+            let marker = json!({ "grantId": last.id, "keyArn": last.key_arn }).to_string();
+            answer["NextMarker"] = json!(STANDARD.encode(marker));
+        }
+        answer
+    }
+
+    fn read_marker(
+        &self,
+        marker: &str,
+        key_arn: Option<&str>,
+        now: i64,
+    ) -> Result<(String, String), KmsError> {
+        let invalid = || KmsError::refusal("InvalidMarkerException", "The marker is not valid.");
+        let bytes = STANDARD.decode(marker).map_err(|_| invalid())?;
+        let read: Value = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
+        let member = |name| read.get(name).and_then(Value::as_str).map(str::to_owned);
+        let arn = member("keyArn").ok_or_else(invalid)?;
+        let id = member("grantId").ok_or_else(invalid)?;
+        if key_arn.is_some_and(|wanted| wanted != arn) || !is_grant_id(&id) {
+            return Err(invalid());
+        }
+        let lives = self.present_grant(&id).is_some_and(|grant| grant.seen(now));
+        if self.settings.unconfirmed.marker_dies_with_its_grant && !lives {
+            return Err(invalid());
+        }
+        Ok((arn, id))
+    }
+
+    fn show_grant(&self, grant: &Grant) -> Value {
+        let choice = &self.settings.unconfirmed;
+        let mut shown = Map::new();
+        let mut put = |name: &str, value: Value| shown.insert(name.to_owned(), value);
+        put("KeyId", json!(grant.key_arn));
+        put("GrantId", json!(grant.id));
+        if let Some(name) = grant
+            .name
+            .as_deref()
+            .or(choice.unset_name_is_empty.then_some(""))
+        {
+            put("Name", json!(name));
+        }
+        let whole = if choice.whole_second_dates {
+            grant.created_at.rem_euclid(1_000)
+        } else {
+            0
+        };
+        put("CreationDate", json!(time::epoch(grant.created_at - whole)));
+        let party = if grant.grantee.service {
+            "GranteeServicePrincipal"
+        } else {
+            "GranteePrincipal"
+        };
+        put(party, json!(self.shown(&grant.grantee)));
+        if let Some(retiring) = &grant.retiring {
+            let party = if retiring.service {
+                "RetiringServicePrincipal"
+            } else {
+                "RetiringPrincipal"
+            };
+            put(party, json!(self.shown(retiring)));
+        }
+        put(
+            "IssuingAccount",
+            json!(arn::root_arn(&grant.issuing_account)),
+        );
+        put("Operations", json!(grant.operations));
+        if let Some(constraints) = grant.constraints.show() {
+            put("Constraints", constraints);
+        }
+        Value::Object(shown)
+    }
+
+    /// A grant by id on a key, as far as the views show it: for RetireGrant and RevokeGrant.
+    pub(crate) fn seen_grant<'k>(
+        &'k self,
+        caller: &Caller,
+        op: Op,
+        key: &'k Key,
+        id: &str,
+        now: i64,
+    ) -> Result<&'k Grant, KmsError> {
+        use crate::settings::EndUnseen;
+        let choice = &self.settings.unconfirmed;
+        let gone = || KmsError::not_found(format!("Grant ID {id} not found"));
+        let invalid =
+            || KmsError::refusal("InvalidGrantIdException", format!("Invalid grant id {id}"));
+        if !is_grant_id(id) {
+            return Err(invalid());
+        }
+        let Some(grant) = key.grants.by_id.get(id) else {
+            let foreign = self.homes.get(id).is_some_and(|home| *home != key.arn);
+            return Err(if foreign && choice.foreign_grant_id_is_invalid {
+                invalid()
+            } else {
+                gone()
+            });
+        };
+        if grant.ended.is_some() {
+            let again = choice.end_again_accepted && grant.seen(now);
+            return if again { Ok(grant) } else { Err(gone()) };
+        }
+        match (grant.seen(now), choice.end_unseen) {
+            (true, _) => Ok(grant),
+            (false, EndUnseen::NotFound) => Err(gone()),
+            (false, EndUnseen::AccessDenied) => {
+                let why = "because no grant allows it";
+                Err(crate::authorise::denied(caller, op.action(), &key.arn, why))
+            }
+        }
+    }
+}
+
+/// The form of every published grant id.
+fn is_grant_id(id: &str) -> bool {
+    id.len() == 64
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}

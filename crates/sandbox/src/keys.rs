@@ -1,0 +1,280 @@
+//! Keys: making, describing and listing them, their states and policies.
+
+use serde_json::{Value, json};
+
+use crate::arn;
+use crate::authorise::Brings;
+use crate::core::Core;
+use crate::error::KmsError;
+use crate::grants::create::invalid_state;
+use crate::keyspec::KeySpec;
+use crate::model::{Grants, Key, KeyState};
+use crate::op::Op;
+use crate::params::{GRANT_TOKEN, KEY_ID, MARKER, Params, Text};
+use crate::policy::KeyPolicy;
+use crate::principals::Caller;
+use crate::time;
+
+/// A deletion is scheduled 7 to 30 days ahead, 30 where nothing is said (the model).
+const PENDING_DAYS: (i64, i64, i64) = (7, 30, 30);
+const DAY_MS: i64 = 86_400_000;
+/// `ListKeys` pages: 1 to 1,000, 100 where none is asked for.
+const KEYS_PAGE: (i64, usize) = (1_000, 100);
+const POLICY: Text = Text::length(1, 131_072);
+
+impl Core {
+    pub(crate) fn create_key(
+        &mut self,
+        caller: &Caller,
+        body: &Value,
+        now: i64,
+    ) -> Result<Value, KmsError> {
+        let mut p = Params::of(body)?;
+        let any = Text::length(0, 8192);
+        let spec = p
+            .text("KeySpec", any)?
+            .or(p.text("CustomerMasterKeySpec", any)?);
+        let usage = p.text("KeyUsage", any)?;
+        let origin = p.text("Origin", any)?.unwrap_or("AWS_KMS");
+        let description = p.text("Description", any)?.unwrap_or_default().to_owned();
+        let policy = p.text("Policy", POLICY)?;
+        if !["AWS_KMS", "EXTERNAL"].contains(&origin) {
+            p.problem(
+                "origin",
+                origin,
+                "Member must satisfy enum value set: [AWS_KMS, EXTERNAL]",
+            );
+        }
+        p.finish()?;
+        self.authorise_account(caller, Op::CreateKey)?;
+        let spec = KeySpec::find(
+            spec.unwrap_or("SYMMETRIC_DEFAULT"),
+            usage.unwrap_or("ENCRYPT_DECRYPT"),
+        )
+        .ok_or_else(|| KmsError::validation("KeySpec and KeyUsage do not fit each other"))?;
+        let policy = match policy {
+            Some(text) => KeyPolicy::parse(text)?,
+            None => KeyPolicy::delegating(&caller.account),
+        };
+        let id = self.rng.uuid();
+        let arn = arn::key_arn(&self.settings.region, &caller.account, &id);
+        let external = origin == "EXTERNAL";
+        let key = Key {
+            arn: arn.clone(),
+            id,
+            account: caller.account.clone(),
+            spec,
+            state: if external {
+                KeyState::PendingImport
+            } else {
+                KeyState::Enabled
+            },
+            external,
+            description,
+            created_at: now,
+            deletion_at: None,
+            policy,
+            material: self.rng.block(),
+            grants: Grants::default(),
+            heat: (0, 0),
+        };
+        let answer = json!({ "KeyMetadata": metadata(&key) });
+        self.trace.key_arn = Some(arn.clone());
+        self.keys.insert(arn, key);
+        Ok(answer)
+    }
+
+    pub(crate) fn describe_key(
+        &self,
+        caller: &Caller,
+        body: &Value,
+        now: i64,
+    ) -> Result<Value, KmsError> {
+        let mut p = Params::of(body)?;
+        let key_id = p.needed("KeyId", KEY_ID)?;
+        let tokens = p.list("GrantTokens", 10, GRANT_TOKEN)?.unwrap_or_default();
+        p.finish()?;
+        let key = self.find_key(caller, key_id, true)?;
+        let brings = Brings {
+            context: None,
+            tokens: &tokens,
+        };
+        self.authorise(caller, key, Op::DescribeKey, &brings, now)?;
+        Ok(json!({ "KeyMetadata": metadata(key) }))
+    }
+
+    pub(crate) fn list_keys(&self, caller: &Caller, body: &Value) -> Result<Value, KmsError> {
+        let mut p = Params::of(body)?;
+        let limit = p.number("Limit", 1, KEYS_PAGE.0)?;
+        let marker = p.text("Marker", MARKER)?.map(str::to_owned);
+        p.finish()?;
+        self.authorise_account(caller, Op::ListKeys)?;
+        let limit = limit
+            .and_then(|l| usize::try_from(l).ok())
+            .unwrap_or(KEYS_PAGE.1);
+        let own = self
+            .keys
+            .values()
+            .filter(|key| key.account == caller.account);
+        let mut rest = own.filter(|key| marker.as_ref().is_none_or(|m| key.arn > *m));
+        let page: Vec<&Key> = rest.by_ref().take(limit).collect();
+        let truncated = rest.next().is_some();
+        let entry = |key: &&Key| json!({ "KeyId": key.id, "KeyArn": key.arn });
+        let mut answer =
+            json!({ "Keys": page.iter().map(entry).collect::<Vec<_>>(), "Truncated": truncated });
+        if truncated && let Some(last) = page.last() {
+            answer["NextMarker"] = json!(last.arn);
+        }
+        Ok(answer)
+    }
+
+    /// The key for an operation that changes it.
+    fn open_key(
+        &mut self,
+        caller: &Caller,
+        op: Op,
+        key_id: &str,
+        now: i64,
+    ) -> Result<&mut Key, KmsError> {
+        let arn = self.enter(caller, key_id, false)?;
+        self.authorise(caller, self.key(&arn)?, op, &Brings::default(), now)?;
+        self.keys
+            .get_mut(&arn)
+            .ok_or_else(|| KmsError::not_found(format!("Key '{arn}' does not exist")))
+    }
+
+    pub(crate) fn enable_key(
+        &mut self,
+        caller: &Caller,
+        body: &Value,
+        now: i64,
+        enable: bool,
+    ) -> Result<Value, KmsError> {
+        let mut p = Params::of(body)?;
+        let key_id = p.needed("KeyId", KEY_ID)?;
+        p.finish()?;
+        let op = if enable {
+            Op::EnableKey
+        } else {
+            Op::DisableKey
+        };
+        let key = self.open_key(caller, op, key_id, now)?;
+        match key.state {
+            KeyState::Enabled | KeyState::Disabled => {
+                key.state = if enable {
+                    KeyState::Enabled
+                } else {
+                    KeyState::Disabled
+                };
+                Ok(json!({}))
+            }
+            KeyState::PendingDeletion
+            | KeyState::PendingImport
+            | KeyState::Unavailable
+            | KeyState::Creating
+            | KeyState::Updating => {
+                Err(invalid_state(&key.arn, &format!("is {}", key.state.name())))
+            }
+        }
+    }
+
+    pub(crate) fn schedule_key_deletion(
+        &mut self,
+        caller: &Caller,
+        body: &Value,
+        now: i64,
+    ) -> Result<Value, KmsError> {
+        let (least, most, usual) = PENDING_DAYS;
+        let mut p = Params::of(body)?;
+        let key_id = p.needed("KeyId", KEY_ID)?;
+        let days = p
+            .number("PendingWindowInDays", least, most)?
+            .unwrap_or(usual);
+        p.finish()?;
+        let key = self.open_key(caller, Op::ScheduleKeyDeletion, key_id, now)?;
+        if key.state == KeyState::PendingDeletion {
+            return Err(invalid_state(&key.arn, "is pending deletion"));
+        }
+        let at = now + days * DAY_MS;
+        key.state = KeyState::PendingDeletion;
+        key.deletion_at = Some(at);
+        Ok(json!({
+            "KeyId": key.arn,
+            "DeletionDate": time::epoch(at),
+            "KeyState": key.state.name(),
+            "PendingWindowInDays": days,
+        }))
+    }
+
+    pub(crate) fn cancel_key_deletion(
+        &mut self,
+        caller: &Caller,
+        body: &Value,
+        now: i64,
+    ) -> Result<Value, KmsError> {
+        let mut p = Params::of(body)?;
+        let key_id = p.needed("KeyId", KEY_ID)?;
+        p.finish()?;
+        let key = self.open_key(caller, Op::CancelKeyDeletion, key_id, now)?;
+        if key.state != KeyState::PendingDeletion {
+            return Err(invalid_state(&key.arn, "is not pending deletion"));
+        }
+        key.state = KeyState::Disabled;
+        key.deletion_at = None;
+        Ok(json!({ "KeyId": key.arn }))
+    }
+
+    pub(crate) fn get_key_policy(
+        &self,
+        caller: &Caller,
+        body: &Value,
+        now: i64,
+    ) -> Result<Value, KmsError> {
+        let mut p = Params::of(body)?;
+        let key_id = p.needed("KeyId", KEY_ID)?;
+        p.finish()?;
+        let key = self.find_key(caller, key_id, false)?;
+        self.authorise(caller, key, Op::GetKeyPolicy, &Brings::default(), now)?;
+        Ok(json!({ "Policy": key.policy.text, "PolicyName": "default" }))
+    }
+
+    pub(crate) fn put_key_policy(
+        &mut self,
+        caller: &Caller,
+        body: &Value,
+        now: i64,
+    ) -> Result<Value, KmsError> {
+        let mut p = Params::of(body)?;
+        let key_id = p.needed("KeyId", KEY_ID)?;
+        let policy = p.needed("Policy", POLICY)?;
+        p.finish()?;
+        let key = self.open_key(caller, Op::PutKeyPolicy, key_id, now)?;
+        key.policy = KeyPolicy::parse(policy)?;
+        Ok(json!({}))
+    }
+}
+
+fn metadata(key: &Key) -> Value {
+    let mut shown = json!({
+        "AWSAccountId": key.account,
+        "KeyId": key.id,
+        "Arn": key.arn,
+        "CreationDate": time::epoch(key.created_at),
+        "Enabled": key.state == KeyState::Enabled,
+        "Description": key.description,
+        "KeyUsage": key.spec.usage,
+        "KeyState": key.state.name(),
+        "Origin": if key.external { "EXTERNAL" } else { "AWS_KMS" },
+        "KeyManager": "CUSTOMER",
+        "CustomerMasterKeySpec": key.spec.spec,
+        "KeySpec": key.spec.spec,
+        "MultiRegion": false,
+    });
+    if key.spec.is_symmetric() {
+        shown["EncryptionAlgorithms"] = json!(["SYMMETRIC_DEFAULT"]);
+    }
+    if let Some(at) = key.deletion_at {
+        shown["DeletionDate"] = json!(time::epoch(at));
+    }
+    shown
+}

@@ -1,0 +1,230 @@
+//! Keys and grants as the core holds them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::keyspec::KeySpec;
+use crate::policy::KeyPolicy;
+
+/// The states of a key that a client can observe (kms-facts 1, "Key states").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// Usable.
+    Enabled,
+    /// Grants can be ended and listed, but not made or used.
+    Disabled,
+    /// Will be deleted, and its grants with it.
+    PendingDeletion,
+    /// Has no key material yet (made with `Origin` `EXTERNAL`).
+    PendingImport,
+    /// Its custom key store is disconnected.
+    Unavailable,
+    /// Is being made.
+    Creating,
+    /// Its Region is being changed.
+    Updating,
+}
+
+impl KeyState {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Enabled => "Enabled",
+            Self::Disabled => "Disabled",
+            Self::PendingDeletion => "PendingDeletion",
+            Self::PendingImport => "PendingImport",
+            Self::Unavailable => "Unavailable",
+            Self::Creating => "Creating",
+            Self::Updating => "Updating",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) arn: String,
+    pub(crate) id: String,
+    pub(crate) account: String,
+    pub(crate) spec: KeySpec,
+    pub(crate) state: KeyState,
+    pub(crate) external: bool,
+    pub(crate) description: String,
+    pub(crate) created_at: i64,
+    pub(crate) deletion_at: Option<i64>,
+    pub(crate) policy: KeyPolicy,
+    pub(crate) material: [u8; 32],
+    pub(crate) grants: Grants,
+    /// State-changing calls in one second: (second, count). For the hot-key switch.
+    pub(crate) heat: (i64, u32),
+}
+
+/// The grants of one key that still matter: alive, or over with an end that some view has not seen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Grants {
+    pub(crate) by_id: BTreeMap<String, Grant>,
+    pub(crate) by_name: BTreeMap<String, BTreeSet<String>>,
+    pub(crate) by_grantee: BTreeMap<String, BTreeSet<String>>,
+    pub(crate) alive: usize,
+}
+
+impl Grants {
+    pub(crate) fn insert(&mut self, grant: Grant) {
+        if let Some(name) = &grant.name {
+            self.by_name
+                .entry(name.clone())
+                .or_default()
+                .insert(grant.id.clone());
+        }
+        self.by_grantee
+            .entry(grant.grantee.text.clone())
+            .or_default()
+            .insert(grant.id.clone());
+        self.alive += usize::from(grant.ended.is_none());
+        self.by_id.insert(grant.id.clone(), grant);
+    }
+
+    /// Takes out a grant that is over.
+    pub(crate) fn remove(&mut self, id: &str) -> Option<Grant> {
+        let grant = self.by_id.remove(id)?;
+        if let Some(name) = &grant.name {
+            drop_from(&mut self.by_name, name, id);
+        }
+        drop_from(&mut self.by_grantee, &grant.grantee.text, id);
+        Some(grant)
+    }
+}
+
+pub(crate) fn drop_from(index: &mut BTreeMap<String, BTreeSet<String>>, at: &str, id: &str) {
+    if let Some(ids) = index.get_mut(at) {
+        ids.remove(id);
+        if ids.is_empty() {
+            index.remove(at);
+        }
+    }
+}
+
+/// A principal that a grant names. The unique id is taken at creation: a principal that was deleted
+/// and made again is another one (kms-facts 2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) text: String,
+    pub(crate) service: bool,
+    pub(crate) unique_id: Option<String>,
+}
+
+/// A grant: its terms, and the instants that decide who sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub(crate) id: String,
+    pub(crate) key_arn: String,
+    pub(crate) name: Option<String>,
+    pub(crate) grantee: Holder,
+    pub(crate) retiring: Option<Holder>,
+    /// The caller's account, which may not be the key's.
+    pub(crate) issuing_account: String,
+    pub(crate) operations: Vec<&'static str>,
+    pub(crate) constraints: Constraints,
+    pub(crate) created_at: i64,
+    /// From here on the views show it.
+    pub(crate) seen_from: i64,
+    pub(crate) ended: Option<Ended>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) at: i64,
+    /// From here on the views lack it; never before `seen_from`.
+    pub(crate) unseen_from: i64,
+    pub(crate) how: End,
+}
+
+/// How a grant ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// By RetireGrant.
+    Retired,
+    /// By RevokeGrant.
+    Revoked,
+    /// With its key.
+    KeyDeleted,
+}
+
+impl Grant {
+    /// Whether the lagging views show it: listings, management by id, and use without a token.
+    pub(crate) fn seen(&self, now: i64) -> bool {
+        self.seen_from <= now && self.usable_by_token(now)
+    }
+
+    /// A token overrides the lag of the creation, but outlives the grant as long as the views do
+    /// (kms-facts 4).
+    pub(crate) fn usable_by_token(&self, now: i64) -> bool {
+        self.ended.is_none_or(|ended| now < ended.unseen_from)
+    }
+}
+
+/// The constraints of a grant. Equals and Subset exclude each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Constraints {
+    pub(crate) equals: Option<BTreeMap<String, String>>,
+    pub(crate) subset: Option<BTreeMap<String, String>>,
+    pub(crate) source_arn: Option<String>,
+}
+
+impl Constraints {
+    /// Whether a request with this encryption context fits.
+    pub(crate) fn admit(&self, context: &BTreeMap<String, String>, ignore_case: bool) -> bool {
+        let same = |key: &str, other: &str| {
+            if ignore_case {
+                key.eq_ignore_ascii_case(other)
+            } else {
+                key == other
+            }
+        };
+        let has = |pairs: &BTreeMap<String, String>, key: &str, value: &String| {
+            pairs.iter().any(|(k, v)| same(k, key) && v == value)
+        };
+        // A source ARN is looked at for calls by AWS services only (kms-facts 1), and none comes here.
+        let equals = self.equals.as_ref().is_none_or(|wanted| {
+            wanted.len() == context.len() && wanted.iter().all(|(k, v)| has(context, k, v))
+        });
+        let subset = self
+            .subset
+            .as_ref()
+            .is_none_or(|wanted| wanted.iter().all(|(k, v)| has(context, k, v)));
+        equals && subset
+    }
+
+    /// Whether `child` is equally or more strict (kms-facts 1: Subset to Equals is, the reverse is not).
+    pub(crate) fn admit_child(&self, child: &Self) -> bool {
+        let source = self.source_arn.is_none() || self.source_arn == child.source_arn;
+        let equals = self.equals.is_none() || self.equals == child.equals;
+        let subset = self.subset.as_ref().is_none_or(|wanted| {
+            let of_child = child.equals.as_ref().or(child.subset.as_ref());
+            of_child.is_some_and(|pairs| wanted.iter().all(|(k, v)| pairs.get(k) == Some(v)))
+        });
+        source && equals && subset
+    }
+
+    /// As ListGrants shows them; `None` if there are none.
+    pub(crate) fn show(&self) -> Option<Value> {
+        let mut shown = Map::new();
+        let maps = [
+            ("EncryptionContextEquals", &self.equals),
+            ("EncryptionContextSubset", &self.subset),
+        ];
+        for (name, pairs) in maps {
+            if let Some(pairs) = pairs {
+                shown.insert(name.to_owned(), json!(pairs));
+            }
+        }
+        if let Some(arn) = &self.source_arn {
+            shown.insert("SourceArn".to_owned(), json!(arn));
+        }
+        (!shown.is_empty()).then_some(Value::Object(shown))
+    }
+}
+
+#[cfg(test)]
+mod tests;
