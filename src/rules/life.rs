@@ -8,6 +8,7 @@
 //!   accepted within its signature window, and needs one propagation window more to show.
 //! - *CreateGrant is never sent at or after the deadline*, so the last send bounds the wait.
 
+mod ending;
 mod step;
 
 use serde::{Deserialize, Serialize};
@@ -373,6 +374,8 @@ pub struct Illegal {
     pub event: &'static str,
 }
 
+#[cfg(test)]
+mod ending_tests;
 #[cfg(test)]
 mod histories;
 #[cfg(test)]

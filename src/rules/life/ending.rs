@@ -1,0 +1,204 @@
+//! The second half of a life: from the wish to end a grant to the proof that it is gone.
+
+use super::step::{close, end_now, illegal, late_answer, others, same, to};
+use super::{
+    Act, Class, Event, FIRST_LOOK, Facts, How, Illegal, LOOK_EVERY, Life, Outcome, PATIENCE,
+    ROW_BACKOFF_MAX, State, Step, Tries, UNSETTLED_RETRY, Via,
+};
+use crate::rules::time::{Now, SECOND, Time};
+
+pub(super) fn ending(
+    facts: &Facts,
+    life: &Life,
+    event: &Event<'_>,
+    now: Now,
+) -> Result<Step, Illegal> {
+    let State::Ending {
+        id,
+        create,
+        why,
+        via,
+        end,
+    } = &life.state
+    else {
+        return Err(illegal(life, event));
+    };
+    let stay = |via: Via, end: Tries, at: Time| {
+        let state = State::Ending {
+            id: id.clone(),
+            create: *create,
+            why: *why,
+            via,
+            end,
+        };
+        to(state, Act::End, at, life.fault)
+    };
+    match event {
+        Event::Sending => {
+            let first = end.first.or(Some(now.latest));
+            let end = Tries {
+                count: end.count + 1,
+                first,
+                last: Some(now.latest),
+            };
+            let word = (end.count == 1).then_some("end-issued");
+            Ok(stay(*via, end, now.latest.plus(PATIENCE)).maybe(word))
+        }
+        Event::Answered(Outcome::Done(())) => {
+            Ok(accepted(life, Some(now.latest)).then(Act::Look, now.latest.plus(FIRST_LOOK)))
+        }
+        Event::Answered(Outcome::Refused(Class::NotFound))
+            if create.settled(facts.settle, now.least) =>
+        {
+            Ok(accepted(life, None).then(Act::Look, now.latest))
+        }
+        Event::Answered(Outcome::Refused(class)) => {
+            let young = !create.settled(facts.settle, now.least);
+            let wait = wait_after(*class, young, end.count);
+            let via = match class {
+                Class::Denied if !young => facts.order.after(*via),
+                _ => *via,
+            };
+            let word = (life.fault != Some(*class)).then_some("end-refused");
+            Ok(stay(via, *end, now.latest.plus(wait))
+                .fault(Some(*class))
+                .maybe(word))
+        }
+        Event::Answered(Outcome::Unknown) => {
+            let word = (life.fault != Some(Class::Unavailable)).then_some("end-unanswered");
+            let wait = wait_after(Class::Unavailable, false, end.count);
+            Ok(stay(*via, *end, now.latest.plus(wait))
+                .fault(Some(Class::Unavailable))
+                .maybe(word))
+        }
+        Event::Looked { ids, .. } => Ok(same(life).twins(others(ids, id))),
+        Event::Created(outcome) => Ok(late_answer(life, id, outcome)),
+        Event::Due | Event::End(_) | Event::Abandoned => Ok(same(life)),
+    }
+}
+
+/// `accepted` is `None` where KMS only no longer knows the grant.
+fn accepted(life: &Life, accepted: Option<Time>) -> Step {
+    let State::Ending {
+        id,
+        create,
+        why,
+        via,
+        end,
+    } = &life.state
+    else {
+        return same(life);
+    };
+    let state = State::Ended {
+        id: id.clone(),
+        create: *create,
+        why: *why,
+        via: *via,
+        issued: end.last,
+        accepted,
+        gone: None,
+    };
+    let word = if accepted.is_some() {
+        "end-accepted"
+    } else {
+        "not-found"
+    };
+    to(state, Act::Look, Time(0), None).record(word)
+}
+
+/// How long a row waits after a refusal, in ms. Where the lane or the key is what waits (`rules::wait`), the row itself
+/// is due again at once, and the stall holds it.
+fn wait_after(class: Class, young: bool, tries: u32) -> i64 {
+    match class {
+        Class::BadToken => 0,
+        Class::NotFound | Class::Denied if young => UNSETTLED_RETRY,
+        Class::Throttled | Class::Unavailable | Class::Credentials => 0,
+        Class::Denied | Class::KeyState => 0,
+        Class::NotFound | Class::Quota | Class::Invalid => {
+            let doubled = SECOND << tries.min(6);
+            doubled.min(ROW_BACKOFF_MAX)
+        }
+    }
+}
+
+pub(super) fn ended(
+    facts: &Facts,
+    life: &Life,
+    event: &Event<'_>,
+    now: Now,
+) -> Result<Step, Illegal> {
+    let State::Ended {
+        id,
+        create,
+        why,
+        via,
+        issued,
+        accepted,
+        gone,
+    } = &life.state
+    else {
+        return Err(illegal(life, event));
+    };
+    let with = |gone: Option<Time>| State::Ended {
+        id: id.clone(),
+        create: *create,
+        why: *why,
+        via: *via,
+        issued: *issued,
+        accepted: *accepted,
+        gone,
+    };
+    let Event::Looked { began, ids } = event else {
+        return match event {
+            Event::Created(outcome) => Ok(late_answer(life, id, outcome)),
+            Event::Due | Event::End(_) | Event::Abandoned => Ok(same(life)),
+            Event::Sending | Event::Answered(_) | Event::Looked { .. } => Err(illegal(life, event)),
+        };
+    };
+    let twins = others(ids, id);
+    if ids.contains(id) {
+        // An accepted end takes its time to show; a grant that KMS "did not find" and lists is simply alive.
+        let shown_too_long = accepted.is_none_or(|at| began.least.since(at) >= facts.settle);
+        let step = if shown_too_long {
+            end_now(facts.order, id.clone(), *create, *why, now).record("still-listed")
+        } else {
+            let since = accepted.map_or(0, |at| now.latest.since(at));
+            let wait = since.clamp(FIRST_LOOK, LOOK_EVERY);
+            to(with(None), Act::Look, now.latest.plus(wait), life.fault)
+        };
+        return Ok(step.twins(twins));
+    }
+    // A look that began before the answer saw an earlier world.
+    if accepted.is_some_and(|at| began.latest < at) {
+        return Ok(to(
+            with(None),
+            Act::Look,
+            now.latest.plus(FIRST_LOOK),
+            life.fault,
+        )
+        .twins(twins));
+    }
+    let first = gone.unwrap_or(began.latest);
+    let settled = create.settled(facts.settle, began.least);
+    let proven = accepted.is_some() || began.least.since(first) >= facts.settle;
+    if settled && proven {
+        let how = match (accepted, via) {
+            (None, _) => How::Gone,
+            (Some(_), Via::Retire) => How::Retired,
+            (Some(_), Via::Revoke) => How::Revoked,
+        };
+        return Ok(close(how, now, "closed").twins(twins));
+    }
+    let word = gone.is_none().then_some("gone");
+    let settled_at = create.last.plus(facts.settle);
+    let at = if accepted.is_some() {
+        settled_at
+    } else {
+        settled_at.max(first.plus(facts.settle))
+    };
+    // The wait is judged by the least clock, so the look may come a little early and is then simply repeated.
+    let at = at.max(now.latest.plus(FIRST_LOOK));
+    Ok(to(with(Some(first)), Act::Look, at, life.fault)
+        .twins(twins)
+        .maybe(word))
+}
