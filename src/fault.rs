@@ -156,12 +156,7 @@ pub struct Fault {
 impl Fault {
     /// A fault with the table's hint.
     pub fn new(kind: Kind, text: impl Into<String>) -> Self {
-        Self {
-            kind,
-            text: text.into(),
-            hint: None,
-            lease: None,
-        }
+        Self { kind, text: text.into(), hint: None, lease: None }
     }
 
     /// With a hint of its own.

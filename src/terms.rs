@@ -65,9 +65,7 @@ impl FromStr for Operation {
 
     fn from_str(text: &str) -> Result<Self, UnknownOperation> {
         let found = Self::ALL.iter().find(|op| op.as_str() == text);
-        found
-            .copied()
-            .ok_or_else(|| UnknownOperation(text.to_owned()))
+        found.copied().ok_or_else(|| UnknownOperation(text.to_owned()))
     }
 }
 

@@ -29,10 +29,7 @@ fn what_is_no_key_arn_is_refused_with_an_example() {
         "arn:aws:kms:ap-northeast-1:111122223333:key/a b",
     ] {
         assert!(
-            KeyArn::parse(bad)
-                .unwrap_err()
-                .to_string()
-                .contains("arn:aws:kms:REGION"),
+            KeyArn::parse(bad).unwrap_err().to_string().contains("arn:aws:kms:REGION"),
             "{bad}"
         );
     }
@@ -44,13 +41,7 @@ fn a_random_ref_parses_and_uses_every_bit() {
     let one = Ref::random(&Fixed(u64::MAX));
     assert_eq!(one.as_str(), "g-zzzzzzzzzzzz");
     assert!(Ref::parse(one.as_str()).is_ok());
-    for bad in [
-        "g-",
-        "g-00000000000",
-        "g-00000000000u",
-        "G-000000000000",
-        "000000000000",
-    ] {
+    for bad in ["g-", "g-00000000000", "g-00000000000u", "G-000000000000", "000000000000"] {
         assert!(Ref::parse(bad).is_err(), "{bad}");
     }
 }
@@ -60,10 +51,6 @@ fn a_principal_shows_its_last_piece() {
     let role = Principal::parse("arn:aws:iam::111122223333:role/team/RoleB").unwrap();
     assert_eq!(role.short(), "RoleB");
     assert!(!role.is_unique_id());
-    assert!(
-        Principal::parse("AROAEXAMPLE:session")
-            .unwrap()
-            .is_unique_id()
-    );
+    assert!(Principal::parse("AROAEXAMPLE:session").unwrap().is_unique_id());
     assert!(Principal::parse("has space").is_err());
 }

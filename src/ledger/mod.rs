@@ -123,10 +123,6 @@ impl Row {
     #[must_use]
     pub fn warrant(&self) -> Option<Warrant> {
         let id = self.life.state.grant_id()?.clone();
-        Some(Warrant {
-            lane: Arc::clone(&self.lane),
-            key_arn: self.key_arn.clone(),
-            id,
-        })
+        Some(Warrant { lane: Arc::clone(&self.lane), key_arn: self.key_arn.clone(), id })
     }
 }

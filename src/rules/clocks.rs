@@ -69,11 +69,7 @@ impl Clocks {
     /// What the ledger remembers; AWS has not spoken yet.
     #[must_use]
     pub const fn new(anchor: Option<Anchor>, high_water: Time) -> Self {
-        Self {
-            anchor,
-            date: None,
-            high_water,
-        }
+        Self { anchor, date: None, high_water }
     }
 
     /// Take note of AWS's `Date`, as it came with an answer.
@@ -81,11 +77,8 @@ impl Clocks {
         // An answer that took its time carries an old date: the later of the two estimates is the better one.
         let kept = self.carried_date(reading);
         if kept.is_none_or(|kept| date.since(kept).abs() > AGREE || date >= kept) {
-            self.date = Some(Anchor {
-                wall: date,
-                boot: reading.boot,
-                boot_id: reading.boot_id.clone(),
-            });
+            self.date =
+                Some(Anchor { wall: date, boot: reading.boot, boot_id: reading.boot_id.clone() });
         }
     }
 
@@ -100,14 +93,8 @@ impl Clocks {
         let anchored = self.anchor.as_ref().and_then(|anchor| anchor.now(reading));
         // AWS decides where it has spoken; before that, the anchor; before that, nobody.
         let Some(witness) = date.or(anchored) else {
-            let now = Now {
-                latest: self.high_water,
-                least: self.high_water,
-            };
-            return Judgement {
-                now,
-                doubt: Some(Doubt::Unconfirmed),
-            };
+            let now = Now { latest: self.high_water, least: self.high_water };
+            return Judgement { now, doubt: Some(Doubt::Unconfirmed) };
         };
         let agrees = |time: Time| time.since(witness).abs() <= AGREE;
         let wall = Some(reading.wall).filter(|wall| agrees(*wall));
@@ -128,23 +115,11 @@ impl Clocks {
         // which is why the engine asks AWS for its date every few minutes.
         if let Some(wall) = wall {
             let boot_id = reading.boot_id.clone();
-            self.anchor = Some(Anchor {
-                wall,
-                boot: reading.boot,
-                boot_id,
-            });
+            self.anchor = Some(Anchor { wall, boot: reading.boot, boot_id });
         }
         self.high_water = self.high_water.max(latest);
-        let doubt = wall
-            .is_none()
-            .then(|| Doubt::WallAlone(reading.wall.since(witness)));
-        Judgement {
-            now: Now {
-                latest: self.high_water,
-                least: least.min(self.high_water),
-            },
-            doubt,
-        }
+        let doubt = wall.is_none().then(|| Doubt::WallAlone(reading.wall.since(witness)));
+        Judgement { now: Now { latest: self.high_water, least: least.min(self.high_water) }, doubt }
     }
 }
 

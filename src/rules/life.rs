@@ -303,7 +303,7 @@ impl State {
 
 /// What happened to a row.
 #[derive(Debug, Clone)]
-pub enum Event<'a> {
+pub enum Event {
     /// A create or an end leaves now.
     Sending,
     /// CreateGrant was answered, or was not.
@@ -317,7 +317,7 @@ pub enum Event<'a> {
         /// When the look began: changes after it are not in it.
         began: Now,
         /// What it found.
-        ids: &'a [GrantId],
+        ids: Vec<GrantId>,
     },
     /// `deadline - lead` has come, by the guarded clock.
     Due,

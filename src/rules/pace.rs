@@ -28,24 +28,14 @@ impl Pace {
     #[must_use]
     pub fn new(full: u32, kept: u32) -> Self {
         let kept = kept.min(full.saturating_sub(SLOWEST));
-        Self {
-            full,
-            kept,
-            rate: full,
-            sent: VecDeque::new(),
-            changed: Time(0),
-        }
+        Self { full, kept, rate: full, sent: VecDeque::new(), changed: Time(0) }
     }
 
     /// When the next send may leave: `now` or earlier means at once.
     #[must_use]
     pub fn next(&mut self, urgent: bool, now: Time) -> Time {
         self.forget(now);
-        let kept = if urgent {
-            0
-        } else {
-            self.kept.min(self.rate.saturating_sub(SLOWEST))
-        };
+        let kept = if urgent { 0 } else { self.kept.min(self.rate.saturating_sub(SLOWEST)) };
         let allowed = usize::try_from(self.rate.saturating_sub(kept).max(SLOWEST)).unwrap_or(1);
         match self.sent.len().checked_sub(allowed) {
             None => now,

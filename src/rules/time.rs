@@ -42,8 +42,7 @@ impl Time {
     /// # Errors
     /// jiff's message when the text is no instant or names no zone.
     pub fn parse(text: &str) -> Result<Self, jiff::Error> {
-        text.parse::<Timestamp>()
-            .map(|at| Self(at.as_millisecond()))
+        text.parse::<Timestamp>().map(|at| Self(at.as_millisecond()))
     }
 
     /// For printing in a zone; `None` outside jiff's years −9999 to 9999.

@@ -47,9 +47,7 @@ pub fn lane_pause(tries: u32) -> i64 {
 /// second, so that hosts of a group do not march in step.
 #[must_use]
 pub fn key_pause(tries: u32, rng: &dyn Rng) -> i64 {
-    let bound = KEY_TRY_FIRST
-        .saturating_mul(1 << tries.min(5))
-        .min(KEY_TRY_MAX);
+    let bound = KEY_TRY_FIRST.saturating_mul(1 << tries.min(5)).min(KEY_TRY_MAX);
     SECOND + rng.up_to(bound - SECOND)
 }
 

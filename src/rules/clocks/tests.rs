@@ -15,23 +15,15 @@ struct Machine {
 
 impl Machine {
     fn new() -> Self {
-        let mut machine = Self {
-            wall: START,
-            boot: 5_000,
-            boot_id: "one",
-            clocks: Clocks::new(None, Time(0)),
-        };
+        let mut machine =
+            Self { wall: START, boot: 5_000, boot_id: "one", clocks: Clocks::new(None, Time(0)) };
         machine.aws(START);
         assert_eq!(machine.judge().doubt, None);
         machine
     }
 
     fn reading(&self) -> Reading {
-        Reading {
-            wall: Time(self.wall),
-            boot: self.boot,
-            boot_id: self.boot_id.to_owned(),
-        }
+        Reading { wall: Time(self.wall), boot: self.boot, boot_id: self.boot_id.to_owned() }
     }
 
     fn pass(&mut self, ms: i64) {

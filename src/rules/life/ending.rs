@@ -7,40 +7,18 @@ use super::{
 };
 use crate::rules::time::{Now, SECOND, Time};
 
-pub(super) fn ending(
-    facts: &Facts,
-    life: &Life,
-    event: &Event<'_>,
-    now: Now,
-) -> Result<Step, Illegal> {
-    let State::Ending {
-        id,
-        create,
-        why,
-        via,
-        end,
-    } = &life.state
-    else {
+pub(super) fn ending(facts: &Facts, life: &Life, event: &Event, now: Now) -> Result<Step, Illegal> {
+    let State::Ending { id, create, why, via, end } = &life.state else {
         return Err(illegal(life, event));
     };
     let stay = |via: Via, end: Tries, at: Time| {
-        let state = State::Ending {
-            id: id.clone(),
-            create: *create,
-            why: *why,
-            via,
-            end,
-        };
+        let state = State::Ending { id: id.clone(), create: *create, why: *why, via, end };
         to(state, Act::End, at, life.fault)
     };
     match event {
         Event::Sending => {
             let first = end.first.or(Some(now.latest));
-            let end = Tries {
-                count: end.count + 1,
-                first,
-                last: Some(now.latest),
-            };
+            let end = Tries { count: end.count + 1, first, last: Some(now.latest) };
             let word = (end.count == 1).then_some("end-issued");
             Ok(stay(*via, end, now.latest.plus(PATIENCE)).maybe(word))
         }
@@ -55,21 +33,15 @@ pub(super) fn ending(
         Event::Answered(Outcome::Refused(class)) => {
             let young = !create.settled(facts.settle, now.least);
             let wait = wait_after(*class, young, end.count);
-            let via = match class {
-                Class::Denied if !young => facts.order.after(*via),
-                _ => *via,
-            };
+            let denied = *class == Class::Denied && !young;
+            let via = if denied { facts.order.after(*via) } else { *via };
             let word = (life.fault != Some(*class)).then_some("end-refused");
-            Ok(stay(via, *end, now.latest.plus(wait))
-                .fault(Some(*class))
-                .maybe(word))
+            Ok(stay(via, *end, now.latest.plus(wait)).fault(Some(*class)).maybe(word))
         }
         Event::Answered(Outcome::Unknown) => {
             let word = (life.fault != Some(Class::Unavailable)).then_some("end-unanswered");
             let wait = wait_after(Class::Unavailable, false, end.count);
-            Ok(stay(*via, *end, now.latest.plus(wait))
-                .fault(Some(Class::Unavailable))
-                .maybe(word))
+            Ok(stay(*via, *end, now.latest.plus(wait)).fault(Some(Class::Unavailable)).maybe(word))
         }
         Event::Looked { ids, .. } => Ok(same(life).twins(others(ids, id))),
         Event::Created(outcome) => Ok(late_answer(life, id, outcome)),
@@ -79,14 +51,7 @@ pub(super) fn ending(
 
 /// `accepted` is `None` where KMS only no longer knows the grant.
 fn accepted(life: &Life, accepted: Option<Time>) -> Step {
-    let State::Ending {
-        id,
-        create,
-        why,
-        via,
-        end,
-    } = &life.state
-    else {
+    let State::Ending { id, create, why, via, end } = &life.state else {
         return same(life);
     };
     let state = State::Ended {
@@ -98,11 +63,7 @@ fn accepted(life: &Life, accepted: Option<Time>) -> Step {
         accepted,
         gone: None,
     };
-    let word = if accepted.is_some() {
-        "end-accepted"
-    } else {
-        "not-found"
-    };
+    let word = if accepted.is_some() { "end-accepted" } else { "not-found" };
     to(state, Act::Look, Time(0), None).record(word)
 }
 
@@ -121,22 +82,8 @@ fn wait_after(class: Class, young: bool, tries: u32) -> i64 {
     }
 }
 
-pub(super) fn ended(
-    facts: &Facts,
-    life: &Life,
-    event: &Event<'_>,
-    now: Now,
-) -> Result<Step, Illegal> {
-    let State::Ended {
-        id,
-        create,
-        why,
-        via,
-        issued,
-        accepted,
-        gone,
-    } = &life.state
-    else {
+pub(super) fn ended(facts: &Facts, life: &Life, event: &Event, now: Now) -> Result<Step, Illegal> {
+    let State::Ended { id, create, why, via, issued, accepted, gone } = &life.state else {
         return Err(illegal(life, event));
     };
     let with = |gone: Option<Time>| State::Ended {
@@ -170,13 +117,7 @@ pub(super) fn ended(
     }
     // A look that began before the answer saw an earlier world.
     if accepted.is_some_and(|at| began.latest < at) {
-        return Ok(to(
-            with(None),
-            Act::Look,
-            now.latest.plus(FIRST_LOOK),
-            life.fault,
-        )
-        .twins(twins));
+        return Ok(to(with(None), Act::Look, now.latest.plus(FIRST_LOOK), life.fault).twins(twins));
     }
     let first = gone.unwrap_or(began.latest);
     let settled = create.settled(facts.settle, began.least);
@@ -191,14 +132,8 @@ pub(super) fn ended(
     }
     let word = gone.is_none().then_some("gone");
     let settled_at = create.last.plus(facts.settle);
-    let at = if accepted.is_some() {
-        settled_at
-    } else {
-        settled_at.max(first.plus(facts.settle))
-    };
+    let at = if accepted.is_some() { settled_at } else { settled_at.max(first.plus(facts.settle)) };
     // The wait is judged by the least clock, so the look may come a little early and is then simply repeated.
     let at = at.max(now.latest.plus(FIRST_LOOK));
-    Ok(to(with(Some(first)), Act::Look, at, life.fault)
-        .twins(twins)
-        .maybe(word))
+    Ok(to(with(Some(first)), Act::Look, at, life.fault).twins(twins).maybe(word))
 }

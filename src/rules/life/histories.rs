@@ -8,10 +8,7 @@ use crate::rules::time::MINUTE;
 const SETTLE: i64 = 11 * MINUTE;
 
 fn at(ms: i64) -> Now {
-    Now {
-        latest: Time(ms),
-        least: Time(ms),
-    }
+    Now { latest: Time(ms), least: Time(ms) }
 }
 
 fn id(text: &str) -> GrantId {
@@ -88,7 +85,7 @@ proptest! {
                 Any::Created(outcome) => Event::Created(outcome.clone()),
                 Any::Abandoned => Event::Abandoned,
                 Any::Answered(outcome) => Event::Answered(outcome.clone()),
-                Any::Looked(ago, ids) => Event::Looked { began: at(now - ago), ids },
+                Any::Looked(ago, ids) => Event::Looked { began: at(now - ago), ids: ids.clone() },
                 Any::Due => Event::Due,
                 Any::End(why) => Event::End(*why),
             };

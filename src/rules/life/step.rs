@@ -13,7 +13,7 @@ use crate::rules::time::{Now, Time};
 ///
 /// # Errors
 /// [`Illegal`] for an event that cannot befall the state; the row stays as it was.
-pub fn step(facts: &Facts, life: &Life, event: &Event<'_>, now: Now) -> Result<Step, Illegal> {
+pub fn step(facts: &Facts, life: &Life, event: &Event, now: Now) -> Result<Step, Illegal> {
     match &life.state {
         State::Creating { create, unwanted } => {
             creating(facts, life, (*create, *unwanted), event, now)
@@ -29,16 +29,11 @@ fn creating(
     facts: &Facts,
     life: &Life,
     (mut create, unwanted): (Sends, Option<Why>),
-    event: &Event<'_>,
+    event: &Event,
     now: Now,
 ) -> Result<Step, Illegal> {
     let stay = |create: Sends, unwanted, at| {
-        to(
-            State::Creating { create, unwanted },
-            Act::Look,
-            at,
-            life.fault,
-        )
+        to(State::Creating { create, unwanted }, Act::Look, at, life.fault)
     };
     match event {
         Event::Sending if now.latest >= facts.due_at() || unwanted.is_some() => {
@@ -48,11 +43,7 @@ fn creating(
             create.count += 1;
             create.open += 1;
             create.last = now.latest;
-            let word = if create.count == 1 {
-                "requested"
-            } else {
-                "requested-again"
-            };
+            let word = if create.count == 1 { "requested" } else { "requested-again" };
             Ok(stay(create, unwanted, now.latest.plus(PATIENCE)).record(word))
         }
         Event::Created(Outcome::Done(id)) => {
@@ -98,33 +89,18 @@ fn born(facts: &Facts, id: GrantId, create: Sends, unwanted: Option<Why>, now: N
     match unwanted.or(late) {
         Some(why) => end_now(facts.order, id, create, why, now).record("granted-unwanted"),
         None => {
-            let state = State::Active {
-                id,
-                create,
-                missing: None,
-            };
+            let state = State::Active { id, create, missing: None };
             to(state, Act::End, facts.due_at(), None).record("granted")
         }
     }
 }
 
-fn active(facts: &Facts, life: &Life, event: &Event<'_>, now: Now) -> Result<Step, Illegal> {
-    let State::Active {
-        id,
-        create,
-        missing,
-    } = &life.state
-    else {
+fn active(facts: &Facts, life: &Life, event: &Event, now: Now) -> Result<Step, Illegal> {
+    let State::Active { id, create, missing } = &life.state else {
         return Err(illegal(life, event));
     };
     match event {
-        Event::Due => Ok(end_now(
-            facts.order,
-            id.clone(),
-            *create,
-            Why::Deadline,
-            now,
-        )),
+        Event::Due => Ok(end_now(facts.order, id.clone(), *create, Why::Deadline, now)),
         Event::End(why) => {
             Ok(end_now(facts.order, id.clone(), *create, *why, now).record(asked(*why)))
         }
@@ -136,14 +112,8 @@ fn active(facts: &Facts, life: &Life, event: &Event<'_>, now: Now) -> Result<Ste
                 (Some(_), None) => Some("seen-again"),
                 (None, None) | (Some(_), Some(_)) => None,
             };
-            let state = State::Active {
-                id: id.clone(),
-                create: *create,
-                missing: now_missing,
-            };
-            Ok(to(state, Act::End, facts.due_at(), life.fault)
-                .twins(others(ids, id))
-                .maybe(word))
+            let state = State::Active { id: id.clone(), create: *create, missing: now_missing };
+            Ok(to(state, Act::End, facts.due_at(), life.fault).twins(others(ids, id)).maybe(word))
         }
         Event::Created(outcome) => Ok(late_answer(life, id, outcome)),
         Event::Abandoned => Ok(same(life)),
@@ -151,7 +121,7 @@ fn active(facts: &Facts, life: &Life, event: &Event<'_>, now: Now) -> Result<Ste
     }
 }
 
-fn closed(life: &Life, event: &Event<'_>) -> Result<Step, Illegal> {
+fn closed(life: &Life, event: &Event) -> Result<Step, Illegal> {
     match event {
         // Closing was right by all we know; if a grant of this row shows up all the same, it is ended like a twin.
         Event::Looked { ids, .. } => Ok(same(life).twins(ids.to_vec())),
@@ -177,52 +147,23 @@ pub(super) fn others(ids: &[GrantId], id: &GrantId) -> Vec<GrantId> {
 }
 
 pub(super) fn end_now(order: EndOrder, id: GrantId, create: Sends, why: Why, now: Now) -> Step {
-    let state = State::Ending {
-        id,
-        create,
-        why,
-        via: order.first(),
-        end: Tries::default(),
-    };
+    let state = State::Ending { id, create, why, via: order.first(), end: Tries::default() };
     to(state, Act::End, now.latest, None)
 }
 
 pub(super) fn close(how: How, now: Now, word: &'static str) -> Step {
-    let state = State::Closed {
-        how,
-        at: now.latest,
-    };
-    Step {
-        life: Life {
-            state,
-            next: None,
-            fault: None,
-        },
-        twins: Vec::new(),
-        record: None,
-    }
-    .record(word)
+    let state = State::Closed { how, at: now.latest };
+    Step { life: Life { state, next: None, fault: None }, twins: Vec::new(), record: None }
+        .record(word)
 }
 
 pub(super) fn to(state: State, act: Act, at: Time, fault: Option<Class>) -> Step {
-    let life = Life {
-        state,
-        next: Some(Next { act, at }),
-        fault,
-    };
-    Step {
-        life,
-        twins: Vec::new(),
-        record: None,
-    }
+    let life = Life { state, next: Some(Next { act, at }), fault };
+    Step { life, twins: Vec::new(), record: None }
 }
 
 pub(super) fn same(life: &Life) -> Step {
-    Step {
-        life: life.clone(),
-        twins: Vec::new(),
-        record: None,
-    }
+    Step { life: life.clone(), twins: Vec::new(), record: None }
 }
 
 fn asked(why: Why) -> &'static str {
@@ -234,7 +175,7 @@ fn asked(why: Why) -> &'static str {
     }
 }
 
-pub(super) fn illegal(life: &Life, event: &Event<'_>) -> Illegal {
+pub(super) fn illegal(life: &Life, event: &Event) -> Illegal {
     let event = match event {
         Event::Sending => "sending",
         Event::Created(_) => "an answer to a create",
@@ -244,10 +185,7 @@ pub(super) fn illegal(life: &Life, event: &Event<'_>) -> Illegal {
         Event::Due => "becoming due",
         Event::End(_) => "a wish to end it",
     };
-    Illegal {
-        state: life.state.word(),
-        event,
-    }
+    Illegal { state: life.state.word(), event }
 }
 
 impl Step {

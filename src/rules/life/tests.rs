@@ -17,10 +17,7 @@ pub(super) fn facts() -> Facts {
 }
 
 pub(super) fn at(ms: i64) -> Now {
-    Now {
-        latest: Time(ms),
-        least: Time(ms),
-    }
+    Now { latest: Time(ms), least: Time(ms) }
 }
 
 pub(super) fn id(text: &str) -> GrantId {
@@ -28,22 +25,12 @@ pub(super) fn id(text: &str) -> GrantId {
 }
 
 pub(super) fn fresh() -> Life {
-    let state = State::Creating {
-        create: Sends::default(),
-        unwanted: None,
-    };
-    Life {
-        state,
-        next: Some(Next {
-            act: Act::Look,
-            at: Time(0),
-        }),
-        fault: None,
-    }
+    let state = State::Creating { create: Sends::default(), unwanted: None };
+    Life { state, next: Some(Next { act: Act::Look, at: Time(0) }), fault: None }
 }
 
 /// Apply events one after the other; the last step.
-pub(super) fn run(facts: &Facts, events: &[(i64, Event<'_>)]) -> Step {
+pub(super) fn run(facts: &Facts, events: &[(i64, Event)]) -> Step {
     let mut life = fresh();
     let mut last = None;
     for (ms, event) in events {
@@ -59,14 +46,11 @@ pub(super) fn next(step: &Step) -> (Act, i64) {
     (next.act, next.at.0)
 }
 
-pub(super) fn made() -> Vec<(i64, Event<'static>)> {
-    vec![
-        (0, Event::Sending),
-        (50, Event::Created(Outcome::Done(id("a")))),
-    ]
+pub(super) fn made() -> Vec<(i64, Event)> {
+    vec![(0, Event::Sending), (50, Event::Created(Outcome::Done(id("a"))))]
 }
 
-pub(super) fn ended(accepted_at: i64) -> Vec<(i64, Event<'static>)> {
+pub(super) fn ended(accepted_at: i64) -> Vec<(i64, Event)> {
     let mut events = made();
     events.extend([
         (DEADLINE.0, Event::Due),
@@ -79,125 +63,58 @@ pub(super) fn ended(accepted_at: i64) -> Vec<(i64, Event<'static>)> {
 #[test]
 fn the_plain_life() {
     let step = run(&facts(), &made());
-    assert_eq!(
-        (step.life.state.word(), next(&step)),
-        ("active", (Act::End, DEADLINE.0))
-    );
+    assert_eq!((step.life.state.word(), next(&step)), ("active", (Act::End, DEADLINE.0)));
     assert_eq!(step.record, Some(Record("granted")));
 
     let step = run(&facts(), &ended(DEADLINE.0 + 20));
-    assert_eq!(
-        (step.life.state.word(), next(&step)),
-        ("ended", (Act::Look, DEADLINE.0 + 1_020))
-    );
+    assert_eq!((step.life.state.word(), next(&step)), ("ended", (Act::Look, DEADLINE.0 + 1_020)));
 
     let mut events = ended(DEADLINE.0 + 20);
-    events.push((
-        DEADLINE.0 + 1_100,
-        Event::Looked {
-            began: at(DEADLINE.0 + 1_020),
-            ids: &[],
-        },
-    ));
+    events.push((DEADLINE.0 + 1_100, Event::Looked { began: at(DEADLINE.0 + 1_020), ids: vec![] }));
     let step = run(&facts(), &events);
-    let closed = State::Closed {
-        how: How::Retired,
-        at: Time(DEADLINE.0 + 1_100),
-    };
+    let closed = State::Closed { how: How::Retired, at: Time(DEADLINE.0 + 1_100) };
     assert_eq!((step.life.state, step.life.next), (closed, None));
 }
 
 #[test]
 fn a_lost_answer_leads_to_looking_until_settled_and_never_to_failing() {
-    let mut events = vec![
-        (0, Event::Sending),
-        (10_000, Event::Created(Outcome::Unknown)),
-    ];
+    let mut events = vec![(0, Event::Sending), (10_000, Event::Created(Outcome::Unknown))];
     assert_eq!(next(&run(&facts(), &events)), (Act::Look, 11_000));
-    events.push((
-        11_100,
-        Event::Looked {
-            began: at(11_000),
-            ids: &[],
-        },
-    ));
+    events.push((11_100, Event::Looked { began: at(11_000), ids: vec![] }));
     assert_eq!(next(&run(&facts(), &events)), (Act::Look, 41_100));
     // Ended after the settle time, but begun before it: proves nothing.
-    events.push((
-        SETTLE + 1,
-        Event::Looked {
-            began: at(SETTLE - 1),
-            ids: &[],
-        },
-    ));
+    events.push((SETTLE + 1, Event::Looked { began: at(SETTLE - 1), ids: vec![] }));
     assert_eq!(run(&facts(), &events).life.state.word(), "creating");
-    events.push((
-        SETTLE + 2,
-        Event::Looked {
-            began: at(SETTLE),
-            ids: &[],
-        },
-    ));
-    let closed = State::Closed {
-        how: How::NeverExisted,
-        at: Time(SETTLE + 2),
-    };
+    events.push((SETTLE + 2, Event::Looked { began: at(SETTLE), ids: vec![] }));
+    let closed = State::Closed { how: How::NeverExisted, at: Time(SETTLE + 2) };
     assert_eq!(run(&facts(), &events).life.state, closed);
 }
 
 #[test]
 fn a_grant_that_shows_up_late_is_kept_or_if_unwanted_ended() {
-    let lost = vec![
-        (0, Event::Sending),
-        (9_000, Event::Created(Outcome::Unknown)),
-    ];
+    let lost = vec![(0, Event::Sending), (9_000, Event::Created(Outcome::Unknown))];
     let ids = [id("late"), id("twin")];
-    let look = (
-        60_000,
-        Event::Looked {
-            began: at(59_000),
-            ids: &ids,
-        },
-    );
+    let look = (60_000, Event::Looked { began: at(59_000), ids: ids.to_vec() });
     let mut kept = lost.clone();
     kept.push(look.clone());
     let step = run(&facts(), &kept);
-    assert_eq!(
-        (step.life.state.word(), step.twins),
-        ("active", vec![id("twin")])
-    );
+    assert_eq!((step.life.state.word(), step.twins), ("active", vec![id("twin")]));
 
     let mut unwanted = lost;
     unwanted.extend([(20_000, Event::End(Why::Asked)), look]);
     let step = run(&facts(), &unwanted);
-    assert_eq!(
-        (step.life.state.word(), next(&step)),
-        ("ending", (Act::End, 60_000))
-    );
+    assert_eq!((step.life.state.word(), next(&step)), ("ending", (Act::End, 60_000)));
 }
 
 #[test]
 fn a_refused_create_closes_at_once_unless_an_earlier_send_is_open() {
     let refused = Event::Created(Outcome::Refused(Class::Denied));
     let step = run(&facts(), &[(0, Event::Sending), (50, refused.clone())]);
-    assert!(matches!(
-        step.life.state,
-        State::Closed {
-            how: How::NeverExisted,
-            ..
-        }
-    ));
+    assert!(matches!(step.life.state, State::Closed { how: How::NeverExisted, .. }));
 
     let unknown = Event::Created(Outcome::Unknown);
-    let step = run(
-        &facts(),
-        &[
-            (0, Event::Sending),
-            (50, unknown),
-            (60, Event::Sending),
-            (70, refused),
-        ],
-    );
+    let step =
+        run(&facts(), &[(0, Event::Sending), (50, unknown), (60, Event::Sending), (70, refused)]);
     assert_eq!(step.life.state.word(), "creating");
 }
 
@@ -213,11 +130,7 @@ fn a_throttled_create_may_be_sent_again_or_given_up() {
 fn no_create_leaves_at_or_after_the_deadline_nor_once_it_is_unwanted() {
     let error = step(&facts(), &fresh(), &Event::Sending, at(DEADLINE.0)).unwrap_err();
     insta::assert_snapshot!(error, @"sending cannot happen to a grant that is creating: this is a bug in grantd, please report it");
-    let unwanted = run(
-        &facts(),
-        &[(0, Event::Sending), (1, Event::End(Why::Asked))],
-    )
-    .life;
+    let unwanted = run(&facts(), &[(0, Event::Sending), (1, Event::End(Why::Asked))]).life;
     assert!(step(&facts(), &unwanted, &Event::Sending, at(2)).is_err());
 }
 
@@ -228,8 +141,5 @@ fn an_answer_after_the_deadline_ends_the_grant_at_once() {
         (DEADLINE.0 + 10, Event::Created(Outcome::Done(id("a")))),
     ];
     let step = run(&facts(), &events);
-    assert_eq!(
-        (step.life.state.word(), next(&step)),
-        ("ending", (Act::End, DEADLINE.0 + 10))
-    );
+    assert_eq!((step.life.state.word(), next(&step)), ("ending", (Act::End, DEADLINE.0 + 10)));
 }

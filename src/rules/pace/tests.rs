@@ -17,10 +17,7 @@ fn drain(pace: &mut Pace, urgent: bool, from: Time, n: usize) -> Vec<i64> {
 #[test]
 fn the_kth_of_a_burst_leaves_after_k_over_rate() {
     let sent = drain(&mut Pace::new(24, 4), false, Time(0), 61);
-    assert_eq!(
-        (sent[0], sent[19], sent[20], sent[40], sent[60]),
-        (0, 0, 1_000, 2_000, 3_000)
-    );
+    assert_eq!((sent[0], sent[19], sent[20], sent[40], sent[60]), (0, 0, 1_000, 2_000, 3_000));
 }
 
 #[test]
