@@ -66,6 +66,8 @@ struct State {
     next_held: u64,
     /// Added to the clock: how tests move the sandbox's time.
     offset_ms: i64,
+    /// How far the `Date` of answers is wrong.
+    date_skew_ms: i64,
     dropped: Vec<FaultId>,
 }
 
@@ -79,6 +81,7 @@ impl Handle {
             held: Vec::new(),
             next_held: 0,
             offset_ms: 0,
+            date_skew_ms: 0,
             dropped: Vec::new(),
         };
         let changes = watch::Sender::new(0);
@@ -106,6 +109,18 @@ impl Handle {
     /// Moves the sandbox's time against its clock by so many milliseconds in all.
     pub fn set_offset(&self, ms: i64) {
         self.lock().offset_ms = ms;
+    }
+
+    /// The time that answers carry in their `Date` header.
+    #[must_use]
+    pub fn date_ms(&self) -> i64 {
+        let skew = self.lock().date_skew_ms;
+        self.now() + skew
+    }
+
+    /// Makes the `Date` of answers wrong by so many milliseconds.
+    pub fn set_date_skew(&self, ms: i64) {
+        self.lock().date_skew_ms = ms;
     }
 
     /// One call, with whatever the rules do to it. If the future is dropped while a rule keeps the
@@ -210,6 +225,21 @@ impl Handle {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The clock of this machine.
+#[must_use]
+pub fn system_clock() -> Clock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the sandbox is a world of its own, and this its clock"
+    )]
+    Arc::new(|| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| {
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        })
+    })
 }
 
 /// The rules.

@@ -61,13 +61,15 @@ mod sts;
 
 mod faults;
 mod handle;
+mod http;
 
 mod story;
 
 pub use crate::core::{Core, Tally};
 pub use crate::error::KmsError;
 pub use crate::faults::{Act, Caught, Fault, FaultId, Faults, Match, When};
-pub use crate::handle::{Clock, Failure, Handle, Held};
+pub use crate::handle::{Clock, Failure, Handle, Held, system_clock};
+pub use crate::http::{Running, Server};
 pub use crate::inspect::GrantTruth;
 pub use crate::journal::{Entry, Journal};
 pub use crate::model::{End, KeyState};

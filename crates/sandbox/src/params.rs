@@ -7,12 +7,15 @@ use serde_json::{Map, Value};
 
 use crate::error::KmsError;
 
+/// A regular expression as the model has it, and the function that stands for it.
+pub(crate) type Pattern = (&'static str, fn(&str) -> bool);
+
 /// What a string member must look like.
 #[derive(Clone, Copy)]
 pub(crate) struct Text {
     pub(crate) min: usize,
     pub(crate) max: usize,
-    pub(crate) pattern: Option<(&'static str, fn(&str) -> bool)>,
+    pub(crate) pattern: Option<Pattern>,
 }
 
 impl Text {
