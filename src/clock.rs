@@ -24,3 +24,5 @@ pub trait Clock {
     /// caller re-reads and judges: a wake-up promises nothing.
     fn nap(&self, ms: i64) -> LocalBoxFuture<'_, ()>;
 }
+
+pub mod system;

@@ -7,6 +7,7 @@ pub mod fault;
 pub mod ids;
 pub mod kms;
 pub mod ledger;
+pub mod notify;
 pub mod rng;
 pub mod rules;
 pub mod terms;
