@@ -114,13 +114,17 @@ impl Clock for SystemClock {
     }
 }
 
+#[expect(
+    deprecated,
+    reason = "tokio's successor is unsafe, for types that may change their descriptor; an OwnedFd cannot"
+)]
 fn make_alarm() -> io::Result<AsyncFd<OwnedFd>> {
     let fd = rustix::time::timerfd_create(
         TimerfdClockId::Realtime,
         TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
     )?;
     arm(&fd)?;
-    AsyncFd::register_with_interest(fd, Interest::READABLE)
+    AsyncFd::with_interest(fd, Interest::READABLE)
 }
 
 /// Set it for the end of time: only a cancellation is wanted.
