@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::ids::Ref;
+use crate::wire::Problem;
 
 macro_rules! faults {
     ($($(#[$doc:meta])* $name:ident, $code:literal, $http:literal, $exit:expr, $hint:literal;)*) => {
@@ -76,6 +77,18 @@ faults! {
     DeadlinePast, "deadline-past", 400, exit::USAGE, "ask for an instant in the future, such as --ttl 2h";
     /// The operation does not fit the type of the key.
     OperationUnfit, "operation-unfit", 400, exit::USAGE, "ask for operations that the key can do";
+    /// The API has no such path.
+    NoRoute, "no-route", 404, exit::USAGE, "docs/api.md lists the routes; they all begin with /v1/";
+    /// The path is there, for another method.
+    WrongMethod, "wrong-method", 405, exit::USAGE, "use a method that the Allow header names";
+    /// The body of a request is larger than any request needs.
+    TooLarge, "too-large", 413, exit::USAGE, "send a smaller request";
+    /// The body of a request is not declared as JSON.
+    NotJson, "not-json", 415, exit::USAGE, "send JSON with `Content-Type: application/json`";
+    /// The body of a request did not arrive in time.
+    TooSlow, "too-slow", 408, exit::LATER, "send the whole request at once";
+    /// The request comes from a web page, or was meant for another server.
+    CrossSite, "cross-site", 403, exit::REFUSED, "call the socket directly, with Host localhost or grantd and no Origin, Referer or Sec-Fetch header";
     /// KMS rejects the request itself.
     KmsInvalid, "kms-invalid", 400, exit::USAGE, "correct what KMS names; check that the grantee exists";
     /// No lease has this ref.
@@ -140,6 +153,31 @@ faults! {
     Bug, "bug", 500, exit::BUG, "please report it with the daemon's log";
 }
 
+impl Kind {
+    /// The kind behind a word of [`Kind::code`]; none for a word of another version.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.code() == code)
+    }
+
+    /// The broadest kind with this exit code, for a fault whose code this version does not know.
+    #[must_use]
+    pub const fn from_exit(code: u8) -> Self {
+        match code {
+            exit::USAGE => Self::Usage,
+            exit::CORRUPT => Self::LedgerCorrupt,
+            exit::ABSENT => Self::RefUnknown,
+            exit::UNREACHABLE => Self::DaemonDown,
+            exit::HELD => Self::LedgerHeld,
+            exit::IO => Self::Io,
+            exit::LATER => Self::Busy,
+            exit::REFUSED => Self::NoPolicy,
+            exit::CONFIG => Self::Config,
+            _ => Self::Bug,
+        }
+    }
+}
+
 /// A fault with its particulars: what is wrong and where, as a lower-case fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -180,6 +218,31 @@ impl Fault {
     }
 }
 
+impl From<&Fault> for Problem {
+    fn from(fault: &Fault) -> Self {
+        Self {
+            code: fault.kind.code().to_owned(),
+            status: fault.kind.http(),
+            detail: fault.text.clone(),
+            hint: fault.remedy().to_owned(),
+            exit: fault.kind.exit(),
+            reference: fault.lease.clone(),
+        }
+    }
+}
+
+impl From<Problem> for Fault {
+    fn from(problem: Problem) -> Self {
+        let kind = Kind::from_code(&problem.code).unwrap_or_else(|| Kind::from_exit(problem.exit));
+        Self {
+            kind,
+            text: problem.detail,
+            hint: (problem.hint != kind.hint()).then_some(problem.hint),
+            lease: problem.reference,
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -200,3 +263,6 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

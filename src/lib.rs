@@ -1,6 +1,8 @@
 //! grantd: temporary access to AWS KMS keys that really ends.
 #![forbid(unsafe_code)]
 
+pub mod api;
+pub mod client;
 pub mod clock;
 pub mod engine;
 pub mod fault;

@@ -37,8 +37,9 @@ pub struct CreateLease {
     pub token: bool,
 }
 
-/// The reply to a create: 201, or 202 while the outcome is unknown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The reply to a create: 201, or 200 when it was made before. While the outcome is unknown the reply is 202 with a
+/// [`Problem`] that names the lease.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LeaseMade {
     /// The lease.
@@ -49,6 +50,17 @@ pub struct LeaseMade {
     /// True when an idempotency key found the lease that it made before.
     #[serde(default)]
     pub repeated: bool,
+}
+
+impl std::fmt::Debug for LeaseMade {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let token = self.token.as_ref().map(|_| "…"); // no log line shows a token
+        f.debug_struct("LeaseMade")
+            .field("lease", &self.lease)
+            .field("token", &token)
+            .field("repeated", &self.repeated)
+            .finish()
+    }
 }
 
 /// Who asked, as the kernel told it.
@@ -241,6 +253,14 @@ pub struct Broken {
     pub seq: i64,
     /// What does not fit.
     pub why: String,
+}
+
+/// `GET /v1/health`: the API answers and the engine still listens. What they have to say is in [`Status`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Health {
+    /// grantd's version.
+    pub version: String,
 }
 
 /// `GET /v1/status`.
