@@ -49,6 +49,14 @@ operations!(
     Decapsulate,
 );
 
+impl Operation {
+    /// With it, access can outlive the lease: the grantee may make grants of his own, or end this one unseen.
+    #[must_use]
+    pub const fn redelegates(self) -> bool {
+        matches!(self, Self::CreateGrant | Self::RetireGrant)
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

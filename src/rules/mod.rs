@@ -3,5 +3,6 @@
 pub mod clocks;
 pub mod life;
 pub mod pace;
+pub mod policy;
 pub mod time;
 pub mod wait;

@@ -1,0 +1,120 @@
+//! Spans of time as people write them: `2h`, `90m`, `1h 30min`, `7d`.
+
+use std::time::Duration;
+
+/// Digits of one text. More are no span of time that anybody means, and humantime 2.4.0 panics on
+/// `18446744073709551615s 1000ms` (its carry overflows `Duration::new`).
+const DIGITS_MAX: usize = 12;
+/// Characters of one text: all units at once fit.
+const TEXT_MAX: usize = 64;
+
+/// Why a text is no span of time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadSpan {
+    /// `1month`, `1y`.
+    #[error("{0:?} has no fixed length")]
+    Calendar(String),
+    /// `8`.
+    #[error("it has no unit")]
+    NoUnit,
+    /// `1 2h`.
+    #[error("there is a space within a number")]
+    Split,
+    /// More than 12 digits or 64 characters, or below a millisecond.
+    #[error("it is too long a text")]
+    TooLong,
+    /// `1500us`.
+    #[error("it is not in whole milliseconds")]
+    TooFine,
+    /// Nothing.
+    #[error("it is empty")]
+    Empty,
+    /// Whatever else humantime says.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl BadSpan {
+    /// What would be right.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Calendar(_) => {
+                "months and years differ in length: write days, such as 30d or 365d"
+            }
+            Self::NoUnit
+            | Self::Split
+            | Self::TooLong
+            | Self::TooFine
+            | Self::Empty
+            | Self::Other(_) => "write a number and a unit, such as 90s, 30m, 2h, 1h 30m or 7d",
+        }
+    }
+}
+
+/// Read a span of time into ms: humantime's grammar without months and years, 0 included.
+///
+/// # Errors
+/// [`BadSpan`].
+pub fn parse_span(text: &str) -> Result<i64, BadSpan> {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    if digits > DIGITS_MAX || text.chars().count() > TEXT_MAX {
+        return Err(BadSpan::TooLong);
+    }
+    let mut units = text.split(|c: char| !c.is_alphabetic());
+    let calendar = ["months", "month", "M", "years", "year", "yrs", "yr", "y"];
+    if let Some(unit) = units.find(|unit| calendar.contains(unit)) {
+        return Err(BadSpan::Calendar(unit.to_owned()));
+    }
+    let words: Vec<_> = text.split_whitespace().collect();
+    let number = |word: &str| word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let follows = |word: &str| word.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    if words
+        .windows(2)
+        .any(|pair| number(pair[0]) && follows(pair[1]))
+    {
+        return Err(BadSpan::Split);
+    }
+    match humantime::parse_duration(text) {
+        Ok(span) => to_ms(span),
+        Err(humantime::DurationError::Empty) => Err(BadSpan::Empty),
+        Err(humantime::DurationError::UnknownUnit { unit, .. }) if unit.is_empty() => {
+            Err(BadSpan::NoUnit)
+        }
+        Err(humantime::DurationError::UnknownUnit { unit, .. }) => {
+            Err(BadSpan::Other(format!("{unit:?} is no unit")))
+        }
+        Err(error) => Err(BadSpan::Other(error.to_string())),
+    }
+}
+
+fn to_ms(span: Duration) -> Result<i64, BadSpan> {
+    if span.subsec_nanos() % 1_000_000 != 0 {
+        return Err(BadSpan::TooFine);
+    }
+    i64::try_from(span.as_millis()).map_err(|_| BadSpan::TooLong)
+}
+
+/// A span of time for people, such as `1h 30m`; exact, and without months and years.
+#[must_use]
+pub fn show_span(ms: i64) -> String {
+    let mut rest = ms.unsigned_abs();
+    let mut parts = Vec::new();
+    for (unit, length) in [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+        ("ms", 1),
+    ] {
+        if rest >= length {
+            parts.push(format!("{}{unit}", rest / length));
+            rest %= length;
+        }
+    }
+    match (parts.is_empty(), ms < 0) {
+        (true, _) => "0s".to_owned(),
+        (false, true) => format!("-{}", parts.join(" ")),
+        (false, false) => parts.join(" "),
+    }
+}
