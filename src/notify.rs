@@ -32,19 +32,13 @@ impl Notifier {
     /// As the environment says: `NOTIFY_SOCKET`, `WATCHDOG_USEC`, `WATCHDOG_PID`.
     #[must_use]
     pub fn from_env() -> Self {
-        Self {
-            socket: std::env::var_os(SOCKET),
-            watchdog: sd_notify::watchdog_enabled(),
-        }
+        Self { socket: std::env::var_os(SOCKET), watchdog: sd_notify::watchdog_enabled() }
     }
 
     /// To a socket of the caller's choice: a path, or `@` and an abstract name.
     #[must_use]
     pub fn to(socket: impl Into<OsString>) -> Self {
-        Self {
-            socket: Some(socket.into()),
-            watchdog: None,
-        }
+        Self { socket: Some(socket.into()), watchdog: None }
     }
 
     /// Whether anybody listens.
@@ -88,10 +82,7 @@ impl Notifier {
 
     /// The daemon begins to stop.
     pub fn stopping(&self, status: &str) {
-        self.send(&[
-            NotifyState::Stopping,
-            NotifyState::Status(&one_line(status)),
-        ]);
+        self.send(&[NotifyState::Stopping, NotifyState::Status(&one_line(status))]);
     }
 
     fn send(&self, states: &[NotifyState<'_>]) {
@@ -137,10 +128,7 @@ fn address(socket: &OsStr) -> io::Result<SocketAddr> {
 
 /// A line break would begin another assignment.
 fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(STATUS_MAX)
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(STATUS_MAX).collect()
 }
 
 #[cfg(test)]

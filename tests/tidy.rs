@@ -1,8 +1,5 @@
 //! The house rules, as a test: what rustfmt and clippy do not look at. Each rule names the file and the line.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot read the tree has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot read the tree has failed")]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -53,13 +50,7 @@ fn root() -> &'static Path {
 /// What git tracks or would track; without git (a source package) everything but `target`.
 fn sources() -> Vec<Source> {
     let git = Command::new("git")
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .current_dir(root())
         .output();
     let paths: Vec<String> = match git {
@@ -86,12 +77,7 @@ fn walk(dir: &Path) -> Vec<String> {
         if path.is_dir() && name != "target" && name != ".git" {
             found.extend(walk(&path));
         } else if path.is_file() {
-            found.push(
-                path.strip_prefix(root())
-                    .unwrap()
-                    .to_string_lossy()
-                    .into_owned(),
-            );
+            found.push(path.strip_prefix(root()).unwrap().to_string_lossy().into_owned());
         }
     }
     found
@@ -126,9 +112,7 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
         let code = line.trim_start();
         let indent = line.len() - code.len();
         let Some(at) = code.find("fn ") else { continue };
-        let qualifiers = [
-            "pub", "const", "async", "unsafe", "extern", "default", "\"C\"",
-        ];
+        let qualifiers = ["pub", "const", "async", "unsafe", "extern", "default", "\"C\""];
         let is_item = code[..at].split_whitespace().all(|word| {
             qualifiers.contains(&word) || (word.starts_with("pub(") && word.ends_with(')'))
         });
@@ -154,10 +138,8 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
 fn functions_are_measured_by_their_own_braces() {
     let text = "pub(crate) async fn a() {\n    if b {\n        c();\n    }\n}\nfn d() {}\nimpl E {\n    \
                 fn f(\n        g: u8,\n    ) -> u8 {\n        g\n    }\n}\nlet not_a = \"fn x\";\n";
-    let measured: Vec<(usize, usize)> = functions(text)
-        .iter()
-        .map(|(_, at, lines)| (*at, *lines))
-        .collect();
+    let measured: Vec<(usize, usize)> =
+        functions(text).iter().map(|(_, at, lines)| (*at, *lines)).collect();
     assert_eq!(measured, [(1, 5), (6, 1), (8, 5)]);
 }
 
@@ -212,10 +194,7 @@ fn only_tests_unwrap() {
     let unwraps = lines_where(&sources(), |source, line| {
         source.is_rust() && !source.is_test() && line.contains(concat!(".unw", "rap()"))
     });
-    report(
-        "handle the error, or state with expect() why there is none",
-        &unwraps,
-    );
+    report("handle the error, or state with expect() why there is none", &unwraps);
 }
 
 #[test]
@@ -224,10 +203,7 @@ fn no_lint_is_switched_off() {
         source.is_rust()
             && (line.contains(concat!("#[al", "low(")) || line.contains(concat!("#![al", "low(")))
     });
-    report(
-        "use #[expect(lint, reason = …)]: it goes when its cause goes",
-        &allowed,
-    );
+    report("use #[expect(lint, reason = …)]: it goes when its cause goes", &allowed);
 }
 
 #[test]
@@ -238,23 +214,15 @@ fn one_module_knows_the_sdk() {
         .filter(|source| source.path.starts_with("src/") && source.text.contains(sdk))
         .map(|source| source.path)
         .collect();
-    assert!(
-        naming.len() <= SDK_FILES_MAX,
-        "{naming:?} name {sdk}: go through the port"
-    );
-    assert!(
-        naming.iter().all(|path| path.starts_with("src/kms/")),
-        "{naming:?}"
-    );
+    assert!(naming.len() <= SDK_FILES_MAX, "{naming:?} name {sdk}: go through the port");
+    assert!(naming.iter().all(|path| path.starts_with("src/kms/")), "{naming:?}");
 }
 
 #[test]
 fn every_migration_is_listed() {
     let sources = sources();
     let named = |file: &str| {
-        sources
-            .iter()
-            .any(|source| source.path.starts_with("src/") && source.text.contains(file))
+        sources.iter().any(|source| source.path.starts_with("src/") && source.text.contains(file))
     };
     let unlisted: Vec<String> = sources
         .iter()
@@ -268,13 +236,7 @@ fn every_migration_is_listed() {
 #[test]
 fn nothing_of_this_machine_is_tracked() {
     let checkout = format!("{}/", root().display());
-    let hosts = [
-        "index.crates.",
-        "static.crates.",
-        "pypi.",
-        "pythonhosted.",
-        "registry.npmjs.",
-    ];
+    let hosts = ["index.crates.", "static.crates.", "pypi.", "pythonhosted.", "registry.npmjs."];
     let named = lines_where(&sources(), |source, line| {
         source.path != "tests/tidy.rs"
             && (line.contains(&checkout) || hosts.iter().any(|host| line.contains(host)))

@@ -1,8 +1,5 @@
 //! The unit file: what systemd itself does not check. `.ci/run` adds `systemd-analyze verify` and `security`.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot read the unit has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot read the unit has failed")]
 
 use std::process::Command;
 
@@ -14,10 +11,7 @@ fn unit() -> String {
 /// `NAME=value` lines, in order.
 fn directives(unit: &str) -> Vec<(&str, &str)> {
     let code = |line: &&str| !line.starts_with('#') && !line.starts_with('[');
-    unit.lines()
-        .filter(code)
-        .filter_map(|line| line.split_once('='))
-        .collect()
+    unit.lines().filter(code).filter_map(|line| line.split_once('=')).collect()
 }
 
 #[test]
@@ -29,10 +23,7 @@ fn every_directive_has_its_reason_above_it() {
         let is_directive = !line.starts_with('#') && line.contains('=');
         let obvious = line.starts_with("Description=") || line.starts_with("Documentation=");
         let install = line.starts_with("WantedBy=");
-        assert!(
-            !is_directive || explained || obvious || install,
-            "{line} has no comment above it"
-        );
+        assert!(!is_directive || explained || obvious || install, "{line} has no comment above it");
         explained = line.starts_with('#') || (explained && is_directive);
     }
 }
@@ -44,23 +35,13 @@ fn nothing_stands_in_the_way_of_ending() {
     let value = |name: &str| all.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
     assert_eq!(value("Type"), Some("notify"));
     assert_eq!(value("Restart"), Some("always"));
-    assert_eq!(
-        value("StartLimitIntervalSec"),
-        Some("0"),
-        "systemd would give up"
-    );
+    assert_eq!(value("StartLimitIntervalSec"), Some("0"), "systemd would give up");
     assert_eq!(value("RestartPreventExitStatus"), Some("78"));
     for (name, why) in [
-        (
-            "PrivateUsers",
-            "the socket's peer credentials would lose their meaning",
-        ),
+        ("PrivateUsers", "the socket's peer credentials would lose their meaning"),
         ("BindsTo", "grants must end whatever else is down"),
         ("Requires", "grants must end whatever else is down"),
-        (
-            "ProcSubset",
-            "boot_id would be hidden, and with it every reboot",
-        ),
+        ("ProcSubset", "boot_id would be hidden, and with it every reboot"),
     ] {
         assert_eq!(value(name), None, "{why}");
     }
@@ -76,8 +57,5 @@ fn the_command_line_is_one_that_grantd_takes() {
     let mut grantd = Command::new(env!("CARGO_BIN_EXE_grantd"));
     let out = grantd.args(words).arg("--help").output().unwrap();
     let help = String::from_utf8(out.stdout).unwrap();
-    assert!(
-        out.status.success() && help.contains("--state-dir"),
-        "{start}: {help}"
-    );
+    assert!(out.status.success() && help.contains("--state-dir"), "{start}: {help}");
 }

@@ -45,11 +45,7 @@ impl SystemClock {
     pub fn new() -> io::Result<Self> {
         let text = std::fs::read_to_string(BOOT_ID)
             .map_err(|e| io::Error::new(e.kind(), format!("cannot read {BOOT_ID}: {e}")))?;
-        Ok(Self {
-            boot_id: text.trim().to_owned(),
-            alarm: OnceCell::new(),
-            steps: Cell::new(0),
-        })
+        Ok(Self { boot_id: text.trim().to_owned(), alarm: OnceCell::new(), steps: Cell::new(0) })
     }
 
     fn alarm(&self) -> Option<&AsyncFd<OwnedFd>> {
@@ -131,10 +127,7 @@ fn make_alarm() -> io::Result<AsyncFd<OwnedFd>> {
 fn arm(fd: &OwnedFd) -> Result<(), Errno> {
     let never = Itimerspec {
         it_interval: Timespec::default(),
-        it_value: Timespec {
-            tv_sec: i64::MAX,
-            tv_nsec: 0,
-        },
+        it_value: Timespec { tv_sec: i64::MAX, tv_nsec: 0 },
     };
     let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
     match rustix::time::timerfd_settime(fd, flags, &never) {
@@ -146,9 +139,7 @@ fn arm(fd: &OwnedFd) -> Result<(), Errno> {
 
 /// Whole milliseconds, rounded down.
 fn millis(at: Timespec) -> i64 {
-    at.tv_sec
-        .saturating_mul(SECOND)
-        .saturating_add(at.tv_nsec / 1_000_000)
+    at.tv_sec.saturating_mul(SECOND).saturating_add(at.tv_nsec / 1_000_000)
 }
 
 #[cfg(test)]

@@ -16,10 +16,7 @@ fn bounded(manager: UnixDatagram) -> UnixDatagram {
 
 fn says_all(manager: &UnixDatagram, notifier: &Notifier) {
     notifier.ready("3 leases, next ends at 18:00:00Z");
-    assert_eq!(
-        next(manager),
-        "READY=1\nSTATUS=3 leases, next ends at 18:00:00Z\n"
-    );
+    assert_eq!(next(manager), "READY=1\nSTATUS=3 leases, next ends at 18:00:00Z\n");
     notifier.status("overdue\nREADY=1");
     assert_eq!(next(manager), "STATUS=overdue READY=1\n");
     notifier.alive();
@@ -76,10 +73,7 @@ fn a_manager_that_does_not_read_delays_nobody() {
 #[test]
 fn what_cannot_be_sent_is_said_with_its_reason() {
     let error = transmit(OsStr::new("vsock:2:1234"), b"READY=1\n").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "it is neither an absolute path nor @ and an abstract name"
-    );
+    assert_eq!(error.to_string(), "it is neither an absolute path nor @ and an abstract name");
     let error = transmit(OsStr::new("/nonexistent/notify"), b"READY=1\n").unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
 }

@@ -8,11 +8,8 @@ use super::*;
 fn own_groups() -> Vec<u32> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|l| l.strip_prefix("Groups:"));
-    let mut groups: Vec<u32> = line
-        .unwrap()
-        .split_whitespace()
-        .map(|g| g.parse().unwrap())
-        .collect();
+    let mut groups: Vec<u32> =
+        line.unwrap().split_whitespace().map(|g| g.parse().unwrap()).collect();
     groups.sort_unstable();
     groups
 }
@@ -50,10 +47,7 @@ fn more_than_fit_at_first_are_asked_for_again() {
     let status = Command::new("setpriv")
         .arg(format!("--groups={}", groups.join(",")))
         .arg(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "tests::more_than_fit_at_first_are_asked_for_again",
-        ])
+        .args(["--exact", "tests::more_than_fit_at_first_are_asked_for_again"])
         .env(CHILD, "1")
         .output();
     match status {

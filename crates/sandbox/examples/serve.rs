@@ -29,10 +29,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         "url": server.url(), "region": region, "key_arn": key_arn, "alias": alias,
         "identities": identities,
     });
-    #[expect(
-        clippy::print_stdout,
-        reason = "the one line that the caller waits for"
-    )]
+    #[expect(clippy::print_stdout, reason = "the one line that the caller waits for")]
     {
         println!("{ready}");
     }

@@ -11,11 +11,7 @@ use crate::params::{KEY_ID, MARKER, Params, Text};
 use crate::principals::Caller;
 use crate::time;
 
-const NAME: Text = Text {
-    min: 1,
-    max: 256,
-    pattern: Some((r"^alias/[a-zA-Z0-9/_-]+$", is_alias)),
-};
+const NAME: Text = Text { min: 1, max: 256, pattern: Some((r"^alias/[a-zA-Z0-9/_-]+$", is_alias)) };
 /// `ListAliases` pages: 1 to 100, 50 where none is asked for.
 const PAGE: (i64, usize) = (100, 50);
 
@@ -35,14 +31,7 @@ impl Core {
                 format!("An alias with the name {existing} already exists"),
             ));
         }
-        self.aliases.insert(
-            place,
-            Alias {
-                key_arn: arn,
-                created_at: now,
-                updated_at: now,
-            },
-        );
+        self.aliases.insert(place, Alias { key_arn: arn, created_at: now, updated_at: now });
         Ok(json!({}))
     }
 
@@ -70,13 +59,7 @@ impl Core {
         p.finish()?;
         let arn = self.own_alias(caller, name.clone())?.key_arn.clone();
         self.trace.key_arn = Some(arn.clone());
-        self.authorise(
-            caller,
-            self.key(&arn)?,
-            Op::DeleteAlias,
-            &Brings::default(),
-            now,
-        )?;
+        self.authorise(caller, self.key(&arn)?, Op::DeleteAlias, &Brings::default(), now)?;
         self.aliases.remove(&(caller.account.clone(), name));
         Ok(json!({}))
     }
@@ -109,9 +92,7 @@ impl Core {
         let key = self.key(&arn)?;
         self.authorise(caller, key, op, &Brings::default(), now)?;
         if key.account != caller.account {
-            return Err(KmsError::validation(
-                "An alias and its key must be in the same account",
-            ));
+            return Err(KmsError::validation("An alias and its key must be in the same account"));
         }
         Ok((name.to_owned(), arn))
     }
@@ -127,9 +108,7 @@ impl Core {
             Some(key_id) => Some(self.find_key(caller, key_id, false)?.arn.clone()),
             None => None,
         };
-        let limit = limit
-            .and_then(|l| usize::try_from(l).ok())
-            .unwrap_or(PAGE.1);
+        let limit = limit.and_then(|l| usize::try_from(l).ok()).unwrap_or(PAGE.1);
         let wanted = |((account, name), alias): &(&(String, String), &Alias)| {
             *account == caller.account
                 && marker.is_none_or(|m| name.as_str() > m)
@@ -159,9 +138,6 @@ impl Core {
 
 fn is_alias(text: &str) -> bool {
     text.strip_prefix("alias/").is_some_and(|rest| {
-        !rest.is_empty()
-            && rest
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"/_-".contains(&b))
+        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_-".contains(&b))
     })
 }

@@ -3,23 +3,11 @@
 /// A principal's ARN, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Principal {
-    Root {
-        account: String,
-    },
-    User {
-        account: String,
-    },
-    Role {
-        account: String,
-    },
-    Session {
-        account: String,
-        role: String,
-        session: String,
-    },
-    Federated {
-        account: String,
-    },
+    Root { account: String },
+    User { account: String },
+    Role { account: String },
+    Session { account: String, role: String, session: String },
+    Federated { account: String },
 }
 
 impl Principal {
@@ -43,11 +31,7 @@ impl Principal {
             ("sts", "assumed-role") => {
                 let (role, session) = name.split_once('/')?;
                 let whole = !role.is_empty() && !session.is_empty() && !session.contains('/');
-                whole.then(|| Self::Session {
-                    account,
-                    role: role.into(),
-                    session: session.into(),
-                })
+                whole.then(|| Self::Session { account, role: role.into(), session: session.into() })
             }
             _ => None,
         }
@@ -96,11 +80,7 @@ pub(crate) enum KeyRef<'a> {
 impl<'a> KeyRef<'a> {
     pub(crate) fn parse(text: &'a str) -> Self {
         if !text.starts_with("arn:") {
-            return if text.starts_with("alias/") {
-                Self::Alias(text)
-            } else {
-                Self::Id(text)
-            };
+            return if text.starts_with("alias/") { Self::Alias(text) } else { Self::Id(text) };
         }
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let ["arn", partition, "kms", region, account, resource] = parts[..] else {
@@ -110,10 +90,6 @@ impl<'a> KeyRef<'a> {
         if !partition.starts_with("aws") || region.is_empty() || account.is_empty() || !known {
             return Self::Malformed;
         }
-        Self::Arn {
-            region,
-            account,
-            resource,
-        }
+        Self::Arn { region, account, resource }
     }
 }

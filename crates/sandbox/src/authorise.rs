@@ -46,11 +46,7 @@ impl Core {
             KeyRef::Id(id) => {
                 let arn = arn::key_arn(region, &caller.account, id);
                 let known = || {
-                    if plausible(id) {
-                        no_key(&arn)
-                    } else {
-                        invalid_key_id(id)
-                    }
+                    if plausible(id) { no_key(&arn) } else { invalid_key_id(id) }
                 };
                 self.keys.get(&arn).ok_or_else(known)
             }
@@ -59,9 +55,7 @@ impl Core {
             KeyRef::Arn { region: other, .. } if other != region => {
                 Err(KmsError::not_found(format!("Invalid arn {other}")))
             }
-            KeyRef::Arn {
-                account, resource, ..
-            } if resource.starts_with("alias/") => {
+            KeyRef::Arn { account, resource, .. } if resource.starts_with("alias/") => {
                 if aliases {
                     by_alias(account, resource)
                 } else {
@@ -128,11 +122,7 @@ impl Core {
         if let Some(grant) = self.covering_grant(caller, key, op, brings, &offered, now) {
             return Ok(Basis::Grant(key.arn.clone(), grant.id.clone()));
         }
-        let missing = if verdict == Verdict::Delegated {
-            "identity"
-        } else {
-            "resource"
-        };
+        let missing = if verdict == Verdict::Delegated { "identity" } else { "resource" };
         let why = format!("because no {missing}-based policy allows the {action} action");
         Err(denied(caller, action, &key.arn, &why))
     }
@@ -149,20 +139,11 @@ impl Core {
         let ignore_case = self.settings.unconfirmed.context_keys_ignore_case;
         let root = arn::root_arn(&caller.account);
         let candidates = [caller.principal(), caller.arn(), &root];
-        let ids = candidates
-            .iter()
-            .filter_map(|text| key.grants.by_grantee.get(*text))
-            .flatten();
+        let ids = candidates.iter().filter_map(|text| key.grants.by_grantee.get(*text)).flatten();
         ids.filter_map(|id| key.grants.by_id.get(id)).find(|grant| {
             let token = offered.contains(&grant.id);
-            let valid = if token {
-                grant.usable_by_token(now)
-            } else {
-                grant.seen(now)
-            };
-            let fits = brings
-                .context
-                .is_none_or(|c| grant.constraints.admit(c, ignore_case));
+            let valid = if token { grant.usable_by_token(now) } else { grant.seen(now) };
+            let fits = brings.context.is_none_or(|c| grant.constraints.admit(c, ignore_case));
             valid
                 && fits
                 && grant.operations.contains(&op.name())
@@ -196,10 +177,7 @@ impl Core {
         if self.directory.iam_allows(caller, op.action()) {
             return Ok(());
         }
-        let why = format!(
-            "because no identity-based policy allows the {} action",
-            op.action()
-        );
+        let why = format!("because no identity-based policy allows the {} action", op.action());
         Err(denied(caller, op.action(), "*", &why))
     }
 
@@ -207,24 +185,14 @@ impl Core {
     pub(crate) fn holder(&self, text: &str) -> Result<Holder, KmsError> {
         let unknown = || KmsError::invalid_arn(format!("Invalid principal: {text}"));
         let unique_id = match Principal::parse(text).ok_or_else(unknown)? {
-            Principal::Root { account } | Principal::Federated { account } => self
-                .settings
-                .accounts
-                .contains(&account)
-                .then_some(None)
-                .ok_or_else(unknown)?,
-            Principal::User { .. } | Principal::Role { .. } | Principal::Session { .. } => Some(
-                self.directory
-                    .unique_id(text)
-                    .ok_or_else(unknown)?
-                    .to_owned(),
-            ),
+            Principal::Root { account } | Principal::Federated { account } => {
+                self.settings.accounts.contains(&account).then_some(None).ok_or_else(unknown)?
+            }
+            Principal::User { .. } | Principal::Role { .. } | Principal::Session { .. } => {
+                Some(self.directory.unique_id(text).ok_or_else(unknown)?.to_owned())
+            }
         };
-        Ok(Holder {
-            text: text.to_owned(),
-            service: false,
-            unique_id,
-        })
+        Ok(Holder { text: text.to_owned(), service: false, unique_id })
     }
 
     /// As the listings show a principal: its unique id once the ARN means another principal, or none.
@@ -264,10 +232,7 @@ fn invalid_key_id(id: &str) -> KmsError {
 
 /// A UUID, or the id of a multi-Region key.
 fn plausible(id: &str) -> bool {
-    let hex = |text: &str| {
-        text.bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    };
+    let hex = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if let Some(rest) = id.strip_prefix("mrk-") {
         return rest.len() == 32 && hex(rest);
     }

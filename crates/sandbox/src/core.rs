@@ -242,11 +242,7 @@ impl Core {
     }
 
     fn forget(&mut self, key_arn: &str, id: &str) {
-        let Some(grant) = self
-            .keys
-            .get_mut(key_arn)
-            .and_then(|key| key.grants.remove(id))
-        else {
+        let Some(grant) = self.keys.get_mut(key_arn).and_then(|key| key.grants.remove(id)) else {
             return;
         };
         if let Some(retiring) = &grant.retiring
@@ -267,14 +263,9 @@ impl Core {
         };
         if grant.ended.is_none() {
             let unseen_from = (at + delay_ms).max(grant.seen_from);
-            grant.ended = Some(Ended {
-                at,
-                unseen_from,
-                how,
-            });
+            grant.ended = Some(Ended { at, unseen_from, how });
             key.grants.alive -= 1;
-            self.fading
-                .insert((unseen_from, key_arn.to_owned(), id.to_owned()));
+            self.fading.insert((unseen_from, key_arn.to_owned(), id.to_owned()));
         }
     }
 

@@ -38,11 +38,8 @@ struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     fn read(p: &mut Params<'a>, key_needed: bool) -> Result<Self, KmsError> {
-        let key_id = if key_needed {
-            Some(p.needed("KeyId", KEY_ID)?)
-        } else {
-            p.text("KeyId", KEY_ID)?
-        };
+        let key_id =
+            if key_needed { Some(p.needed("KeyId", KEY_ID)?) } else { p.text("KeyId", KEY_ID)? };
         let algorithm = p.text("EncryptionAlgorithm", Text::length(0, 64))?;
         if let Some(other) = algorithm.filter(|a| *a != "SYMMETRIC_DEFAULT") {
             p.problem(
@@ -74,13 +71,7 @@ impl Core {
             p.missing("Plaintext");
         }
         p.finish()?;
-        let arn = self.admit(
-            caller,
-            Op::Encrypt,
-            &ask,
-            ask.key_id.unwrap_or_default(),
-            now,
-        )?;
+        let arn = self.admit(caller, Op::Encrypt, &ask, ask.key_id.unwrap_or_default(), now)?;
         let blob = self.seal(&arn, &ask.context, &plaintext.unwrap_or_default())?;
         Ok(json!({
             "CiphertextBlob": STANDARD.encode(blob),
@@ -120,11 +111,7 @@ impl Core {
             }
         };
         p.finish()?;
-        let op = if plaintext {
-            Op::GenerateDataKey
-        } else {
-            Op::GenerateDataKeyWithoutPlaintext
-        };
+        let op = if plaintext { Op::GenerateDataKey } else { Op::GenerateDataKeyWithoutPlaintext };
         let arn = self.admit(caller, op, &ask, ask.key_id.unwrap_or_default(), now)?;
         let data_key = self.rng.many(length);
         let blob = self.seal(&arn, &ask.context, &data_key)?;
@@ -157,10 +144,7 @@ impl Core {
             return Err(KmsError::refusal("IncorrectKeyException", text));
         }
         let arn = self.admit(caller, Op::Decrypt, &ask, arn, now)?;
-        let payload = Payload {
-            msg: sealed,
-            aad: &associated(&ask.context),
-        };
+        let payload = Payload { msg: sealed, aad: &associated(&ask.context) };
         let plaintext = cipher(self.key(&arn)?)?
             .decrypt(&Nonce::from(nonce), payload)
             .map_err(|_| invalid_ciphertext())?;
@@ -182,10 +166,7 @@ impl Core {
     ) -> Result<String, KmsError> {
         let arn = self.enter(caller, key_id, true)?;
         let key = self.key(&arn)?;
-        let brings = Brings {
-            context: Some(&ask.context),
-            tokens: &ask.tokens,
-        };
+        let brings = Brings { context: Some(&ask.context), tokens: &ask.tokens };
         self.authorise(caller, key, op, &brings, now)?;
         match key.state {
             KeyState::Enabled | KeyState::Updating => {}
@@ -201,10 +182,7 @@ impl Core {
             KeyState::Creating => return Err(invalid_state(&arn, "is being created")),
         }
         if !key.spec.is_symmetric() {
-            let text = format!(
-                "The sandbox has no cryptography for KeySpec {}",
-                key.spec.spec
-            );
+            let text = format!("The sandbox has no cryptography for KeySpec {}", key.spec.spec);
             return Err(KmsError::refusal("UnsupportedOperationException", text));
         }
         if ask.dry_run {
@@ -220,10 +198,7 @@ impl Core {
         plaintext: &[u8],
     ) -> Result<Vec<u8>, KmsError> {
         let nonce: [u8; NONCE] = self.rng.bytes();
-        let payload = Payload {
-            msg: plaintext,
-            aad: &associated(context),
-        };
+        let payload = Payload { msg: plaintext, aad: &associated(context) };
         let sealed = cipher(self.key(arn)?)?
             .encrypt(&Nonce::from(nonce), payload)
             .map_err(|_| KmsError::internal())?;
@@ -249,10 +224,7 @@ fn cipher(key: &Key) -> Result<Aes256Gcm, KmsError> {
 /// The context in one form only: sorted, each part with its length before it.
 fn associated(context: &BTreeMap<String, String>) -> Vec<u8> {
     let part = |text: &str| [&text.len().to_be_bytes(), text.as_bytes()].concat();
-    context
-        .iter()
-        .flat_map(|(k, v)| [part(k), part(v)].concat())
-        .collect()
+    context.iter().flat_map(|(k, v)| [part(k), part(v)].concat()).collect()
 }
 
 fn invalid_ciphertext() -> KmsError {

@@ -16,29 +16,19 @@ impl KmsError {
     /// A refusal: HTTP 400, as for every modelled exception of KMS but the internal ones.
     #[must_use]
     pub fn refusal(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            message: message.into(),
-            status: 400,
-        }
+        Self { code: code.to_owned(), message: message.into(), status: 400 }
     }
 
     /// A refusal of STS, whose query protocol uses HTTP 403 for everything about identity.
     #[must_use]
     pub fn forbidden(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            status: 403,
-            ..Self::refusal(code, message)
-        }
+        Self { status: 403, ..Self::refusal(code, message) }
     }
 
     /// A failure on the server's side (HTTP 500): the caller cannot know whether it took effect.
     #[must_use]
     pub fn failure(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            status: 500,
-            ..Self::refusal(code, message)
-        }
+        Self { status: 500, ..Self::refusal(code, message) }
     }
 
     /// The request rate quota is used up (kms-facts 5: HTTP 400, not 429).
@@ -79,9 +69,6 @@ impl KmsError {
     }
 
     pub(crate) fn invalid_grant_token() -> Self {
-        Self::refusal(
-            "InvalidGrantTokenException",
-            "The grant token is not valid.",
-        )
+        Self::refusal("InvalidGrantTokenException", "The grant token is not valid.")
     }
 }

@@ -34,25 +34,17 @@ impl Match {
     /// Every call of one operation.
     #[must_use]
     pub fn op(op: Op) -> Self {
-        Self {
-            op: Some(op),
-            ..Self::default()
-        }
+        Self { op: Some(op), ..Self::default() }
     }
 
     fn fits(&self, caller: &Caller, op: Op, body: &Value) -> bool {
         let member = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
         let part = |wanted: &Option<String>, text: &str| {
-            wanted
-                .as_ref()
-                .is_none_or(|part| text.contains(part.as_str()))
+            wanted.as_ref().is_none_or(|part| text.contains(part.as_str()))
         };
         self.op.is_none_or(|wanted| wanted == op)
             && part(&self.key, member("KeyId"))
-            && self
-                .grant_id
-                .as_ref()
-                .is_none_or(|id| id == member("GrantId"))
+            && self.grant_id.as_ref().is_none_or(|id| id == member("GrantId"))
             && part(&self.name, member("Name"))
             && part(&self.grantee, member("GranteePrincipal"))
             && part(&self.caller, caller.arn())
@@ -108,15 +100,9 @@ impl Act {
                 let text = "The sandbox was told to deny this call";
                 Some(KmsError::refusal("AccessDeniedException", text))
             }
-            Self::Error {
-                code,
-                message,
-                status,
-            } => Some(KmsError {
-                code: code.clone(),
-                message: message.clone(),
-                status: *status,
-            }),
+            Self::Error { code, message, status } => {
+                Some(KmsError { code: code.clone(), message: message.clone(), status: *status })
+            }
             Self::Hold | Self::Delay(_) | Self::Drop | Self::Duplicate => None,
         }
     }
@@ -141,21 +127,13 @@ impl Fault {
     /// A rule for every call that matches, until it is cleared.
     #[must_use]
     pub fn new(matching: Match, when: When, act: Act) -> Self {
-        Self {
-            matching,
-            when,
-            act,
-            times: None,
-        }
+        Self { matching, when, act, times: None }
     }
 
     /// The same rule for so many calls only.
     #[must_use]
     pub fn times(self, n: u32) -> Self {
-        Self {
-            times: Some(n),
-            ..self
-        }
+        Self { times: Some(n), ..self }
     }
 }
 
@@ -220,11 +198,7 @@ impl Faults {
                 continue;
             }
             fault.times = fault.times.map(|n| n - 1);
-            caught.push(Caught {
-                id: *id,
-                when: fault.when,
-                act: fault.act.clone(),
-            });
+            caught.push(Caught { id: *id, when: fault.when, act: fault.act.clone() });
         }
         caught
     }

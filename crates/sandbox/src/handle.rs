@@ -85,13 +85,7 @@ impl Handle {
             dropped: Vec::new(),
         };
         let changes = watch::Sender::new(0);
-        Self {
-            shared: Arc::new(Shared {
-                state: Mutex::new(state),
-                clock,
-                changes,
-            }),
-        }
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), clock, changes }) }
     }
 
     /// Runs something on the core: inspection, settings, principals, or a call without faults.
@@ -198,10 +192,7 @@ impl Handle {
         state.held.push((number, held));
         drop(state);
         self.changed();
-        Place {
-            handle: self.clone(),
-            number,
-        }
+        Place { handle: self.clone(), number }
     }
 
     /// Waits until the state is as asked for; a level, so nothing is missed.
@@ -220,10 +211,7 @@ impl Handle {
 
     /// A test that panicked while it held the lock left no half-made state: each call is whole.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.shared
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -236,9 +224,7 @@ pub fn system_clock() -> Clock {
     )]
     Arc::new(|| {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        since.map_or(0, |since| {
-            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-        })
+        since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     })
 }
 
@@ -282,27 +268,18 @@ impl Handle {
     /// The rules in force.
     #[must_use]
     pub fn faults(&self) -> Vec<(FaultId, Fault)> {
-        self.lock()
-            .faults
-            .iter()
-            .map(|(id, fault)| (id, fault.clone()))
-            .collect()
+        self.lock().faults.iter().map(|(id, fault)| (id, fault.clone())).collect()
     }
 
     /// The calls that are kept now, oldest first.
     #[must_use]
     pub fn held(&self) -> Vec<Held> {
-        self.lock()
-            .held
-            .iter()
-            .map(|(_, held)| held.clone())
-            .collect()
+        self.lock().held.iter().map(|(_, held)| held.clone()).collect()
     }
 
     /// Waits until a rule keeps at least so many calls.
     pub async fn wait_held(&self, id: FaultId, calls: usize) {
-        self.until(|state| state.held.iter().filter(|(_, h)| h.fault == id).count() >= calls)
-            .await;
+        self.until(|state| state.held.iter().filter(|(_, h)| h.fault == id).count() >= calls).await;
     }
 }
 
@@ -314,10 +291,7 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.handle
-            .lock()
-            .held
-            .retain(|(number, _)| *number != self.number);
+        self.handle.lock().held.retain(|(number, _)| *number != self.number);
         self.handle.changed();
     }
 }

@@ -61,34 +61,22 @@ impl Core {
     #[must_use]
     pub fn grants(&self) -> Vec<GrantTruth> {
         let present = self.keys.values().flat_map(|key| key.grants.by_id.values());
-        present
-            .chain(self.past.values())
-            .map(GrantTruth::of)
-            .collect()
+        present.chain(self.past.values()).map(GrantTruth::of).collect()
     }
 
     /// The grants that truly live at `now`, without propagation: what no key's deletion, retirement
     /// or revocation has ended by then.
     #[must_use]
     pub fn grants_alive(&self, now: i64) -> Vec<GrantTruth> {
-        let keys = self
-            .keys
-            .values()
-            .filter(|key| key.deletion_at.is_none_or(|at| now < at));
+        let keys = self.keys.values().filter(|key| key.deletion_at.is_none_or(|at| now < at));
         let grants = keys.flat_map(|key| key.grants.by_id.values());
-        grants
-            .filter(|grant| grant.ended.is_none())
-            .map(GrantTruth::of)
-            .collect()
+        grants.filter(|grant| grant.ended.is_none()).map(GrantTruth::of).collect()
     }
 
     /// How many grants live at `now`; cheaper than the list.
     #[must_use]
     pub fn count_alive(&self, now: i64) -> usize {
-        let keys = self
-            .keys
-            .values()
-            .filter(|key| key.deletion_at.is_none_or(|at| now < at));
+        let keys = self.keys.values().filter(|key| key.deletion_at.is_none_or(|at| now < at));
         keys.map(|key| key.grants.alive).sum()
     }
 
@@ -119,9 +107,7 @@ impl Core {
             return false;
         };
         key.state = state;
-        key.deletion_at = key
-            .deletion_at
-            .filter(|_| state == KeyState::PendingDeletion);
+        key.deletion_at = key.deletion_at.filter(|_| state == KeyState::PendingDeletion);
         true
     }
 }

@@ -67,18 +67,14 @@ impl Journal {
 
     /// The accepted calls of one operation that did something: repeats of a named create are left out.
     pub fn accepted(&self, op: Op) -> impl Iterator<Item = &Entry> {
-        self.iter()
-            .filter(move |entry| entry.op == op && entry.accepted() && !entry.repeat)
+        self.iter().filter(move |entry| entry.op == op && entry.accepted() && !entry.repeat)
     }
 
     /// When the grant was ended, if a call ended it.
     #[must_use]
     pub fn ended_at(&self, grant_id: &str) -> Option<i64> {
         let ends = |e: &&Entry| matches!(e.op, Op::RetireGrant | Op::RevokeGrant) && e.accepted();
-        self.iter()
-            .filter(ends)
-            .find(|e| e.grant_id.as_deref() == Some(grant_id))
-            .map(|e| e.at_ms)
+        self.iter().filter(ends).find(|e| e.grant_id.as_deref() == Some(grant_id)).map(|e| e.at_ms)
     }
 
     pub(crate) fn push(&mut self, mut entry: Entry, limit: usize) {

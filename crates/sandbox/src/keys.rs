@@ -31,27 +31,21 @@ impl Core {
     ) -> Result<Value, KmsError> {
         let mut p = Params::of(body)?;
         let any = Text::length(0, 8192);
-        let spec = p
-            .text("KeySpec", any)?
-            .or(p.text("CustomerMasterKeySpec", any)?);
+        let spec = p.text("KeySpec", any)?.or(p.text("CustomerMasterKeySpec", any)?);
         let usage = p.text("KeyUsage", any)?;
         let origin = p.text("Origin", any)?.unwrap_or("AWS_KMS");
         let description = p.text("Description", any)?.unwrap_or_default().to_owned();
         let policy = p.text("Policy", POLICY)?;
         if !["AWS_KMS", "EXTERNAL"].contains(&origin) {
-            p.problem(
-                "origin",
-                origin,
-                "Member must satisfy enum value set: [AWS_KMS, EXTERNAL]",
-            );
+            p.problem("origin", origin, "Member must satisfy enum value set: [AWS_KMS, EXTERNAL]");
         }
         p.finish()?;
         self.authorise_account(caller, Op::CreateKey)?;
-        let spec = KeySpec::find(
-            spec.unwrap_or("SYMMETRIC_DEFAULT"),
-            usage.unwrap_or("ENCRYPT_DECRYPT"),
-        )
-        .ok_or_else(|| KmsError::validation("KeySpec and KeyUsage do not fit each other"))?;
+        let spec =
+            KeySpec::find(spec.unwrap_or("SYMMETRIC_DEFAULT"), usage.unwrap_or("ENCRYPT_DECRYPT"))
+                .ok_or_else(|| {
+                    KmsError::validation("KeySpec and KeyUsage do not fit each other")
+                })?;
         let policy = match policy {
             Some(text) => KeyPolicy::parse(text)?,
             None => KeyPolicy::delegating(&caller.account),
@@ -64,11 +58,7 @@ impl Core {
             id,
             account: caller.account.clone(),
             spec,
-            state: if external {
-                KeyState::PendingImport
-            } else {
-                KeyState::Enabled
-            },
+            state: if external { KeyState::PendingImport } else { KeyState::Enabled },
             external,
             description,
             created_at: now,
@@ -95,10 +85,7 @@ impl Core {
         let tokens = p.list("GrantTokens", 10, GRANT_TOKEN)?.unwrap_or_default();
         p.finish()?;
         let key = self.find_key(caller, key_id, true)?;
-        let brings = Brings {
-            context: None,
-            tokens: &tokens,
-        };
+        let brings = Brings { context: None, tokens: &tokens };
         self.authorise(caller, key, Op::DescribeKey, &brings, now)?;
         Ok(json!({ "KeyMetadata": metadata(key) }))
     }
@@ -109,13 +96,8 @@ impl Core {
         let marker = p.text("Marker", MARKER)?.map(str::to_owned);
         p.finish()?;
         self.authorise_account(caller, Op::ListKeys)?;
-        let limit = limit
-            .and_then(|l| usize::try_from(l).ok())
-            .unwrap_or(KEYS_PAGE.1);
-        let own = self
-            .keys
-            .values()
-            .filter(|key| key.account == caller.account);
+        let limit = limit.and_then(|l| usize::try_from(l).ok()).unwrap_or(KEYS_PAGE.1);
+        let own = self.keys.values().filter(|key| key.account == caller.account);
         let mut rest = own.filter(|key| marker.as_ref().is_none_or(|m| key.arn > *m));
         let page: Vec<&Key> = rest.by_ref().take(limit).collect();
         let truncated = rest.next().is_some();
@@ -153,19 +135,11 @@ impl Core {
         let mut p = Params::of(body)?;
         let key_id = p.needed("KeyId", KEY_ID)?;
         p.finish()?;
-        let op = if enable {
-            Op::EnableKey
-        } else {
-            Op::DisableKey
-        };
+        let op = if enable { Op::EnableKey } else { Op::DisableKey };
         let key = self.open_key(caller, op, key_id, now)?;
         match key.state {
             KeyState::Enabled | KeyState::Disabled => {
-                key.state = if enable {
-                    KeyState::Enabled
-                } else {
-                    KeyState::Disabled
-                };
+                key.state = if enable { KeyState::Enabled } else { KeyState::Disabled };
                 Ok(json!({}))
             }
             KeyState::PendingDeletion
@@ -187,9 +161,7 @@ impl Core {
         let (least, most, usual) = PENDING_DAYS;
         let mut p = Params::of(body)?;
         let key_id = p.needed("KeyId", KEY_ID)?;
-        let days = p
-            .number("PendingWindowInDays", least, most)?
-            .unwrap_or(usual);
+        let days = p.number("PendingWindowInDays", least, most)?.unwrap_or(usual);
         p.finish()?;
         let key = self.open_key(caller, Op::ScheduleKeyDeletion, key_id, now)?;
         if key.state == KeyState::PendingDeletion {

@@ -79,13 +79,9 @@ impl KeySpec {
                 "ReEncryptFrom",
                 "ReEncryptTo",
             ],
-            (false, "ENCRYPT_DECRYPT") => &[
-                "Encrypt",
-                "Decrypt",
-                "ReEncryptFrom",
-                "ReEncryptTo",
-                "GetPublicKey",
-            ],
+            (false, "ENCRYPT_DECRYPT") => {
+                &["Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", "GetPublicKey"]
+            }
             (false, "SIGN_VERIFY") => &["Sign", "Verify", "GetPublicKey"],
             (false, "GENERATE_VERIFY_MAC") => &["GenerateMac", "VerifyMac"],
             (false, "KEY_AGREEMENT") => &["DeriveSharedSecret", "GetPublicKey"],

@@ -71,15 +71,9 @@ pub(crate) struct Grants {
 impl Grants {
     pub(crate) fn insert(&mut self, grant: Grant) {
         if let Some(name) = &grant.name {
-            self.by_name
-                .entry(name.clone())
-                .or_default()
-                .insert(grant.id.clone());
+            self.by_name.entry(name.clone()).or_default().insert(grant.id.clone());
         }
-        self.by_grantee
-            .entry(grant.grantee.text.clone())
-            .or_default()
-            .insert(grant.id.clone());
+        self.by_grantee.entry(grant.grantee.text.clone()).or_default().insert(grant.id.clone());
         self.alive += usize::from(grant.ended.is_none());
         self.by_id.insert(grant.id.clone(), grant);
     }
@@ -176,11 +170,7 @@ impl Constraints {
     /// Whether a request with this encryption context fits.
     pub(crate) fn admit(&self, context: &BTreeMap<String, String>, ignore_case: bool) -> bool {
         let same = |key: &str, other: &str| {
-            if ignore_case {
-                key.eq_ignore_ascii_case(other)
-            } else {
-                key == other
-            }
+            if ignore_case { key.eq_ignore_ascii_case(other) } else { key == other }
         };
         let has = |pairs: &BTreeMap<String, String>, key: &str, value: &String| {
             pairs.iter().any(|(k, v)| same(k, key) && v == value)
@@ -210,10 +200,8 @@ impl Constraints {
     /// As ListGrants shows them; `None` if there are none.
     pub(crate) fn show(&self) -> Option<Value> {
         let mut shown = Map::new();
-        let maps = [
-            ("EncryptionContextEquals", &self.equals),
-            ("EncryptionContextSubset", &self.subset),
-        ];
+        let maps =
+            [("EncryptionContextEquals", &self.equals), ("EncryptionContextSubset", &self.subset)];
         for (name, pairs) in maps {
             if let Some(pairs) = pairs {
                 shown.insert(name.to_owned(), json!(pairs));

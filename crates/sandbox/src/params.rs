@@ -20,11 +20,7 @@ pub(crate) struct Text {
 
 impl Text {
     pub(crate) const fn length(min: usize, max: usize) -> Self {
-        Self {
-            min,
-            max,
-            pattern: None,
-        }
+        Self { min, max, pattern: None }
     }
 }
 
@@ -45,13 +41,8 @@ pub(crate) struct Params<'a> {
 
 impl<'a> Params<'a> {
     pub(crate) fn of(body: &'a Value) -> Result<Self, KmsError> {
-        let body = body
-            .as_object()
-            .ok_or_else(|| wrong_type("the request", "a structure"))?;
-        Ok(Self {
-            body,
-            problems: Vec::new(),
-        })
+        let body = body.as_object().ok_or_else(|| wrong_type("the request", "a structure"))?;
+        Ok(Self { body, problems: Vec::new() })
     }
 
     fn member(&self, name: &str) -> Option<&'a Value> {
@@ -83,11 +74,7 @@ impl<'a> Params<'a> {
 
     /// Notes that a member violates a constraint.
     pub(crate) fn problem(&mut self, member: &str, value: &str, constraint: &str) {
-        let value = if value == "null" {
-            value.to_owned()
-        } else {
-            format!("'{value}'")
-        };
+        let value = if value == "null" { value.to_owned() } else { format!("'{value}'") };
         self.problems.push(format!(
             "Value {value} at '{member}' failed to satisfy constraint: {constraint}"
         ));
@@ -96,10 +83,8 @@ impl<'a> Params<'a> {
     fn check(&mut self, member: &str, text: &str, rule: Text) {
         let length = text.chars().count();
         if length < rule.min {
-            let constraint = format!(
-                "Member must have length greater than or equal to {}",
-                rule.min
-            );
+            let constraint =
+                format!("Member must have length greater than or equal to {}", rule.min);
             self.problem(member, text, &constraint);
         }
         if length > rule.max {
@@ -131,9 +116,7 @@ impl<'a> Params<'a> {
         let Some(value) = self.member(name) else {
             return Ok(None);
         };
-        let number = value
-            .as_i64()
-            .ok_or_else(|| wrong_type(name, "an integer"))?;
+        let number = value.as_i64().ok_or_else(|| wrong_type(name, "an integer"))?;
         if number < min {
             let constraint = format!("Member must have value greater than or equal to {min}");
             self.problem(&camel(name), &number.to_string(), &constraint);
@@ -160,11 +143,7 @@ impl<'a> Params<'a> {
         let items = items.ok_or_else(|| wrong_type(name, "a list of strings"))?;
         if items.len() > max {
             let constraint = format!("Member must have length less than or equal to {max}");
-            self.problem(
-                &camel(name),
-                &format!("[{}]", items.join(", ")),
-                &constraint,
-            );
+            self.problem(&camel(name), &format!("[{}]", items.join(", ")), &constraint);
         }
         for (i, item) in items.iter().enumerate() {
             self.check(&format!("{}.{}.member", camel(name), i + 1), item, rule);
@@ -180,12 +159,7 @@ impl<'a> Params<'a> {
         let wrong = || wrong_type(name, "a map of strings");
         let pairs = value.as_object().ok_or_else(wrong)?;
         let pair = |(k, v): (&String, &Value)| Some((k.clone(), v.as_str()?.to_owned()));
-        pairs
-            .iter()
-            .map(pair)
-            .collect::<Option<_>>()
-            .map(Some)
-            .ok_or_else(wrong)
+        pairs.iter().map(pair).collect::<Option<_>>().map(Some).ok_or_else(wrong)
     }
 
     /// The members of an optional structure.
@@ -193,13 +167,8 @@ impl<'a> Params<'a> {
         let Some(value) = self.member(name) else {
             return Ok(None);
         };
-        let body = value
-            .as_object()
-            .ok_or_else(|| wrong_type(name, "a structure"))?;
-        Ok(Some(Params {
-            body,
-            problems: Vec::new(),
-        }))
+        let body = value.as_object().ok_or_else(|| wrong_type(name, "a structure"))?;
+        Ok(Some(Params { body, problems: Vec::new() }))
     }
 
     /// Takes over what was found in a structure.
@@ -236,9 +205,7 @@ impl<'a> Params<'a> {
         }
         let plural = if count == 1 { "error" } else { "errors" };
         let problems = self.problems.join("; ");
-        Err(KmsError::validation(format!(
-            "{count} validation {plural} detected: {problems}"
-        )))
+        Err(KmsError::validation(format!("{count} validation {plural} detected: {problems}")))
     }
 }
 
@@ -248,7 +215,5 @@ fn wrong_type(name: &str, wanted: &str) -> KmsError {
 
 fn camel(name: &str) -> String {
     let mut chars = name.chars();
-    chars
-        .next()
-        .map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
+    chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
 }

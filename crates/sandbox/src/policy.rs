@@ -50,23 +50,14 @@ impl KeyPolicy {
             }],
         })
         .to_string();
-        let everything = Statement {
-            allow: true,
-            principals: vec![root],
-            actions: vec!["kms:*".into()],
-        };
-        Self {
-            text,
-            statements: vec![everything],
-        }
+        let everything =
+            Statement { allow: true, principals: vec![root], actions: vec!["kms:*".into()] };
+        Self { text, statements: vec![everything] }
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, KmsError> {
         let bad = |why: &str| {
-            KmsError::refusal(
-                "MalformedPolicyDocumentException",
-                format!("{why} (sandbox)"),
-            )
+            KmsError::refusal("MalformedPolicyDocumentException", format!("{why} (sandbox)"))
         };
         let document: Value =
             serde_json::from_str(text).map_err(|e| bad(&format!("not JSON: {e}")))?;
@@ -75,32 +66,20 @@ impl KeyPolicy {
             Some(one @ Value::Object(_)) => vec![one],
             _ => return Err(bad("Statement is missing")),
         };
-        let statements = statements
-            .into_iter()
-            .map(|s| Statement::parse(s).map_err(|why| bad(&why)));
-        Ok(Self {
-            text: text.to_owned(),
-            statements: statements.collect::<Result<_, _>>()?,
-        })
+        let statements =
+            statements.into_iter().map(|s| Statement::parse(s).map_err(|why| bad(&why)));
+        Ok(Self { text: text.to_owned(), statements: statements.collect::<Result<_, _>>()? })
     }
 
     pub(crate) fn verdict(&self, caller: &Caller, action: &str) -> Verdict {
         let root = crate::arn::root_arn(&caller.account);
         let names = |s: &Statement| {
-            s.principals
-                .iter()
-                .any(|p| p == "*" || p == caller.principal() || p == &caller.arn)
+            s.principals.iter().any(|p| p == "*" || p == caller.principal() || p == &caller.arn)
         };
-        let delegates = |s: &Statement| {
-            s.principals
-                .iter()
-                .any(|p| p == &root || p == &caller.account)
-        };
-        let about = || {
-            self.statements
-                .iter()
-                .filter(|s| s.actions.iter().any(|a| matches(a, action)))
-        };
+        let delegates =
+            |s: &Statement| s.principals.iter().any(|p| p == &root || p == &caller.account);
+        let about =
+            || self.statements.iter().filter(|s| s.actions.iter().any(|a| matches(a, action)));
         if about().any(|s| !s.allow && (names(s) || delegates(s))) {
             Verdict::Denied
         } else if about().any(|s| s.allow && names(s)) {
@@ -136,11 +115,7 @@ impl Statement {
             _ => return Err("Principal must be \"*\" or {\"AWS\": …}".to_owned()),
         };
         let actions = strings(fields.get("Action")).ok_or("Action is missing")?;
-        Ok(Self {
-            allow,
-            principals,
-            actions,
-        })
+        Ok(Self { allow, principals, actions })
     }
 }
 
@@ -149,11 +124,7 @@ fn strings(value: Option<&Value>) -> Option<Vec<String>> {
     if let Some(one) = value.as_str() {
         return Some(vec![one.to_owned()]);
     }
-    value
-        .as_array()?
-        .iter()
-        .map(|v| v.as_str().map(str::to_owned))
-        .collect()
+    value.as_array()?.iter().map(|v| v.as_str().map(str::to_owned)).collect()
 }
 
 /// Whether an action pattern with `*` matches; actions are compared without case, as IAM does.

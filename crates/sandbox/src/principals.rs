@@ -16,14 +16,8 @@ pub struct Caller {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CallerKind {
     Root,
-    User {
-        id: String,
-    },
-    Session {
-        role: String,
-        id: String,
-        session: String,
-    },
+    User { id: String },
+    Session { role: String, id: String, session: String },
 }
 
 impl Caller {
@@ -78,10 +72,7 @@ impl IamPolicy {
     /// Allows these actions, such as `kms:CreateGrant`.
     #[must_use]
     pub fn allow<'a>(actions: impl IntoIterator<Item = &'a str>) -> Self {
-        Self {
-            allow: actions.into_iter().map(str::to_owned).collect(),
-            ..Self::default()
-        }
+        Self { allow: actions.into_iter().map(str::to_owned).collect(), ..Self::default() }
     }
 
     /// Denies these as well; a deny wins over every allow and every grant.
@@ -92,15 +83,11 @@ impl IamPolicy {
     }
 
     pub(crate) fn allows(&self, action: &str) -> bool {
-        self.allow
-            .iter()
-            .any(|pattern| crate::policy::matches(pattern, action))
+        self.allow.iter().any(|pattern| crate::policy::matches(pattern, action))
     }
 
     pub(crate) fn denies(&self, action: &str) -> bool {
-        self.deny
-            .iter()
-            .any(|pattern| crate::policy::matches(pattern, action))
+        self.deny.iter().any(|pattern| crate::policy::matches(pattern, action))
     }
 }
 
@@ -163,8 +150,7 @@ impl Directory {
         if caller.kind == CallerKind::Root {
             return true;
         }
-        self.iam(caller)
-            .is_some_and(|iam| iam.allows(action) && !iam.denies(action))
+        self.iam(caller).is_some_and(|iam| iam.allows(action) && !iam.denies(action))
     }
 
     pub(crate) fn iam_denies(&self, caller: &Caller, action: &str) -> bool {
@@ -203,23 +189,13 @@ impl Core {
             Some(identity) => identity.id.clone(),
             None => self.rng.unique_id(prefix),
         };
-        self.directory.known.insert(
-            arn.to_owned(),
-            Identity {
-                id,
-                iam,
-                trust,
-                external_id,
-            },
-        );
+        self.directory.known.insert(arn.to_owned(), Identity { id, iam, trust, external_id });
     }
 
     /// Deletes a user or role with its access keys and sessions. Grants that name it show its unique
     /// id from now on, also if a principal of the same name comes back (kms-facts 2).
     pub fn delete_principal(&mut self, arn: &str) -> bool {
-        self.directory
-            .credentials
-            .retain(|_, credential| credential.caller.principal() != arn);
+        self.directory.credentials.retain(|_, credential| credential.caller.principal() != arn);
         self.directory.known.remove(arn).is_some()
     }
 
@@ -230,13 +206,7 @@ impl Core {
         };
         let prefix: String = identity.id.chars().take(4).collect();
         self.delete_principal(arn);
-        self.put_identity(
-            arn,
-            &prefix,
-            identity.iam,
-            identity.trust,
-            identity.external_id,
-        );
+        self.put_identity(arn, &prefix, identity.iam, identity.trust, identity.external_id);
         true
     }
 
@@ -250,37 +220,23 @@ impl Core {
                 role.rsplit('/').next().unwrap_or_default()
             ),
             account,
-            kind: CallerKind::Session {
-                role: role.into(),
-                id: id.into(),
-                session: session.into(),
-            },
+            kind: CallerKind::Session { role: role.into(), id: id.into(), session: session.into() },
         };
         match Principal::parse(arn)? {
-            Principal::Root { account } => {
-                self.settings.accounts.contains(&account).then(|| Caller {
-                    account,
-                    arn: arn.to_owned(),
-                    kind: CallerKind::Root,
-                })
-            }
+            Principal::Root { account } => self
+                .settings
+                .accounts
+                .contains(&account)
+                .then(|| Caller { account, arn: arn.to_owned(), kind: CallerKind::Root }),
             Principal::User { account } => {
                 let id = self.directory.known.get(arn)?.id.clone();
-                Some(Caller {
-                    account,
-                    arn: arn.to_owned(),
-                    kind: CallerKind::User { id },
-                })
+                Some(Caller { account, arn: arn.to_owned(), kind: CallerKind::User { id } })
             }
             Principal::Role { account } => {
                 let identity = self.directory.known.get(arn)?;
                 Some(session_of(arn, &identity.id, account, "sandbox"))
             }
-            Principal::Session {
-                account,
-                role,
-                session,
-            } => {
+            Principal::Session { account, role, session } => {
                 let (role, identity) = self.directory.role_by_name(&account, &role)?;
                 Some(session_of(role, &identity.id, account, &session))
             }
@@ -290,12 +246,8 @@ impl Core {
 
     /// Registers a permanent access key. `caller` may be a role's session: no token is asked of it then.
     pub fn put_access_key(&mut self, id: &str, secret: &str, caller: Caller) {
-        let credential = Credential {
-            secret: secret.to_owned(),
-            token: None,
-            caller,
-            expires_at: None,
-        };
+        let credential =
+            Credential { secret: secret.to_owned(), token: None, caller, expires_at: None };
         self.directory.credentials.insert(id.to_owned(), credential);
     }
 

@@ -62,22 +62,13 @@ impl Rng {
         b[6] = (b[6] & 0x0f) | 0x40;
         b[8] = (b[8] & 0x3f) | 0x80;
         let h = hex(&b);
-        format!(
-            "{}-{}-{}-{}-{}",
-            &h[..8],
-            &h[8..12],
-            &h[12..16],
-            &h[16..20],
-            &h[20..]
-        )
+        format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..])
     }
 
     /// `prefix` and 16 upper-case base-32 characters: the form of `AROA…`, `AIDA…`, `ASIA…` ids.
     pub(crate) fn unique_id(&mut self, prefix: &str) -> String {
         const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-        let tail = self
-            .bytes::<16>()
-            .map(|b| char::from(ALPHABET[usize::from(b % 32)]));
+        let tail = self.bytes::<16>().map(|b| char::from(ALPHABET[usize::from(b % 32)]));
         prefix.chars().chain(tail).collect()
     }
 }
@@ -85,8 +76,5 @@ impl Rng {
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |n: u8| char::from(DIGITS[usize::from(n)]);
-    bytes
-        .iter()
-        .flat_map(|b| [digit(b >> 4), digit(b & 15)])
-        .collect()
+    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
 }

@@ -36,10 +36,7 @@ impl Default for Settings {
             accounts: vec!["111122223333".to_owned()],
             seed: 0,
             propagation: Propagation::default(),
-            quotas: Op::ALL
-                .iter()
-                .filter_map(|op| Some((*op, op.default_quota()?)))
-                .collect(),
+            quotas: Op::ALL.iter().filter_map(|op| Some((*op, op.default_quota()?))).collect(),
             grants_per_key: 50_000,
             journal_limit: 1_000_000,
             unconfirmed: Unconfirmed::default(),
@@ -62,10 +59,7 @@ impl Propagation {
     /// The same delay for every mutation.
     #[must_use]
     pub const fn fixed(ms: u32) -> Self {
-        Self {
-            min_ms: ms,
-            max_ms: ms,
-        }
+        Self { min_ms: ms, max_ms: ms }
     }
 }
 

@@ -93,12 +93,7 @@ impl Story {
     /// Builds the world at `now` (Unix milliseconds).
     #[must_use]
     pub fn new(options: StoryOptions, now: i64) -> Self {
-        let StoryOptions {
-            account,
-            region,
-            seed,
-            propagation,
-        } = options;
+        let StoryOptions { account, region, seed, propagation } = options;
         let settings = Settings {
             region,
             accounts: vec![account.clone()],
@@ -110,32 +105,17 @@ impl Story {
         let arn = |what: &str| format!("arn:aws:iam::{account}:{what}");
         let root = arn("root");
         core.put_user(&arn("user/admin"), IamPolicy::allow(["kms:*", "sts:*"]));
-        core.put_user(
-            &arn("user/grantd-host"),
-            IamPolicy::allow(["sts:AssumeRole"]),
-        );
-        let (own_admin, host, own_role) = (
-            arn("user/admin"),
-            arn("user/grantd-host"),
-            arn("role/grantd"),
-        );
+        core.put_user(&arn("user/grantd-host"), IamPolicy::allow(["sts:AssumeRole"]));
+        let (own_admin, host, own_role) =
+            (arn("user/admin"), arn("user/grantd-host"), arn("role/grantd"));
         let nothing: &[&str] = &[];
         for (role, allowed, trusted) in [
             ("role/RoleA", nothing, &[own_admin.as_str()][..]),
             ("role/RoleB", nothing, &[&own_admin]),
             ("role/grantd", GRANTD_MAY, &[&own_admin, &host]),
-            (
-                "role/grantd-revoker",
-                &["kms:RevokeGrant"],
-                &[&own_admin, &own_role],
-            ),
+            ("role/grantd-revoker", &["kms:RevokeGrant"], &[&own_admin, &own_role]),
         ] {
-            core.put_role(
-                &arn(role),
-                IamPolicy::allow(allowed.iter().copied()),
-                trusted,
-                None,
-            );
+            core.put_role(&arn(role), IamPolicy::allow(allowed.iter().copied()), trusted, None);
         }
         let admin = Identity::give(&mut core, "admin", arn("user/admin"));
         let role_a = Identity::give(&mut core, "RoleA", arn("role/RoleA"));
@@ -148,22 +128,12 @@ impl Story {
             "Description": "The key of the story",
             "Policy": key_policy(&root, &role_a.arn).to_string(),
         });
-        let made = core
-            .call(&admin.caller, Op::CreateKey, &request, now)
-            .unwrap_or_default();
-        let member = |name: &str| {
-            made["KeyMetadata"][name]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let made = core.call(&admin.caller, Op::CreateKey, &request, now).unwrap_or_default();
+        let member = |name: &str| made["KeyMetadata"][name].as_str().unwrap_or_default().to_owned();
         let (key_arn, key_id) = (member("Arn"), member("KeyId"));
         let alias = json!({ "AliasName": ALIAS, "TargetKeyId": key_id });
         let named = core.call(&admin.caller, Op::CreateAlias, &alias, now);
-        debug_assert!(
-            named.is_ok(),
-            "the story's own calls are allowed: {named:?}"
-        );
+        debug_assert!(named.is_ok(), "the story's own calls are allowed: {named:?}");
         Self {
             core,
             key_arn,
@@ -181,14 +151,7 @@ impl Story {
     /// All identities, for printing and for picking one.
     #[must_use]
     pub fn credentials(&self) -> [&Identity; 6] {
-        [
-            &self.admin,
-            &self.role_a,
-            &self.role_b,
-            &self.grantd,
-            &self.grantd_host,
-            &self.revoker,
-        ]
+        [&self.admin, &self.role_a, &self.role_b, &self.grantd, &self.grantd_host, &self.revoker]
     }
 
     /// Encrypts a text under the story's key as the administrator: base64, as `CiphertextBlob` takes it.
@@ -197,14 +160,9 @@ impl Story {
         use base64::Engine as _;
         let plaintext = base64::engine::general_purpose::STANDARD.encode(text);
         let body = json!({ "KeyId": self.key_arn, "Plaintext": plaintext });
-        let sealed = self
-            .core
-            .call(&self.admin.caller, Op::Encrypt, &body, now)
-            .unwrap_or_default();
-        sealed["CiphertextBlob"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
+        let sealed =
+            self.core.call(&self.admin.caller, Op::Encrypt, &body, now).unwrap_or_default();
+        sealed["CiphertextBlob"].as_str().unwrap_or_default().to_owned()
     }
 }
 
@@ -223,13 +181,7 @@ impl Identity {
         };
         let caller = core.caller(&shown).expect("the principal was put just now");
         core.put_access_key(&access_key_id, &secret_access_key, caller.clone());
-        Self {
-            name,
-            arn,
-            caller,
-            access_key_id,
-            secret_access_key,
-        }
+        Self { name, arn, caller, access_key_id, secret_access_key }
     }
 }
 

@@ -14,11 +14,8 @@ use crate::time;
 const DURATION_S: (i64, i64, i64) = (900, 43_200, 3_600);
 /// A session made by a session (a chained role) lives one hour at most.
 const CHAINED_S: i64 = 3_600;
-const SESSION_NAME: Text = Text {
-    min: 2,
-    max: 64,
-    pattern: Some((r"[\w+=,.@-]*", is_session_name)),
-};
+const SESSION_NAME: Text =
+    Text { min: 2, max: 64, pattern: Some((r"[\w+=,.@-]*", is_session_name)) };
 const EXTERNAL_ID: Text = Text::length(2, 1_224);
 
 impl Core {
@@ -38,10 +35,7 @@ impl Core {
         let session = p.needed("RoleSessionName", SESSION_NAME)?.to_owned();
         let seconds = p.number("DurationSeconds", least, most)?.unwrap_or(usual);
         let external_id = p.text("ExternalId", EXTERNAL_ID)?;
-        p.finish().map_err(|e| KmsError {
-            code: "ValidationError".to_owned(),
-            ..e
-        })?;
+        p.finish().map_err(|e| KmsError { code: "ValidationError".to_owned(), ..e })?;
         if !self.may_assume(caller, role_arn, external_id) {
             let action = Op::AssumeRole.action();
             let who = caller.arn();
@@ -55,27 +49,12 @@ impl Core {
             let text = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining";
             return Err(KmsError::refusal("ValidationError", text));
         }
-        let (name, account) = (
-            role_arn.rsplit('/').next().unwrap_or_default(),
-            account_of(role_arn),
-        );
+        let (name, account) =
+            (role_arn.rsplit('/').next().unwrap_or_default(), account_of(role_arn));
         let session_arn = format!("arn:aws:sts::{account}:assumed-role/{name}/{session}");
-        let id = self
-            .directory
-            .known
-            .get(role_arn)
-            .map(|role| role.id.clone())
-            .unwrap_or_default();
-        let kind = CallerKind::Session {
-            role: role_arn.to_owned(),
-            id,
-            session,
-        };
-        let assumed = Caller {
-            account: account.to_owned(),
-            arn: session_arn.clone(),
-            kind,
-        };
+        let id = self.directory.known.get(role_arn).map(|role| role.id.clone()).unwrap_or_default();
+        let kind = CallerKind::Session { role: role_arn.to_owned(), id, session };
+        let assumed = Caller { account: account.to_owned(), arn: session_arn.clone(), kind };
         let user_id = assumed.user_id();
         let (key_id, credential) = self.new_session(assumed, now + seconds * 1_000, now);
         let token = credential.token.clone().unwrap_or_default();
@@ -98,23 +77,13 @@ impl Core {
         /// How long an expired key is still known, so that its holder reads "expired" and not "unknown".
         const REMEMBERED_MS: i64 = 86_400_000;
         let recent = |c: &Credential| c.expires_at.is_none_or(|at| now < at + REMEMBERED_MS);
-        self.directory
-            .credentials
-            .retain(|_, credential| recent(credential));
+        self.directory.credentials.retain(|_, credential| recent(credential));
         use base64::Engine as _;
         let encode = |bytes: Vec<u8>| base64::engine::general_purpose::STANDARD.encode(bytes);
         let key_id = self.rng.unique_id("ASIA");
         let secret = encode(self.rng.many(30));
         let token = Some(encode(self.rng.many(96)));
-        (
-            key_id,
-            Credential {
-                secret,
-                token,
-                caller,
-                expires_at: Some(expires_at),
-            },
-        )
+        (key_id, Credential { secret, token, caller, expires_at: Some(expires_at) })
     }
 
     fn may_assume(&self, caller: &Caller, role_arn: &str, external_id: Option<&str>) -> bool {
@@ -123,10 +92,7 @@ impl Core {
         };
         let root = arn::root_arn(&caller.account);
         let action = Op::AssumeRole.action();
-        let named = role
-            .trust
-            .iter()
-            .any(|t| t == caller.principal() || t == caller.arn());
+        let named = role.trust.iter().any(|t| t == caller.principal() || t == caller.arn());
         let delegated = role.trust.contains(&root) && self.directory.iam_allows(caller, action);
         let same_account = account_of(role_arn) == caller.account;
         let own_side = same_account || self.directory.iam_allows(caller, action);
@@ -142,6 +108,5 @@ fn account_of(arn: &str) -> &str {
 }
 
 fn is_session_name(text: &str) -> bool {
-    text.bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
 }

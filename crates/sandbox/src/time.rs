@@ -15,10 +15,7 @@ pub(crate) fn iso(ms: i64) -> String {
 }
 
 /// Epoch seconds with milliseconds, as the JSON protocol writes a timestamp.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "milliseconds since 1970 stay below 2^53"
-)]
+#[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 stay below 2^53")]
 pub(crate) fn epoch(ms: i64) -> f64 {
     ms as f64 / 1_000.0
 }
@@ -31,10 +28,7 @@ pub(crate) fn parse_stamp(text: &str) -> Option<i64> {
     }
     let number = |from: usize, to: usize| -> Option<i64> {
         let digits = text.get(from..to)?;
-        digits
-            .bytes()
-            .all(|c| c.is_ascii_digit())
-            .then(|| digits.parse().ok())?
+        digits.bytes().all(|c| c.is_ascii_digit()).then(|| digits.parse().ok())?
     };
     let (y, mo, d) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
     let (h, mi, s) = (number(9, 11)?, number(11, 13)?, number(13, 15)?);
@@ -61,14 +55,7 @@ fn civil(unix_s: i64) -> (i64, i64, i64, i64, i64, i64) {
     let mp = (5 * doy + 2) / 153;
     let m = if mp < 10 { mp + 3 } else { mp - 9 };
     let y = yoe + era * 400 + i64::from(m <= 2);
-    (
-        y,
-        m,
-        doy - (153 * mp + 2) / 5 + 1,
-        rest / 3_600,
-        rest / 60 % 60,
-        rest % 60,
-    )
+    (y, m, doy - (153 * mp + 2) / 5 + 1, rest / 3_600, rest / 60 % 60, rest % 60)
 }
 
 #[cfg(test)]

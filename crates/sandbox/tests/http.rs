@@ -20,27 +20,18 @@ fn the_story_over_http() {
     let (grantd, b) = (Signer::of(&story.grantd), Signer::of(&story.role_b));
     let mut client = Client::to(&server);
     let refused = client.kms(&b, "Decrypt", &sealed);
-    assert_eq!(
-        (refused.status, refused.code().as_str()),
-        (400, "AccessDeniedException")
-    );
+    assert_eq!((refused.status, refused.code().as_str()), (400, "AccessDeniedException"));
     let made = client.kms(&grantd, "CreateGrant", &grant(&story));
     assert_eq!(made.status, 200, "{made:?}");
     assert_eq!(made.header("date"), "Wed, 18 Nov 2026 10:40:00 GMT");
     assert_eq!(made.header("content-type"), "application/x-amz-json-1.1");
     assert!(!made.header("x-amzn-requestid").is_empty());
-    assert_eq!(
-        client.kms(&b, "Decrypt", &sealed).json()["Plaintext"],
-        json!("dGhlIGRhdGE=")
-    );
+    assert_eq!(client.kms(&b, "Decrypt", &sealed).json()["Plaintext"], json!("dGhlIGRhdGE="));
     let id = made.json()["GrantId"].clone();
     let retire = json!({ "KeyId": story.key_arn, "GrantId": id });
     let retired = client.kms(&grantd, "RetireGrant", &retire);
     assert_eq!((retired.status, retired.body.as_str()), (200, ""));
-    assert_eq!(
-        client.kms(&b, "Decrypt", &sealed).code(),
-        "AccessDeniedException"
-    );
+    assert_eq!(client.kms(&b, "Decrypt", &sealed).code(), "AccessDeniedException");
     let list = client.kms(&grantd, "ListGrants", &json!({ "KeyId": story.key_arn }));
     assert_eq!(list.json(), json!({ "Grants": [], "Truncated": false }));
 }
@@ -57,11 +48,7 @@ fn a_signature_must_be_right() {
         signer
     };
     let table = [
-        (
-            bad(&|s| s.secret = "other".into()),
-            "InvalidSignatureException",
-            "SignatureDoesNotMatch",
-        ),
+        (bad(&|s| s.secret = "other".into()), "InvalidSignatureException", "SignatureDoesNotMatch"),
         (
             bad(&|s| s.id = "AKIAUNKNOWN".into()),
             "UnrecognizedClientException",
@@ -94,11 +81,7 @@ fn a_signature_must_be_right() {
         assert_eq!((answer.status, answer.code().as_str()), (400, *kms));
         let answer = client.sts(signer, sts);
         assert_eq!(answer.status, 403);
-        assert!(
-            answer.body.contains(&format!("<Code>{query}</Code>")),
-            "{}",
-            answer.body
-        );
+        assert!(answer.body.contains(&format!("<Code>{query}</Code>")), "{}", answer.body);
     }
     let late = client.kms(&table[4].0, "ListGrants", &body).json();
     assert_eq!(
@@ -136,44 +119,18 @@ fn a_session_works_until_it_expires() {
         ..host.clone()
     };
     let who = client.sts(&session, "Action=GetCallerIdentity&Version=2011-06-15");
-    assert!(
-        who.body.contains("assumed-role/grantd/grantd-h1</Arn>"),
-        "{}",
-        who.body
-    );
-    assert_eq!(
-        client.kms(&session, "CreateGrant", &grant(&story)).status,
-        200
-    );
-    let without = Signer {
-        token: None,
-        ..session.clone()
-    };
-    assert_eq!(
-        client.kms(&without, "ListKeys", &json!({})).code(),
-        "UnrecognizedClientException"
-    );
+    assert!(who.body.contains("assumed-role/grantd/grantd-h1</Arn>"), "{}", who.body);
+    assert_eq!(client.kms(&session, "CreateGrant", &grant(&story)).status, 200);
+    let without = Signer { token: None, ..session.clone() };
+    assert_eq!(client.kms(&without, "ListKeys", &json!({})).code(), "UnrecognizedClientException");
 
     server.handle().set_offset(900_000);
-    let later = Signer {
-        stamp: "20261118T105500Z".into(),
-        ..session
-    };
-    assert_eq!(
-        client.kms(&later, "ListKeys", &json!({})).code(),
-        "ExpiredTokenException"
-    );
-    let stranger = Signer {
-        stamp: "20261118T105500Z".into(),
-        ..Signer::of(&story.role_b)
-    };
+    let later = Signer { stamp: "20261118T105500Z".into(), ..session };
+    assert_eq!(client.kms(&later, "ListKeys", &json!({})).code(), "ExpiredTokenException");
+    let stranger = Signer { stamp: "20261118T105500Z".into(), ..Signer::of(&story.role_b) };
     let refused = client.sts(&stranger, &ask(""));
     assert_eq!(refused.status, 403);
-    assert!(
-        refused.body.contains("<Code>AccessDenied</Code>"),
-        "{}",
-        refused.body
-    );
+    assert!(refused.body.contains("<Code>AccessDenied</Code>"), "{}", refused.body);
     assert!(
         client
             .sts(&host, "Action=Nothing&Version=2011-06-15")
@@ -188,13 +145,9 @@ fn faults_and_holds_by_the_control_surface() {
     let grantd = Signer::of(&story.grantd);
     let (mut control, mut client) = (Client::to(&server), Client::to(&server));
     let rule = json!({ "match": { "op": "CreateGrant" }, "when": "after", "act": "hold" });
-    let id = control.control("POST", "faults", &rule).json()["id"]
-        .as_u64()
-        .unwrap();
+    let id = control.control("POST", "faults", &rule).json()["id"].as_u64().unwrap();
     client.send_kms(&grantd, "CreateGrant", &grant(&story));
-    let held = control
-        .control("GET", &format!("wait?fault={id}&calls=1"), &Value::Null)
-        .json();
+    let held = control.control("GET", &format!("wait?fault={id}&calls=1"), &Value::Null).json();
     assert_eq!(held[0]["body"]["Name"], json!("n"));
     let alive = control.control("GET", "grants", &Value::Null).json();
     assert_eq!(alive.as_array().unwrap().len(), 1, "held after its effect");
@@ -204,20 +157,10 @@ fn faults_and_holds_by_the_control_surface() {
     let drop = json!({ "when": "after", "act": "drop", "times": 1 });
     control.control("POST", "faults", &drop);
     client.send_kms(&grantd, "ListKeys", &json!({}));
-    assert!(
-        client.read().is_none(),
-        "the connection is closed without an answer"
-    );
+    assert!(client.read().is_none(), "the connection is closed without an answer");
     let mut client = Client::to(&server);
-    control.control(
-        "POST",
-        "faults",
-        &json!({ "when": "before", "act": "throttle" }),
-    );
-    assert_eq!(
-        client.kms(&grantd, "ListKeys", &json!({})).code(),
-        "ThrottlingException"
-    );
+    control.control("POST", "faults", &json!({ "when": "before", "act": "throttle" }));
+    assert_eq!(client.kms(&grantd, "ListKeys", &json!({})).code(), "ThrottlingException");
     control.control("DELETE", "faults", &Value::Null);
     assert_eq!(client.kms(&grantd, "ListKeys", &json!({})).status, 200);
 
@@ -234,16 +177,8 @@ fn faults_and_holds_by_the_control_surface() {
         (&now["propagation"]["max_ms"], &now["quotas"]["CreateGrant"]),
         (&json!(7), &json!(50))
     );
-    assert_eq!(
-        client.kms(&grantd, "ListKeys", &json!({})).code(),
-        "ThrottlingException"
-    );
-    assert_eq!(
-        control
-            .control("POST", "settings", &json!({ "nonsense": 1 }))
-            .status,
-        400
-    );
+    assert_eq!(client.kms(&grantd, "ListKeys", &json!({})).code(), "ThrottlingException");
+    assert_eq!(control.control("POST", "settings", &json!({ "nonsense": 1 })).status, 400);
 }
 
 #[test]
@@ -280,24 +215,13 @@ fn garbage_is_answered_or_cut_off() {
     let (server, story) = world();
     let grantd = Signer::of(&story.grantd);
     let mut client = Client::to(&server);
+    assert_eq!(client.kms(&grantd, "NoSuchThing", &json!({})).code(), "UnknownOperationException");
+    assert_eq!(client.kms(&grantd, "ListGrants", &json!([1])).code(), "SerializationException");
     assert_eq!(
-        client.kms(&grantd, "NoSuchThing", &json!({})).code(),
-        "UnknownOperationException"
-    );
-    assert_eq!(
-        client.kms(&grantd, "ListGrants", &json!([1])).code(),
+        client.kms(&grantd, "ListGrants", &json!({ "KeyId": 5 })).code(),
         "SerializationException"
     );
-    assert_eq!(
-        client
-            .kms(&grantd, "ListGrants", &json!({ "KeyId": 5 }))
-            .code(),
-        "SerializationException"
-    );
-    assert_eq!(
-        client.kms(&grantd, "ListGrants", &json!({})).code(),
-        "ValidationException"
-    );
+    assert_eq!(client.kms(&grantd, "ListGrants", &json!({})).code(), "ValidationException");
     let unsigned = "POST / HTTP/1.1\r\nhost: x\r\nx-amz-target: TrentService.ListKeys\r\ncontent-length: 2\r\n\r\n{}";
     assert_eq!(
         client.raw(unsigned.as_bytes()).unwrap().code(),
@@ -305,41 +229,26 @@ fn garbage_is_answered_or_cut_off() {
     );
     let half = "POST / HTTP/1.1\r\nhost: x\r\nx-amz-target: TrentService.ListKeys\r\n\
                 authorization: AWS4-HMAC-SHA256 Credential=a/b\r\ncontent-length: 0\r\n\r\n";
-    assert_eq!(
-        client.raw(half.as_bytes()).unwrap().code(),
-        "IncompleteSignatureException"
-    );
+    assert_eq!(client.raw(half.as_bytes()).unwrap().code(), "IncompleteSignatureException");
     let browser =
         "GET /_sandbox/ HTTP/1.1\r\nhost: 127.0.0.1\r\norigin: http://evil.example\r\n\r\n";
     assert_eq!(client.raw(browser.as_bytes()).unwrap().status, 403);
     let rebound = "GET /_sandbox/ HTTP/1.1\r\nhost: evil.example\r\n\r\n";
     assert_eq!(client.raw(rebound.as_bytes()).unwrap().status, 403);
     assert!(
-        Client::to(&server)
-            .raw(b"\x16\x03\x01\x02\x00\r\n\r\n")
-            .is_none_or(|a| a.status == 400)
+        Client::to(&server).raw(b"\x16\x03\x01\x02\x00\r\n\r\n").is_none_or(|a| a.status == 400)
     );
-    let large = format!(
-        "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
-        600 * 1024
-    );
+    let large = format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 600 * 1024);
     let mut other = Client::to(&server);
     let answer = other.raw(&[large.into_bytes(), vec![b'x'; 600 * 1024]].concat());
     assert_eq!(answer.unwrap().status, 413);
-    assert_eq!(
-        client.kms(&grantd, "ListKeys", &json!({})).status,
-        200,
-        "and it still serves"
-    );
+    assert_eq!(client.kms(&grantd, "ListKeys", &json!({})).status, 200, "and it still serves");
 }
 
 #[tokio::test]
 async fn it_listens_on_loopback_only() {
     let story = Story::new(StoryOptions::default(), T0);
     let handle = Handle::new(story.core, std::sync::Arc::new(|| T0));
-    let refused = Server::bind("0.0.0.0:0".parse().unwrap(), handle)
-        .await
-        .err()
-        .unwrap();
+    let refused = Server::bind("0.0.0.0:0".parse().unwrap(), handle).await.err().unwrap();
     assert_eq!(refused.kind(), std::io::ErrorKind::InvalidInput);
 }

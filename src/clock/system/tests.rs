@@ -13,10 +13,7 @@ use super::*;
 const BOUND: Duration = Duration::from_secs(10);
 
 fn run<T>(what: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(BOUND, what).await.unwrap() })
 }
 
@@ -34,15 +31,10 @@ fn step_by_nothing() -> bool {
 #[test]
 fn it_reads_all_clocks_at_once() {
     let clock = SystemClock::new().unwrap();
-    let before = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap();
+    let before = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let (first, second) = (clock.read(), clock.read());
     let before = i64::try_from(before.as_millis()).unwrap();
-    assert!(
-        (0..1_000).contains(&first.wall.since(Time(before))),
-        "{first:?}"
-    );
+    assert!((0..1_000).contains(&first.wall.since(Time(before))), "{first:?}");
     assert!(first.boot > 0 && second.boot >= first.boot);
     assert_eq!(first.boot_id.len(), 36);
     assert_eq!(first.boot_id, second.boot_id);
@@ -90,11 +82,7 @@ fn a_step_of_the_wall_clock_wakes_every_nap_again_and_again() {
             if !permitted {
                 return;
             }
-            assert!(
-                start.elapsed() < Duration::from_millis(500),
-                "{:?}",
-                start.elapsed()
-            );
+            assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
         }
     });
 }

@@ -21,21 +21,16 @@ impl Core {
         self.trace.name = terms.name.map(str::to_owned);
         let key_arn = self.enter(caller, terms.key_id, false)?;
         let key = self.key(&key_arn)?;
-        let brings = Brings {
-            context: None,
-            tokens: &terms.tokens,
-        };
+        let brings = Brings { context: None, tokens: &terms.tokens };
         let basis = self.authorise(caller, key, Op::CreateGrant, &brings, now)?;
         self.check_state_for_create(key)?;
         terms.check_key(key.spec)?;
         self.check_parent(key, &basis, &terms)?;
         let party = |party| match party {
             Party::Principal(arn) => self.holder(arn),
-            Party::Service(host) => Ok(Holder {
-                text: host.to_owned(),
-                service: true,
-                unique_id: None,
-            }),
+            Party::Service(host) => {
+                Ok(Holder { text: host.to_owned(), service: true, unique_id: None })
+            }
         };
         let grant = Grant {
             id: String::new(),
@@ -54,10 +49,7 @@ impl Core {
         if repeat.is_none() && key.grants.alive >= self.settings.grants_per_key {
             return Err(KmsError::refusal(
                 "LimitExceededException",
-                format!(
-                    "The number of grants on key {} has reached its quota",
-                    grant.key_arn
-                ),
+                format!("The number of grants on key {} has reached its quota", grant.key_arn),
             ));
         }
         if terms.dry_run {
@@ -82,10 +74,7 @@ impl Core {
         grant.seen_from = grant.created_at + self.delay();
         if let Some(retiring) = &grant.retiring {
             let place = (grant.key_arn.clone(), id.clone());
-            self.retirable
-                .entry(retiring.text.clone())
-                .or_default()
-                .insert(place);
+            self.retirable.entry(retiring.text.clone()).or_default().insert(place);
         }
         self.homes.insert(id.clone(), grant.key_arn.clone());
         if let Some(key) = self.keys.get_mut(&grant.key_arn) {
@@ -115,10 +104,7 @@ impl Core {
         let Some(parent) = key.grants.by_id.get(id) else {
             return Ok(());
         };
-        let operations = terms
-            .operations
-            .iter()
-            .all(|op| parent.operations.contains(op));
+        let operations = terms.operations.iter().all(|op| parent.operations.contains(op));
         if operations && parent.constraints.admit_child(&terms.constraints) {
             return Ok(());
         }
@@ -152,10 +138,7 @@ impl Core {
                 && operations(grant)
         };
         let grants = ids.iter().filter_map(|id| key.grants.by_id.get(id));
-        grants
-            .filter(same)
-            .find(answers)
-            .map(|grant| grant.id.clone())
+        grants.filter(same).find(answers).map(|grant| grant.id.clone())
     }
 }
 

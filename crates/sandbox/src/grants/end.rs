@@ -62,9 +62,7 @@ impl Core {
     /// The grant behind a token: also before it has propagated, which is what the token is for.
     fn grant_of_token(&self, token: &str) -> Result<&Grant, KmsError> {
         let id = self.read_token(token)?;
-        let alive = self
-            .present_grant(&id)
-            .filter(|grant| grant.ended.is_none());
+        let alive = self.present_grant(&id).filter(|grant| grant.ended.is_none());
         alive.ok_or_else(|| {
             if self.settings.unconfirmed.spent_token_is_invalid {
                 KmsError::invalid_grant_token()
@@ -82,10 +80,7 @@ impl Core {
         if self.directory.iam_denies(caller, action) {
             return false;
         }
-        let retiring = grant
-            .retiring
-            .as_ref()
-            .is_some_and(|who| self.holds(who, caller, action));
+        let retiring = grant.retiring.as_ref().is_some_and(|who| self.holds(who, caller, action));
         let grantee =
             grant.operations.contains(&"RetireGrant") && self.holds(&grant.grantee, caller, action);
         let issuer = caller.account == grant.issuing_account
@@ -108,10 +103,7 @@ impl Core {
         let key_arn = self.enter(caller, key_id, false)?;
         let key = self.key(&key_arn)?;
         self.authorise(caller, key, Op::RevokeGrant, &Brings::default(), now)?;
-        let name = self
-            .seen_grant(caller, Op::RevokeGrant, key, id, now)?
-            .name
-            .clone();
+        let name = self.seen_grant(caller, Op::RevokeGrant, key, id, now)?.name.clone();
         self.trace.name = name;
         if dry_run {
             return Err(KmsError::dry_run());

@@ -62,11 +62,8 @@ impl Core {
                 && grantee.is_none_or(|text| self.grantee_matches(grant, text))
         };
         let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        let grants = key
-            .grants
-            .by_id
-            .range::<String, _>((from, Bound::Unbounded))
-            .map(|(_, grant)| grant);
+        let grants =
+            key.grants.by_id.range::<String, _>((from, Bound::Unbounded)).map(|(_, grant)| grant);
         Ok(self.page(grants.filter(wanted), limit))
     }
 
@@ -93,9 +90,7 @@ impl Core {
         };
         let own = Principal::parse(principal).is_some_and(|p| p.account() == caller.account);
         if !own {
-            return Err(KmsError::invalid_arn(format!(
-                "Invalid principal: {principal}"
-            )));
+            return Err(KmsError::invalid_arn(format!("Invalid principal: {principal}")));
         }
         let after = match marker {
             Some(marker) => Some(self.read_marker(marker, None, now)?),
@@ -103,16 +98,10 @@ impl Core {
         };
         let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let places = self.retirable.get(principal);
-        let places = places
-            .into_iter()
-            .flat_map(|set| set.range((from, Bound::Unbounded)));
+        let places = places.into_iter().flat_map(|set| set.range((from, Bound::Unbounded)));
         let grants = places.filter_map(|(_, id)| self.present_grant(id));
         let today = |grant: &&Grant| {
-            grant.seen(now)
-                && grant
-                    .retiring
-                    .as_ref()
-                    .is_some_and(|r| self.shown(r) == principal)
+            grant.seen(now) && grant.retiring.as_ref().is_some_and(|r| self.shown(r) == principal)
         };
         Ok(self.page(grants.filter(today), limit))
     }
@@ -164,37 +153,20 @@ impl Core {
         let mut put = |name: &str, value: Value| shown.insert(name.to_owned(), value);
         put("KeyId", json!(grant.key_arn));
         put("GrantId", json!(grant.id));
-        if let Some(name) = grant
-            .name
-            .as_deref()
-            .or(choice.unset_name_is_empty.then_some(""))
-        {
+        if let Some(name) = grant.name.as_deref().or(choice.unset_name_is_empty.then_some("")) {
             put("Name", json!(name));
         }
-        let whole = if choice.whole_second_dates {
-            grant.created_at.rem_euclid(1_000)
-        } else {
-            0
-        };
+        let whole = if choice.whole_second_dates { grant.created_at.rem_euclid(1_000) } else { 0 };
         put("CreationDate", json!(time::epoch(grant.created_at - whole)));
-        let party = if grant.grantee.service {
-            "GranteeServicePrincipal"
-        } else {
-            "GranteePrincipal"
-        };
+        let party =
+            if grant.grantee.service { "GranteeServicePrincipal" } else { "GranteePrincipal" };
         put(party, json!(self.shown(&grant.grantee)));
         if let Some(retiring) = &grant.retiring {
-            let party = if retiring.service {
-                "RetiringServicePrincipal"
-            } else {
-                "RetiringPrincipal"
-            };
+            let party =
+                if retiring.service { "RetiringServicePrincipal" } else { "RetiringPrincipal" };
             put(party, json!(self.shown(retiring)));
         }
-        put(
-            "IssuingAccount",
-            json!(arn::root_arn(&grant.issuing_account)),
-        );
+        put("IssuingAccount", json!(arn::root_arn(&grant.issuing_account)));
         put("Operations", json!(grant.operations));
         if let Some(constraints) = grant.constraints.show() {
             put("Constraints", constraints);
@@ -244,8 +216,5 @@ impl Core {
 
 /// The form of every published grant id.
 fn is_grant_id(id: &str) -> bool {
-    id.len() == 64
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    id.len() == 64 && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }

@@ -16,28 +16,15 @@ const MAX_VALUE: usize = 384;
 /// Tokens in one request (the model).
 pub(crate) const MAX_TOKENS: usize = 10;
 
-pub(crate) const PRINCIPAL: Text = Text {
-    min: 1,
-    max: 256,
-    pattern: Some((r"^[\w+=,.@:/-]+$", is_principal)),
-};
-pub(crate) const SERVICE: Text = Text {
-    min: 1,
-    max: 128,
-    pattern: Some((r"^[a-z0-9-]+(\.[a-z0-9-]+){2,}$", is_service)),
-};
-const NAME: Text = Text {
-    min: 1,
-    max: 256,
-    pattern: Some((r"^[a-zA-Z0-9:/_-]+$", is_name)),
-};
+pub(crate) const PRINCIPAL: Text =
+    Text { min: 1, max: 256, pattern: Some((r"^[\w+=,.@:/-]+$", is_principal)) };
+pub(crate) const SERVICE: Text =
+    Text { min: 1, max: 128, pattern: Some((r"^[a-z0-9-]+(\.[a-z0-9-]+){2,}$", is_service)) };
+const NAME: Text = Text { min: 1, max: 256, pattern: Some((r"^[a-zA-Z0-9:/_-]+$", is_name)) };
 const SOURCE_ARN: Text = Text {
     min: 20,
     max: 512,
-    pattern: Some((
-        r"^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$",
-        is_source_arn,
-    )),
+    pattern: Some((r"^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$", is_source_arn)),
 };
 
 /// A request whose every member is as the model wants it.
@@ -69,9 +56,7 @@ impl<'a> Terms<'a> {
         let retiring_service = p.text("RetiringServicePrincipal", SERVICE)?;
         let operations = read_operations(&mut p)?;
         let constraints = read_constraints(&mut p)?;
-        let tokens = p
-            .list("GrantTokens", MAX_TOKENS, GRANT_TOKEN)?
-            .unwrap_or_default();
+        let tokens = p.list("GrantTokens", MAX_TOKENS, GRANT_TOKEN)?.unwrap_or_default();
         let name = p.text("Name", NAME)?;
         let dry_run = p.flag("DryRun")?;
         p.finish()?;
@@ -87,25 +72,14 @@ impl<'a> Terms<'a> {
                 "GranteeServicePrincipal requires a SourceArn constraint and a retiring principal",
             ));
         }
-        Ok(Self {
-            key_id,
-            grantee,
-            retiring,
-            operations,
-            constraints,
-            tokens,
-            name,
-            dry_run,
-        })
+        Ok(Self { key_id, grantee, retiring, operations, constraints, tokens, name, dry_run })
     }
 
     /// What depends on the kind of key.
     pub(crate) fn check_key(&self, spec: KeySpec) -> Result<(), KmsError> {
         if let Some(alien) = self.operations.iter().find(|op| !spec.grantable(op)) {
-            let text = format!(
-                "Operation {alien} is not valid for a key with KeySpec {}",
-                spec.spec
-            );
+            let text =
+                format!("Operation {alien} is not valid for a key with KeySpec {}", spec.spec);
             return Err(KmsError::validation(text));
         }
         let context = self.constraints.equals.is_some() || self.constraints.subset.is_some();
@@ -142,17 +116,10 @@ fn read_operations(p: &mut Params<'_>) -> Result<Vec<&'static str>, KmsError> {
     };
     let known = |name: &&str| GRANT_OPERATIONS.iter().find(|op| *op == name).copied();
     if given.iter().any(|name| known(name).is_none()) {
-        let set = format!(
-            "Member must satisfy enum value set: [{}]",
-            GRANT_OPERATIONS.join(", ")
-        );
+        let set = format!("Member must satisfy enum value set: [{}]", GRANT_OPERATIONS.join(", "));
         p.problem("operations", &format!("[{}]", given.join(", ")), &set);
     } else if given.is_empty() {
-        p.problem(
-            "operations",
-            "[]",
-            "Member must have length greater than or equal to 1",
-        );
+        p.problem("operations", "[]", "Member must have length greater than or equal to 1");
     }
     let mut operations = Vec::new();
     for op in given.iter().filter_map(known) {
@@ -177,11 +144,7 @@ fn read_constraints(p: &mut Params<'_>) -> Result<Constraints, KmsError> {
     for pairs in [&equals, &subset].into_iter().flatten() {
         check_pairs(pairs)?;
     }
-    Ok(Constraints {
-        equals,
-        subset,
-        source_arn,
-    })
+    Ok(Constraints { equals, subset, source_arn })
 }
 
 fn check_pairs(pairs: &BTreeMap<String, String>) -> Result<(), KmsError> {
@@ -190,10 +153,7 @@ fn check_pairs(pairs: &BTreeMap<String, String>) -> Result<(), KmsError> {
             "An encryption context constraint can have at most {MAX_PAIRS} pairs"
         )));
     }
-    if pairs
-        .values()
-        .any(|value| value.chars().count() > MAX_VALUE)
-    {
+    if pairs.values().any(|value| value.chars().count() > MAX_VALUE) {
         return Err(KmsError::validation(format!(
             "A value in an encryption context constraint can have at most {MAX_VALUE} characters"
         )));
@@ -202,20 +162,17 @@ fn check_pairs(pairs: &BTreeMap<String, String>) -> Result<(), KmsError> {
 }
 
 fn is_principal(text: &str) -> bool {
-    text.bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b))
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b))
 }
 
 fn is_name(text: &str) -> bool {
-    text.bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b":/_-".contains(&b))
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b":/_-".contains(&b))
 }
 
 fn is_service(text: &str) -> bool {
     let label = |l: &str| {
         !l.is_empty()
-            && l.bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && l.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
     text.split('.').count() >= 3 && text.split('.').all(label)
 }
@@ -225,10 +182,8 @@ fn is_source_arn(text: &str) -> bool {
     let ["arn", partition, service, region, account, resource] = parts[..] else {
         return false;
     };
-    let plain = |t: &str| {
-        t.bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    };
+    let plain =
+        |t: &str| t.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     partition.strip_prefix("aws").is_some_and(plain)
         && !service.is_empty()
         && plain(service)

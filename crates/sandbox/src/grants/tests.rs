@@ -9,13 +9,7 @@ fn story() -> Story {
 }
 
 fn lagging(ms: u32) -> Story {
-    Story::new(
-        StoryOptions {
-            propagation: Propagation::fixed(ms),
-            ..StoryOptions::default()
-        },
-        T0,
-    )
+    Story::new(StoryOptions { propagation: Propagation::fixed(ms), ..StoryOptions::default() }, T0)
 }
 
 fn terms(story: &Story) -> Value {
@@ -34,9 +28,7 @@ fn with(mut body: Value, name: &str, value: Value) -> Value {
 }
 
 fn create(story: &mut Story, body: &Value, now: i64) -> Result<(String, String), KmsError> {
-    let answer = story
-        .core
-        .call(&story.grantd.caller, Op::CreateGrant, body, now)?;
+    let answer = story.core.call(&story.grantd.caller, Op::CreateGrant, body, now)?;
     let member = |name: &str| answer[name].as_str().unwrap().to_owned();
     Ok((member("GrantId"), member("GrantToken")))
 }
@@ -51,31 +43,18 @@ fn by_id(story: &Story, id: &str) -> Value {
 
 fn list(story: &mut Story, extra: Value, now: i64) -> Value {
     let mut body = json!({ "KeyId": story.key_arn });
-    body.as_object_mut()
-        .unwrap()
-        .extend(extra.as_object().unwrap().clone());
-    story
-        .core
-        .call(&story.grantd.caller, Op::ListGrants, &body, now)
-        .unwrap()
+    body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    story.core.call(&story.grantd.caller, Op::ListGrants, &body, now).unwrap()
 }
 
 fn ids(page: &Value) -> Vec<String> {
     let grants = page["Grants"].as_array().unwrap();
-    grants
-        .iter()
-        .map(|g| g["GrantId"].as_str().unwrap().to_owned())
-        .collect()
+    grants.iter().map(|g| g["GrantId"].as_str().unwrap().to_owned()).collect()
 }
 
 fn decrypt(story: &mut Story, caller: &Caller, now: i64) -> Result<Value, KmsError> {
     let secret = story.encrypt("the data", now);
-    story.core.call(
-        caller,
-        Op::Decrypt,
-        &json!({ "CiphertextBlob": secret }),
-        now,
-    )
+    story.core.call(caller, Op::Decrypt, &json!({ "CiphertextBlob": secret }), now)
 }
 
 mod listing;
@@ -83,11 +62,8 @@ mod listing;
 #[test]
 fn a_grant_gives_and_its_end_takes_away() {
     let mut s = story();
-    let (a, b, grantd) = (
-        s.role_a.caller.clone(),
-        s.role_b.caller.clone(),
-        s.grantd.caller.clone(),
-    );
+    let (a, b, grantd) =
+        (s.role_a.caller.clone(), s.role_b.caller.clone(), s.grantd.caller.clone());
     assert!(decrypt(&mut s, &a, T0).is_ok());
     let refused = decrypt(&mut s, &b, T0).unwrap_err();
     assert_eq!(refused.code, "AccessDeniedException");
@@ -104,21 +80,12 @@ fn a_grant_gives_and_its_end_takes_away() {
     let opened = decrypt(&mut s, &b, T0).unwrap();
     assert_eq!(opened["Plaintext"], json!("dGhlIGRhdGE="));
     let ask = by_id(&s, &id);
-    assert_eq!(
-        code(s.core.call(&grantd, Op::RevokeGrant, &ask, T0)),
-        "AccessDeniedException"
-    );
+    assert_eq!(code(s.core.call(&grantd, Op::RevokeGrant, &ask, T0)), "AccessDeniedException");
     s.core.call(&grantd, Op::RetireGrant, &ask, T0 + 5).unwrap();
-    assert_eq!(
-        decrypt(&mut s, &b, T0 + 5).unwrap_err().code,
-        "AccessDeniedException"
-    );
+    assert_eq!(decrypt(&mut s, &b, T0 + 5).unwrap_err().code, "AccessDeniedException");
     assert_eq!(s.core.journal().ended_at(&id), Some(T0 + 5));
     assert!(s.core.grants_alive(T0 + 5).is_empty());
-    assert_eq!(
-        code(s.core.call(&grantd, Op::RetireGrant, &ask, T0 + 6)),
-        "NotFoundException"
-    );
+    assert_eq!(code(s.core.call(&grantd, Op::RetireGrant, &ask, T0 + 6)), "NotFoundException");
 }
 
 #[test]
@@ -131,17 +98,9 @@ fn the_same_name_and_terms_are_one_grant() {
     assert_ne!(token, other_token);
     let differs = [
         with(body.clone(), "Operations", json!(["Decrypt"])),
-        with(
-            body.clone(),
-            "Operations",
-            json!(["DescribeKey", "Decrypt"]),
-        ),
+        with(body.clone(), "Operations", json!(["DescribeKey", "Decrypt"])),
         with(body.clone(), "RetiringPrincipal", json!(s.admin.arn)),
-        with(
-            body.clone(),
-            "Constraints",
-            json!({ "EncryptionContextSubset": { "a": "1" } }),
-        ),
+        with(body.clone(), "Constraints", json!({ "EncryptionContextSubset": { "a": "1" } })),
         with(body.clone(), "Name", Value::Null),
         with(body.clone(), "Name", Value::Null),
     ];
@@ -160,15 +119,8 @@ fn the_order_of_operations_is_a_switch() {
     let mut s = story();
     s.core.settings_mut().unconfirmed.operations_order_matters = false;
     let body = terms(&s);
-    let turned = with(
-        body.clone(),
-        "Operations",
-        json!(["DescribeKey", "Decrypt"]),
-    );
-    assert_eq!(
-        create(&mut s, &body, T0).unwrap().0,
-        create(&mut s, &turned, T0).unwrap().0
-    );
+    let turned = with(body.clone(), "Operations", json!(["DescribeKey", "Decrypt"]));
+    assert_eq!(create(&mut s, &body, T0).unwrap().0, create(&mut s, &turned, T0).unwrap().0);
 }
 
 #[test]
@@ -179,14 +131,7 @@ fn a_name_is_free_again_after_the_end() {
         let body = terms(&s);
         let (first, token) = create(&mut s, &body, T0).unwrap();
         let grantd = s.grantd.caller.clone();
-        s.core
-            .call(
-                &grantd,
-                Op::RetireGrant,
-                &json!({ "GrantToken": token }),
-                T0,
-            )
-            .unwrap();
+        s.core.call(&grantd, Op::RetireGrant, &json!({ "GrantToken": token }), T0).unwrap();
         assert_eq!(create(&mut s, &body, T0 + 500).unwrap().0 == first, dead);
         assert_ne!(create(&mut s, &body, T0 + 5_000).unwrap().0, first);
     }
@@ -200,14 +145,8 @@ fn the_views_lag_and_a_token_does_not() {
     let (id, token) = create(&mut s, &body, T0).unwrap();
     let ask = by_id(&s, &id);
     assert!(ids(&list(&mut s, json!({}), T0 + 999)).is_empty());
-    assert_eq!(
-        decrypt(&mut s, &b, T0 + 999).unwrap_err().code,
-        "AccessDeniedException"
-    );
-    assert_eq!(
-        code(s.core.call(&grantd, Op::RetireGrant, &ask, T0 + 999)),
-        "NotFoundException"
-    );
+    assert_eq!(decrypt(&mut s, &b, T0 + 999).unwrap_err().code, "AccessDeniedException");
+    assert_eq!(code(s.core.call(&grantd, Op::RetireGrant, &ask, T0 + 999)), "NotFoundException");
     s.core.settings_mut().unconfirmed.end_unseen = EndUnseen::AccessDenied;
     assert_eq!(
         code(s.core.call(&grantd, Op::RetireGrant, &ask, T0 + 999)),
@@ -217,14 +156,9 @@ fn the_views_lag_and_a_token_does_not() {
     let use_token = json!({ "CiphertextBlob": secret, "GrantTokens": [token] });
     assert!(s.core.call(&b, Op::Decrypt, &use_token, T0).is_ok());
 
-    assert_eq!(
-        ids(&list(&mut s, json!({}), T0 + 1_000)),
-        std::slice::from_ref(&id)
-    );
+    assert_eq!(ids(&list(&mut s, json!({}), T0 + 1_000)), std::slice::from_ref(&id));
     assert!(decrypt(&mut s, &b, T0 + 1_000).is_ok());
-    s.core
-        .call(&grantd, Op::RetireGrant, &ask, T0 + 2_000)
-        .unwrap();
+    s.core.call(&grantd, Op::RetireGrant, &ask, T0 + 2_000).unwrap();
     assert!(s.core.grants_alive(T0 + 2_000).is_empty());
     assert_eq!(ids(&list(&mut s, json!({}), T0 + 2_999)), [id]);
     assert!(decrypt(&mut s, &b, T0 + 2_999).is_ok());
@@ -261,10 +195,7 @@ fn who_may_retire() {
             "AccessDeniedException"
         );
         let ask = by_id(&s, &id);
-        assert_eq!(
-            code(s.core.call(caller, Op::RetireGrant, &ask, T0)),
-            "AccessDeniedException"
-        );
+        assert_eq!(code(s.core.call(caller, Op::RetireGrant, &ask, T0)), "AccessDeniedException");
     }
     // The issuing account: an administrator whose IAM policy allows it.
     let (ask, admin) = (by_id(&s, &id), s.admin.caller.clone());
@@ -272,14 +203,9 @@ fn who_may_retire() {
     // The grantee, if RetireGrant is among the operations.
     let body = with(terms(&s), "Operations", json!(["Decrypt", "RetireGrant"]));
     let (_, token) = create(&mut s, &body, T0).unwrap();
-    s.core
-        .call(&b, Op::RetireGrant, &json!({ "GrantToken": token }), T0)
-        .unwrap();
+    s.core.call(&b, Op::RetireGrant, &json!({ "GrantToken": token }), T0).unwrap();
     assert_eq!(
-        code(
-            s.core
-                .call(&b, Op::RetireGrant, &json!({ "GrantToken": token }), T0)
-        ),
+        code(s.core.call(&b, Op::RetireGrant, &json!({ "GrantToken": token }), T0)),
         "InvalidGrantTokenException"
     );
 }
@@ -293,26 +219,11 @@ fn retire_wants_a_token_or_an_arn_with_an_id() {
     let mut retire = |body: Value| code(s.core.call(&grantd, Op::RetireGrant, &body, T0));
     assert_eq!(retire(json!({})), "ValidationException");
     assert_eq!(retire(json!({ "GrantId": id })), "ValidationException");
-    assert_eq!(
-        retire(json!({ "KeyId": arn, "GrantToken": token })),
-        "ValidationException"
-    );
-    assert_eq!(
-        retire(json!({ "KeyId": key_id, "GrantId": id })),
-        "InvalidArnException"
-    );
-    assert_eq!(
-        retire(json!({ "KeyId": arn, "GrantId": "no-hex" })),
-        "InvalidGrantIdException"
-    );
-    assert_eq!(
-        retire(json!({ "GrantToken": "bm9uZQ==" })),
-        "InvalidGrantTokenException"
-    );
-    assert_eq!(
-        retire(json!({ "KeyId": arn, "GrantId": "0".repeat(64) })),
-        "NotFoundException"
-    );
+    assert_eq!(retire(json!({ "KeyId": arn, "GrantToken": token })), "ValidationException");
+    assert_eq!(retire(json!({ "KeyId": key_id, "GrantId": id })), "InvalidArnException");
+    assert_eq!(retire(json!({ "KeyId": arn, "GrantId": "no-hex" })), "InvalidGrantIdException");
+    assert_eq!(retire(json!({ "GrantToken": "bm9uZQ==" })), "InvalidGrantTokenException");
+    assert_eq!(retire(json!({ "KeyId": arn, "GrantId": "0".repeat(64) })), "NotFoundException");
     assert_eq!(
         retire(json!({ "KeyId": arn, "GrantId": id, "DryRun": true })),
         "DryRunOperationException"
@@ -330,10 +241,7 @@ fn quotas_count_seconds_and_keys_count_grants() {
     }
     let body = terms(&s);
     let throttled = create(&mut s, &body, T0 + 999).unwrap_err();
-    assert_eq!(
-        (throttled.code.as_str(), throttled.status),
-        ("ThrottlingException", 400)
-    );
+    assert_eq!((throttled.code.as_str(), throttled.status), ("ThrottlingException", 400));
     create(&mut s, &body, T0 + 1_000).unwrap();
     create(&mut s, &body, T0 + 1_000).expect("a repeat needs no room");
     let full = create(&mut s, &with(body, "Name", json!("more")), T0 + 1_000).unwrap_err();

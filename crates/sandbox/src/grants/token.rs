@@ -25,18 +25,13 @@ impl Core {
 
     /// The grant id in a token of ours.
     pub(crate) fn read_token(&self, token: &str) -> Result<String, KmsError> {
-        let whole = STANDARD
-            .decode(token)
-            .map_err(|_| KmsError::invalid_grant_token())?;
-        let (mac, body) = whole
-            .split_at_checked(MAC)
-            .ok_or_else(KmsError::invalid_grant_token)?;
+        let whole = STANDARD.decode(token).map_err(|_| KmsError::invalid_grant_token())?;
+        let (mac, body) = whole.split_at_checked(MAC).ok_or_else(KmsError::invalid_grant_token)?;
         if self.token_mac(body) != mac {
             return Err(KmsError::invalid_grant_token());
         }
         let id = body.get(..ID).and_then(|id| std::str::from_utf8(id).ok());
-        id.map(str::to_owned)
-            .ok_or_else(KmsError::invalid_grant_token)
+        id.map(str::to_owned).ok_or_else(KmsError::invalid_grant_token)
     }
 
     /// The living or fading grant with this id, wherever it is.
@@ -50,10 +45,8 @@ impl Core {
         tokens: &[&str],
         now: i64,
     ) -> Result<Vec<String>, KmsError> {
-        let usable = |id: &String| {
-            self.present_grant(id)
-                .is_some_and(|grant| grant.usable_by_token(now))
-        };
+        let usable =
+            |id: &String| self.present_grant(id).is_some_and(|grant| grant.usable_by_token(now));
         let read = |token: &&str| match self.read_token(token) {
             Ok(id) if usable(&id) => Ok(id),
             Ok(_) => Err(KmsError::invalid_grant_token()),

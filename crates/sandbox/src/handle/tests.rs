@@ -11,11 +11,7 @@ fn world() -> (Handle, Caller, Value) {
         "KeyId": story.key_arn, "GranteePrincipal": story.role_b.arn,
         "Operations": ["Decrypt"], "Name": "n",
     });
-    (
-        Handle::new(story.core, Arc::new(|| T0)),
-        story.grantd.caller,
-        body,
-    )
+    (Handle::new(story.core, Arc::new(|| T0)), story.grantd.caller, body)
 }
 
 fn alive(handle: &Handle) -> usize {

@@ -57,14 +57,8 @@ pub(crate) async fn answer(handle: &Handle, head: &Parts, body: &Bytes) -> Reply
 
 /// A web page that makes a browser call us gives itself away by its origin, or by the name it used.
 fn foreign(head: &Parts) -> bool {
-    let host = head
-        .headers
-        .get("host")
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
-    let local = ["127.0.0.1", "localhost", "[::1]"]
-        .iter()
-        .any(|name| host.starts_with(name));
+    let host = head.headers.get("host").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let local = ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| host.starts_with(name));
     head.headers.contains_key("origin") || !local
 }
 
@@ -96,27 +90,14 @@ async fn route(handle: &Handle, head: &Parts, body: &Bytes) -> Answer {
             Ok(json!({}))
         }
         (&Method::POST, ["faults", id, verb @ ("release" | "discard")]) => {
-            let id = FaultId(
-                id.parse()
-                    .map_err(|_| bad("the number of a rule is missing"))?,
-            );
-            let known = if *verb == "release" {
-                handle.release(id)
-            } else {
-                handle.discard(id)
-            };
-            if known {
-                Ok(json!({}))
-            } else {
-                Err(not_found("no such rule"))
-            }
+            let id = FaultId(id.parse().map_err(|_| bad("the number of a rule is missing"))?);
+            let known = if *verb == "release" { handle.release(id) } else { handle.discard(id) };
+            if known { Ok(json!({})) } else { Err(not_found("no such rule")) }
         }
         (&Method::GET, ["wait"]) => {
             let id = number(&query, "fault").ok_or_else(|| bad("fault=ID is missing"))?;
             let calls = number(&query, "calls").unwrap_or(1);
-            handle
-                .wait_held(FaultId(id), usize::try_from(calls).unwrap_or(usize::MAX))
-                .await;
+            handle.wait_held(FaultId(id), usize::try_from(calls).unwrap_or(usize::MAX)).await;
             Ok(json!(handle.held()))
         }
         (&Method::GET, ["time"]) => Ok(time(handle)),
@@ -129,17 +110,9 @@ async fn route(handle: &Handle, head: &Parts, body: &Bytes) -> Answer {
             let arn = text(&body, "arn").ok_or_else(|| bad("arn is missing"))?;
             let recreate = *verb == "recreate";
             let known = handle.with(|core| {
-                if recreate {
-                    core.recreate_principal(arn)
-                } else {
-                    core.delete_principal(arn)
-                }
+                if recreate { core.recreate_principal(arn) } else { core.delete_principal(arn) }
             });
-            if known {
-                Ok(json!({}))
-            } else {
-                Err(not_found("no such principal"))
-            }
+            if known { Ok(json!({})) } else { Err(not_found("no such principal")) }
         }
         _ => Err(not_found("no such thing; see the table in http/control.rs")),
     }
@@ -158,10 +131,7 @@ fn overview(handle: &Handle) -> Value {
                     .filter(|(_, _, arn)| *arn == key.arn)
                     .map(|(_, name, _)| name)
                     .collect();
-                let grants = alive
-                    .iter()
-                    .filter(|grant| grant.key_arn == key.arn)
-                    .count();
+                let grants = alive.iter().filter(|grant| grant.key_arn == key.arn).count();
                 json!({
                     "arn": key.arn, "state": key.state.name(), "aliases": aliases, "grants": grants,
                 })
@@ -172,10 +142,7 @@ fn overview(handle: &Handle) -> Value {
 }
 
 fn tally(core: &Core) -> Value {
-    Op::ALL
-        .iter()
-        .map(|op| (op.name().to_owned(), json!(core.tally(*op))))
-        .collect()
+    Op::ALL.iter().map(|op| (op.name().to_owned(), json!(core.tally(*op)))).collect()
 }
 
 fn faults(handle: &Handle) -> Value {
@@ -228,12 +195,7 @@ fn merge(into: &mut Value, patch: &Value) {
 fn put_principal(handle: &Handle, body: &Value) -> Answer {
     let arn = text(body, "arn").ok_or_else(|| bad("arn is missing"))?;
     let list = |name: &str| -> Vec<&str> {
-        body[name]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect()
+        body[name].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
     };
     let iam = IamPolicy::allow(list("allow")).deny(list("deny"));
     handle.with(|core| {

@@ -68,11 +68,7 @@ impl Server {
         }
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
-        Ok(Self {
-            listener,
-            addr,
-            handle,
-        })
+        Ok(Self { listener, addr, handle })
     }
 
     /// Where it listens.
@@ -90,11 +86,7 @@ impl Server {
     /// Serves until the future is dropped, and with it every connection and call.
     pub async fn serve(self) {
         let (jobs, mut inbox) = mpsc::unbounded_channel();
-        let site = Arc::new(Site {
-            handle: self.handle,
-            jobs,
-            requests: AtomicU64::new(0),
-        });
+        let site = Arc::new(Site { handle: self.handle, jobs, requests: AtomicU64::new(0) });
         let (mut connections, mut calls) = (JoinSet::new(), JoinSet::new());
         loop {
             tokio::select! {
@@ -135,16 +127,11 @@ struct Site {
 impl Site {
     async fn answer(&self, request: Request<Incoming>) -> Result<Reply, NoAnswer> {
         let (head, body) = request.into_parts();
-        let body = Limited::new(body, MAX_BODY)
-            .collect()
-            .await
-            .map(Collected::to_bytes);
+        let body = Limited::new(body, MAX_BODY).collect().await.map(Collected::to_bytes);
         let Ok(body) = body else {
             let text = format!("the request is larger than {MAX_BODY} bytes, or broke off");
-            let too_large = KmsError {
-                status: 413,
-                ..KmsError::refusal("RequestEntityTooLarge", text)
-            };
+            let too_large =
+                KmsError { status: 413, ..KmsError::refusal("RequestEntityTooLarge", text) };
             return Ok(self.reply(sigv4::Service::Kms, None, &Err(too_large)));
         };
         if head.uri.path().starts_with(control::PREFIX) {
@@ -152,9 +139,7 @@ impl Site {
         }
         let service = protocol::service(&head);
         let now = self.handle.now();
-        let caller = self
-            .handle
-            .with(|core| sigv4::authenticate(core, service, &head, &body, now));
+        let caller = self.handle.with(|core| sigv4::authenticate(core, service, &head, &body, now));
         let call = caller.and_then(|caller| Ok((caller, protocol::read(service, &head, &body)?)));
         let (caller, (op, body)) = match call {
             Ok(call) => call,
@@ -221,16 +206,13 @@ impl Running {
     /// # Errors
     /// No port, thread or runtime to be had.
     pub fn start(handle: Handle) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let server = runtime.block_on(Server::bind(any, handle.clone()))?;
         let addr = server.addr();
         let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new()
-            .name("kms-sandbox".to_owned())
-            .spawn(move || {
+        let thread =
+            std::thread::Builder::new().name("kms-sandbox".to_owned()).spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
                         () = server.serve() => {}
@@ -238,12 +220,7 @@ impl Running {
                     }
                 });
             })?;
-        Ok(Self {
-            addr,
-            handle,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        Ok(Self { addr, handle, stop: Some(stop), thread: Some(thread) })
     }
 
     /// What to give to `--endpoint-url`.

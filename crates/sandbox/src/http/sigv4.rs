@@ -58,24 +58,15 @@ struct Claim<'a> {
 impl<'a> Claim<'a> {
     fn parse(header: &'a str) -> Option<Self> {
         let rest = header.strip_prefix(ALGORITHM)?;
-        let fields: BTreeMap<&str, &str> = rest
-            .split(',')
-            .filter_map(|field| field.trim().split_once('='))
-            .collect();
+        let fields: BTreeMap<&str, &str> =
+            rest.split(',').filter_map(|field| field.trim().split_once('=')).collect();
         let scope: Vec<&str> = fields.get("Credential")?.split('/').collect();
         let [access_key_id, date, region, service, "aws4_request"] = scope[..] else {
             return None;
         };
         let signed_headers = fields.get("SignedHeaders")?;
         let signature = fields.get("Signature")?;
-        Some(Self {
-            access_key_id,
-            date,
-            region,
-            service,
-            signed_headers,
-            signature,
-        })
+        Some(Self { access_key_id, date, region, service, signed_headers, signature })
     }
 }
 
@@ -91,24 +82,15 @@ pub(crate) fn authenticate(
     now: i64,
 ) -> Result<Caller, KmsError> {
     let header = text(&head.headers, AUTHORIZATION.as_str()).ok_or_else(|| {
-        let (kms, sts) = (
-            "MissingAuthenticationTokenException",
-            "MissingAuthenticationToken",
-        );
+        let (kms, sts) = ("MissingAuthenticationTokenException", "MissingAuthenticationToken");
         service.refuse(kms, sts, "Request is missing Authentication Token")
     })?;
     let incomplete = |what: &str| {
-        service.refuse(
-            "IncompleteSignatureException",
-            "IncompleteSignature",
-            what.to_owned(),
-        )
+        service.refuse("IncompleteSignatureException", "IncompleteSignature", what.to_owned())
     };
     let claim = Claim::parse(&header)
         .ok_or_else(|| incomplete("Authorization header has not the form of AWS4-HMAC-SHA256"))?;
-    let credential = core
-        .credential(claim.access_key_id)
-        .ok_or_else(|| unknown(service))?;
+    let credential = core.credential(claim.access_key_id).ok_or_else(|| unknown(service))?;
     check_token(credential, service, &head.headers, now)?;
     let stamp =
         text(&head.headers, "x-amz-date").ok_or_else(|| incomplete("X-Amz-Date is missing"))?;
@@ -118,10 +100,7 @@ pub(crate) fn authenticate(
         return Err(incomplete("'Host' must be a signed header"));
     }
     let canonical = canonical_request(head, &signed, body);
-    let scope = format!(
-        "{}/{}/{}/aws4_request",
-        claim.date, claim.region, claim.service
-    );
+    let scope = format!("{}/{}/{}/aws4_request", claim.date, claim.region, claim.service);
     let hash = hex(&Sha256::digest(canonical.as_bytes()));
     let to_sign = format!("{ALGORITHM}\n{stamp}\n{scope}\n{hash}");
     let mut key = mac(format!("AWS4{}", credential.secret).as_bytes(), claim.date);
@@ -215,12 +194,8 @@ fn canonical_request(head: &Parts, signed: &[&str], body: &[u8]) -> String {
 /// A header as SigV4 wants it: values joined by commas, inner white space single.
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     let squeeze = |value: &str| value.split_whitespace().collect::<Vec<_>>().join(" ");
-    let values: Vec<String> = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .map(squeeze)
-        .collect();
+    let values: Vec<String> =
+        headers.get_all(name).iter().filter_map(|v| v.to_str().ok()).map(squeeze).collect();
     (!values.is_empty()).then(|| values.join(","))
 }
 

@@ -54,24 +54,11 @@ impl Signer {
         let names: Vec<&str> = all.iter().map(|(n, _)| *n).collect();
         let names = names.join(";");
         let request = format!("POST\n/\n\n{canonical}\n{names}\n{}", sha(body.as_bytes()));
-        let scope = format!(
-            "{}/{}/{service}/aws4_request",
-            &self.stamp[..8],
-            self.region
-        );
-        let to_sign = format!(
-            "AWS4-HMAC-SHA256\n{}\n{scope}\n{}",
-            self.stamp,
-            sha(request.as_bytes())
-        );
+        let scope = format!("{}/{}/{service}/aws4_request", &self.stamp[..8], self.region);
+        let to_sign =
+            format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{}", self.stamp, sha(request.as_bytes()));
         let mut key = format!("AWS4{}", self.secret).into_bytes();
-        for part in [
-            &self.stamp[..8],
-            &self.region,
-            service,
-            "aws4_request",
-            &to_sign,
-        ] {
+        for part in [&self.stamp[..8], &self.region, service, "aws4_request", &to_sign] {
             let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
             mac.update(part.as_bytes());
             key = mac.finalize().into_bytes().to_vec();
@@ -107,11 +94,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn json(&self) -> Value {
-        if self.body.is_empty() {
-            json!({})
-        } else {
-            serde_json::from_str(&self.body).unwrap()
-        }
+        if self.body.is_empty() { json!({}) } else { serde_json::from_str(&self.body).unwrap() }
     }
 
     pub(crate) fn code(&self) -> String {
@@ -132,13 +115,8 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn to(server: &Running) -> Self {
         let stream = TcpStream::connect(server.addr()).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
-        Self {
-            stream: BufReader::new(stream),
-            host: server.addr().to_string(),
-        }
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        Self { stream: BufReader::new(stream), host: server.addr().to_string() }
     }
 
     pub(crate) fn kms(&mut self, signer: &Signer, op: &str, body: &Value) -> Answer {
@@ -148,19 +126,14 @@ impl Client {
 
     pub(crate) fn send_kms(&mut self, signer: &Signer, op: &str, body: &Value) {
         let target = format!("TrentService.{op}");
-        let headers = [
-            ("content-type", "application/x-amz-json-1.1"),
-            ("x-amz-target", target.as_str()),
-        ];
+        let headers =
+            [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
         let request = signer.sign("kms", &self.host, &headers, &body.to_string());
         self.stream.get_mut().write_all(&request).unwrap();
     }
 
     pub(crate) fn sts(&mut self, signer: &Signer, body: &str) -> Answer {
-        let headers = [(
-            "content-type",
-            "application/x-www-form-urlencoded; charset=utf-8",
-        )];
+        let headers = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
         let request = signer.sign("sts", &self.host, &headers, body);
         self.stream.get_mut().write_all(&request).unwrap();
         self.read().unwrap()
@@ -199,10 +172,6 @@ impl Client {
         let length = length.map_or(0, |(_, v)| v.parse().unwrap());
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).unwrap();
-        Some(Answer {
-            status,
-            headers,
-            body: String::from_utf8(body).unwrap(),
-        })
+        Some(Answer { status, headers, body: String::from_utf8(body).unwrap() })
     }
 }

@@ -12,27 +12,17 @@ fn pages_cover_every_grant_once() {
     let mut page = list(&mut s, json!({ "Limit": 50 }), T0 + 200);
     while page["Truncated"] == json!(true) {
         all.extend(ids(&page));
-        page = list(
-            &mut s,
-            json!({ "Limit": 50, "Marker": page["NextMarker"] }),
-            T0 + 200,
-        );
+        page = list(&mut s, json!({ "Limit": 50, "Marker": page["NextMarker"] }), T0 + 200);
     }
     all.extend(ids(&page));
     assert!(page.get("NextMarker").is_none());
     assert_eq!(all.len(), 120);
     assert!(all.is_sorted());
     assert_eq!(ids(&list(&mut s, json!({}), T0 + 200)).len(), 50);
-    assert_eq!(
-        ids(&list(&mut s, json!({ "GrantId": all[7] }), T0 + 200)),
-        [all[7].clone()]
-    );
+    assert_eq!(ids(&list(&mut s, json!({ "GrantId": all[7] }), T0 + 200)), [all[7].clone()]);
     let retirable = json!({ "RetiringPrincipal": s.grantd.arn, "Limit": 100 });
     let grantd = s.grantd.caller.clone();
-    let page = s
-        .core
-        .call(&grantd, Op::ListRetirableGrants, &retirable, T0 + 200)
-        .unwrap();
+    let page = s.core.call(&grantd, Op::ListRetirableGrants, &retirable, T0 + 200).unwrap();
     assert_eq!((ids(&page).len(), &page["Truncated"]), (100, &json!(true)));
 }
 
@@ -52,10 +42,7 @@ fn a_marker_lives_as_long_as_the_switch_says() {
         let answer = s.core.call(&grantd, Op::ListGrants, &next, T0 + 1);
         match answer {
             Ok(page) => assert_eq!((dies, ids(&page).len()), (false, 2)),
-            Err(error) => assert_eq!(
-                (dies, error.code.as_str()),
-                (true, "InvalidMarkerException")
-            ),
+            Err(error) => assert_eq!((dies, error.code.as_str()), (true, "InvalidMarkerException")),
         }
     }
 }
@@ -63,11 +50,7 @@ fn a_marker_lives_as_long_as_the_switch_says() {
 #[test]
 fn an_entry_has_every_field_that_kms_shows() {
     let mut s = story();
-    let body = with(
-        terms(&s),
-        "Constraints",
-        json!({ "EncryptionContextSubset": { "a": "1" } }),
-    );
+    let body = with(terms(&s), "Constraints", json!({ "EncryptionContextSubset": { "a": "1" } }));
     let (id, _) = create(&mut s, &body, T0 + 419).unwrap();
     let page = list(&mut s, json!({}), T0 + 419);
     assert_eq!(
@@ -96,30 +79,17 @@ fn a_principal_made_again_is_another_one() {
     create(&mut s, &body, T0).unwrap();
     assert!(s.core.recreate_principal(&s.role_b.arn.clone()));
     assert!(s.core.recreate_principal(&s.grantd.arn.clone()));
-    let (b, grantd) = (
-        s.core.caller(&s.role_b.arn).unwrap(),
-        s.core.caller(&s.grantd.arn).unwrap(),
-    );
+    let (b, grantd) =
+        (s.core.caller(&s.role_b.arn).unwrap(), s.core.caller(&s.grantd.arn).unwrap());
     assert!(decrypt(&mut s, &b, T0).is_err());
     s.grantd.caller = grantd.clone();
     let page = list(&mut s, json!({}), T0);
-    let shown = |name: &str| {
-        page["Grants"][0][name]
-            .as_str()
-            .unwrap()
-            .starts_with("AROA")
-    };
+    let shown = |name: &str| page["Grants"][0][name].as_str().unwrap().starts_with("AROA");
     assert!(shown("GranteePrincipal") && shown("RetiringPrincipal"));
     let ask = by_id(&s, &ids(&page)[0]);
-    assert_eq!(
-        code(s.core.call(&grantd, Op::RetireGrant, &ask, T0)),
-        "AccessDeniedException"
-    );
+    assert_eq!(code(s.core.call(&grantd, Op::RetireGrant, &ask, T0)), "AccessDeniedException");
     let retirable = json!({ "RetiringPrincipal": s.grantd.arn });
-    let page = s
-        .core
-        .call(&grantd, Op::ListRetirableGrants, &retirable, T0)
-        .unwrap();
+    let page = s.core.call(&grantd, Op::ListRetirableGrants, &retirable, T0).unwrap();
     assert!(ids(&page).is_empty());
     let by_arn = json!({ "GranteePrincipal": s.role_b.arn });
     let filtered = list(&mut s, by_arn, T0);
