@@ -1,4 +1,36 @@
-//! The ledger: the SQLite database of one host.
+//! The ledger: the SQLite database of one host, and the only module that knows SQL.
+//!
+//! - `place` finds and guards the files, `open` opens them, `base` is the one connection with its transactions.
+//! - `grants` and `found` move rows (always through `rules::life::step`), `columns` maps a life to columns and back.
+//! - `history` is the hash chain, written in the same transaction as the change it tells of.
+//! - `reads` and `pages` answer questions, each bounded; `sql` holds every statement, so that a test can ask for its plan.
+//! - `pump` batches jobs into commits and answers after them; [`Handle`] is how the rest of grantd talks to it.
+//!
+//! **What is durable.** Whatever a [`Handle`] call has answered `Ok` (WAL, `synchronous=FULL`). A crash leaves whole
+//! transactions: never a row without its history, never a grant without its lease.
+//!
+//! **In doubt.** An error at COMMIT may still turn out as a commit after a restart (reliability 0.3). Then nobody may act
+//! on either outcome: every job of the batch gets [`LedgerError::InDoubt`], and the file is closed and read afresh.
+//! `SQLITE_FULL` alone is a definite rollback.
+
+mod base;
+mod columns;
+mod copy;
+mod error;
+mod found;
+mod grants;
+mod history;
+mod memos;
+mod new;
+mod open;
+mod pages;
+mod place;
+mod pump;
+mod reads;
+mod sql;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -6,6 +38,17 @@ use crate::ids::{GrantId, KeyArn, Ref};
 use crate::kms::Lane;
 use crate::rules::life::{Facts, Life};
 use crate::terms::GrantRequest;
+
+pub use base::Ledger;
+pub use error::{LedgerError, OpenError};
+pub use grants::Stepped;
+pub use history::{Head, Walk};
+pub use memos::{Clocks, Stall};
+pub use new::{FoundGrant, LaneFacts, NewLease, Note};
+pub use open::Opened;
+pub use place::{broken_files, set_aside};
+pub use pump::{Handle, Urgency};
+pub use reads::Checked;
 
 /// A row of `kms_grant` with what is needed to act on it. Made only by the ledger, from what is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +59,7 @@ pub struct Row {
     key_arn: KeyArn,
     serial: u32,
     twin: u32,
+    name: Option<String>,
     request: Option<GrantRequest>,
     facts: Facts,
     life: Life,
@@ -38,6 +82,15 @@ pub struct Warrant {
 }
 
 impl Intent {
+    /// Private to the ledger: `pump` calls it, after the commit.
+    fn of(row: &Row) -> Option<Self> {
+        Some(Self {
+            grant: row.id,
+            lane: Arc::clone(&row.lane),
+            request: row.request.clone()?,
+        })
+    }
+
     /// The row.
     #[must_use]
     pub const fn grant(&self) -> i64 {
@@ -103,6 +156,11 @@ impl Row {
     #[must_use]
     pub const fn twin(&self) -> u32 {
         self.twin
+    }
+    /// The grant's Name, as KMS shows it.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
     /// The CreateGrant as it was sent; none for what was only found.
     #[must_use]

@@ -1,0 +1,230 @@
+//! The one connection, its transactions, and what happens to it after an error.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{LaneFacts, LedgerError, open, place, sql};
+use crate::fault::chain;
+use crate::ids::{AccountId, Principal, Region};
+use crate::kms::Lane;
+
+/// At most so many lanes are read at once: accounts × Regions of one host are far fewer.
+const LANES_MAX: i64 = 1_000;
+
+/// The ledger. Synchronous, one connection; [`super::Handle`] is its door for everybody else.
+#[derive(Debug)]
+pub struct Ledger {
+    dir: PathBuf,
+    /// `None` between an error that left the file in doubt and the next successful opening.
+    conn: Option<Connection>,
+    /// Lanes never change, so that rows share them.
+    lanes: RefCell<BTreeMap<i64, Arc<Lane>>>,
+    /// Set while the disk is known to be full; shared with the handles.
+    full: Arc<AtomicBool>,
+    /// Removes a copy's directory when the ledger is closed.
+    _scratch: Option<super::copy::Scratch>,
+}
+
+impl Ledger {
+    pub(super) fn of(dir: &Path, conn: Connection, scratch: Option<super::copy::Scratch>) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            conn: Some(conn),
+            lanes: RefCell::default(),
+            full: Arc::default(),
+            _scratch: scratch,
+        }
+    }
+
+    pub(super) fn conn(&self) -> Result<&Connection, LedgerError> {
+        self.conn
+            .as_ref()
+            .ok_or_else(|| LedgerError::Unavailable("it was closed after an error".to_owned()))
+    }
+
+    pub(super) fn full_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.full)
+    }
+
+    /// Whether the disk is known to be full. Creates are refused then; endings go on.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    /// All of `work` or nothing of it: a transaction of its own, or a savepoint of the one under way.
+    pub(super) fn atomic<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, LedgerError>,
+    ) -> Result<T, LedgerError> {
+        if self.conn()?.is_autocommit() {
+            self.begin_batch()?;
+            return match work(self) {
+                Ok(value) => self.commit_batch().map(|()| value),
+                Err(error) => Err(self.roll_back(error)),
+            };
+        }
+        self.conn()?.execute_batch("SAVEPOINT job")?;
+        let result = work(self);
+        let undo = match &result {
+            Ok(_) => "RELEASE job",
+            Err(_) => "ROLLBACK TO job; RELEASE job",
+        };
+        if result.is_err() {
+            self.lanes.borrow_mut().clear();
+        }
+        // Some errors roll the whole transaction back; then there is no savepoint left, and the batch notices.
+        match (result, self.conn()?.execute_batch(undo)) {
+            (Ok(value), Ok(())) => Ok(value),
+            (Ok(_), Err(error)) => Err(error.into()),
+            (Err(error), Ok(()) | Err(_)) => Err(error),
+        }
+    }
+
+    /// Start a batch; opens the file again if an error closed it.
+    pub(super) fn begin_batch(&mut self) -> Result<(), LedgerError> {
+        if self.conn.is_none() {
+            let conn =
+                open::reopen(&self.dir).map_err(|error| LedgerError::Unavailable(chain(&error)))?;
+            self.conn = Some(conn);
+            self.lanes.borrow_mut().clear();
+        }
+        Ok(self.conn()?.execute_batch("BEGIN")?)
+    }
+
+    /// Whether the transaction of the batch is still there: some errors end it.
+    pub(super) fn in_batch(&self) -> bool {
+        self.conn.as_ref().is_some_and(|conn| !conn.is_autocommit())
+    }
+
+    /// End a batch. On an error other than "full" the file is closed: what it holds has to be read afresh.
+    pub(super) fn commit_batch(&mut self) -> Result<(), LedgerError> {
+        match self.conn()?.execute_batch("COMMIT") {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let doubt = match LedgerError::from(error) {
+                    LedgerError::Full => LedgerError::Full,
+                    error => LedgerError::InDoubt(chain(&error)),
+                };
+                Err(self.roll_back(doubt))
+            }
+        }
+    }
+
+    /// Give up a batch, and the connection too if `error` leaves the file in doubt.
+    pub(super) fn roll_back(&mut self, error: LedgerError) -> LedgerError {
+        self.lanes.borrow_mut().clear();
+        let lost = match &error {
+            LedgerError::InDoubt(_) => true,
+            LedgerError::Full => {
+                self.full.store(true, Ordering::Relaxed);
+                !self.rolled_back()
+            }
+            LedgerError::Unavailable(_) => false,
+            _ => !self.rolled_back(),
+        };
+        if lost {
+            // Closing rolls back what is open. Pages that failed to reach the disk are read again afterwards.
+            self.conn = None;
+        }
+        error
+    }
+
+    fn rolled_back(&self) -> bool {
+        let Some(conn) = &self.conn else {
+            return true;
+        };
+        conn.is_autocommit() || conn.execute_batch("ROLLBACK").is_ok()
+    }
+
+    /// Give the ballast's space to the ledger. False when there is none left to give.
+    pub(super) fn release_ballast(&self) -> bool {
+        place::release_ballast(&self.dir)
+    }
+
+    /// Once there is space again: put the ballast back, and take creates again.
+    pub(super) fn restore_ballast(&self) {
+        if self.is_full() && place::ensure_ballast(&self.dir) {
+            self.full.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Where the ledger lies.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The lane of these facts; a new row where any of them is new.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn lane(&mut self, facts: &LaneFacts) -> Result<Arc<Lane>, LedgerError> {
+        let id = self.atomic(|ledger| {
+            let conn = ledger.conn()?;
+            let values = params![
+                facts.account.as_str(),
+                facts.region.as_str(),
+                facts.role_arn.as_ref().map(Principal::as_str),
+                facts.external_id,
+                facts.endpoint,
+                facts.retiring_principal.as_str(),
+            ];
+            let known = conn
+                .prepare_cached(sql::LANE_BY_FACTS)?
+                .query_row(values, |raw| raw.get(0))
+                .optional()?;
+            if let Some(id) = known {
+                return Ok(id);
+            }
+            conn.prepare_cached(sql::NEW_LANE)?.execute(values)?;
+            Ok(conn.last_insert_rowid())
+        })?;
+        self.lane_of(id)
+    }
+
+    /// Every lane that ever was, by row id.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn lanes(&self) -> Result<Vec<Arc<Lane>>, LedgerError> {
+        let mut query = self.conn()?.prepare_cached(sql::LANE_IDS)?;
+        let ids = query
+            .query_map(params![0, LANES_MAX], |raw| raw.get(0))?
+            .collect::<Result<Vec<i64>, _>>()?;
+        ids.into_iter().map(|id| self.lane_of(id)).collect()
+    }
+
+    pub(super) fn lane_of(&self, id: i64) -> Result<Arc<Lane>, LedgerError> {
+        if let Some(lane) = self.lanes.borrow().get(&id) {
+            return Ok(Arc::clone(lane));
+        }
+        let mut query = self.conn()?.prepare_cached(sql::LANE)?;
+        let mut rows = query.query([id])?;
+        let Some(raw) = rows.next()? else {
+            return Err(LedgerError::Corrupt(format!("lane {id} is missing")));
+        };
+        let bad = |error: crate::ids::BadId| LedgerError::Corrupt(format!("lane {id}: {error}"));
+        let lane = Arc::new(Lane {
+            id,
+            account: AccountId::parse(raw.get::<_, String>("account")?).map_err(bad)?,
+            region: Region::parse(raw.get::<_, String>("region")?).map_err(bad)?,
+            role_arn: raw
+                .get::<_, Option<String>>("role_arn")?
+                .map(Principal::parse)
+                .transpose()
+                .map_err(bad)?,
+            external_id: raw.get("external_id")?,
+            endpoint: raw.get("endpoint")?,
+            retiring_principal: Principal::parse(raw.get::<_, String>("retiring_principal")?)
+                .map_err(bad)?,
+        });
+        self.lanes.borrow_mut().insert(id, Arc::clone(&lane));
+        Ok(lane)
+    }
+}

@@ -1,0 +1,156 @@
+//! What goes into the ledger: the arguments of its writing methods.
+
+use std::sync::Arc;
+
+use crate::ids::{AccountId, GrantId, KeyArn, Principal, Ref, Region};
+use crate::kms::Lane;
+use crate::rules::life::{EndOrder, Origin};
+use crate::rules::time::{Now, Time};
+use crate::terms::{Constraints, GrantRequest, Operation};
+use crate::wire::Asker;
+
+/// The longest detail that a history row keeps, in bytes: KMS's own messages are shorter, a proxy's error page is not.
+const DETAIL_MAX: usize = 2_000;
+
+/// All that identifies a lane: another role or endpoint is another lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneFacts {
+    /// The account whose credentials are used.
+    pub account: AccountId,
+    /// The Region of the keys.
+    pub region: Region,
+    /// The role to assume; `None` for the ambient credentials.
+    pub role_arn: Option<Principal>,
+    /// STS's external id for that role.
+    pub external_id: Option<String>,
+    /// Another endpoint than AWS's.
+    pub endpoint: Option<String>,
+    /// Who retires the grants made here.
+    pub retiring_principal: Principal,
+}
+
+/// A lease to begin, decided and complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewLease {
+    /// Its ref, as it stands in the request's Name.
+    pub reference: Ref,
+    /// Where it is made and ended.
+    pub lane: Arc<Lane>,
+    /// `Asked` or `Probe`.
+    pub origin: Origin,
+    /// The key as the asker wrote it.
+    pub key: String,
+    /// The CreateGrant, to the letter.
+    pub request: GrantRequest,
+    /// The policy that allowed it.
+    pub policy: Option<String>,
+    /// Why, in the asker's words.
+    pub reason: Option<String>,
+    /// Who asked; `None` for grantd itself.
+    pub asker: Option<Asker>,
+    /// The asker's key for a safe repeat, and the SHA-256 of what was asked under it.
+    pub idempotency: Option<(String, [u8; 32])>,
+    /// When the lease was asked for.
+    pub started_at: Time,
+    /// UTC, whole seconds; as it stands in the request's Name.
+    pub deadline: Time,
+    /// Start + max-ttl, fixed at birth.
+    pub latest: Time,
+    /// How long before the deadline the end is sent, in ms.
+    pub lead_ms: i64,
+    /// How long after the last CreateGrant send a stray copy may appear, in ms.
+    pub settle: i64,
+    /// The ways out.
+    pub order: EndOrder,
+}
+
+/// A grant that is ours by its Name (the caller has proven it, DESIGN 8) and was seen in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundGrant {
+    /// The ref in its Name.
+    pub reference: Ref,
+    /// The serial in its Name.
+    pub serial: u32,
+    /// The deadline in its Name.
+    pub deadline: Time,
+    /// The whole Name.
+    pub name: String,
+    /// Where it was seen, and will be ended.
+    pub lane: Arc<Lane>,
+    /// Its key.
+    pub key_arn: KeyArn,
+    /// KMS's id.
+    pub grant_id: GrantId,
+    /// Who has access.
+    pub grantee: Principal,
+    /// To do what.
+    pub operations: Vec<Operation>,
+    /// Under which encryption context.
+    pub constraints: Constraints,
+    /// When KMS made it (or when it was seen, where the endpoint does not say).
+    pub created: Time,
+    /// When the listing was begun.
+    pub began: Now,
+    /// The policy that it fits.
+    pub policy: Option<String>,
+    /// How long after its creation a stray copy may appear, in ms.
+    pub settle: i64,
+    /// The ways out.
+    pub order: EndOrder,
+}
+
+/// Who did something, and what was said about it: goes into the history row.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Note {
+    /// `uid 1000 (alice)`, `grantd` or `kms`.
+    pub actor: String,
+    /// KMS's words, or a person's reason. Never a token or a credential.
+    pub detail: Option<String>,
+    /// `x-amzn-RequestId`, to find the call in CloudTrail.
+    pub request_id: Option<String>,
+}
+
+impl Note {
+    /// grantd did it by itself.
+    #[must_use]
+    pub fn grantd() -> Self {
+        Self {
+            actor: "grantd".to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// KMS said it.
+    #[must_use]
+    pub fn kms(detail: Option<String>, request_id: Option<String>) -> Self {
+        Self {
+            actor: "kms".to_owned(),
+            detail: detail.map(cut),
+            request_id,
+        }
+    }
+
+    /// A person did it, for this reason.
+    #[must_use]
+    pub fn person(uid: u32, name: &str, reason: Option<String>) -> Self {
+        Self {
+            actor: actor(uid, name),
+            detail: reason.map(cut),
+            request_id: None,
+        }
+    }
+}
+
+/// How a person stands in the history.
+pub(super) fn actor(uid: u32, name: &str) -> String {
+    format!("uid {uid} ({name})")
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > DETAIL_MAX {
+        let end = (0..=DETAIL_MAX).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or(0));
+        text.push('…');
+    }
+    text
+}

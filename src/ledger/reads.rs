@@ -1,0 +1,289 @@
+//! Reading rows back: for the engine by what comes next, for people by ref. Each call is bounded.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension as _, Row as Raw, params};
+
+use super::columns::{Columns, END, LOOK, optional, parse};
+use super::{Ledger, LedgerError, Row, sql};
+use crate::fault::{Fault, Kind};
+use crate::ids::{KeyArn, Ref};
+use crate::rules::life::{Facts, State};
+use crate::rules::time::Time;
+use crate::wire;
+
+/// How many rows one call may look at (DESIGN 5); more come by a cursor.
+pub(super) const LOOK_MAX: usize = 1_000;
+/// The engine's look-ahead holds at most so many rows (DESIGN 5).
+const AHEAD_MAX: usize = 10_000;
+/// A lease has one grant, a few after extensions, and twins only by accident.
+const GRANTS_MAX: i64 = 1_000;
+/// Above every key ARN, so that a cursor can start below all of them.
+const BEFORE_ALL: &str = "";
+
+/// One slice of a check of the rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The last row id looked at: where the next slice starts.
+    pub after: i64,
+    /// How many rows of this slice mean something.
+    pub rows: usize,
+    /// What is wrong, by row id.
+    pub wrong: Vec<(i64, String)>,
+    /// There are no more rows.
+    pub done: bool,
+}
+
+pub(super) fn limit(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+pub(super) fn corrupt(error: impl std::fmt::Display) -> LedgerError {
+    LedgerError::Corrupt(error.to_string())
+}
+
+impl Ledger {
+    fn read(&self, raw: &Raw<'_>) -> Result<Row, LedgerError> {
+        let request: Option<String> = raw.get("request")?;
+        let request = request.map(|text| serde_json::from_str(&text)).transpose();
+        Ok(Row {
+            id: raw.get("id")?,
+            reference: Ref::parse(raw.get::<_, String>("ref")?).map_err(corrupt)?,
+            lane: self.lane_of(raw.get("lane")?)?,
+            key_arn: KeyArn::parse(raw.get::<_, String>("key_arn")?).map_err(corrupt)?,
+            serial: raw.get("serial")?,
+            twin: raw.get("twin")?,
+            name: raw.get("name")?,
+            request: request.map_err(corrupt)?,
+            facts: Facts {
+                deadline: Time(raw.get("deadline")?),
+                lead: raw.get("lead_ms")?,
+                settle: raw.get("settle_ms")?,
+                order: parse(raw.get("end_order")?)?,
+                origin: parse(raw.get("origin")?)?,
+            },
+            life: Columns::read(raw)?.life()?,
+        })
+    }
+
+    /// One row.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoRow`]; those of the disk.
+    pub fn row(&self, grant: i64) -> Result<Row, LedgerError> {
+        Ok(self.stored(grant)?.0)
+    }
+
+    /// One row with its columns and its lease's id.
+    pub(super) fn stored(&self, grant: i64) -> Result<(Row, Columns, i64), LedgerError> {
+        let mut query = self.conn()?.prepare_cached(sql::ROW)?;
+        let mut rows = query.query([grant])?;
+        let raw = rows.next()?.ok_or(LedgerError::NoRow(grant))?;
+        Ok((self.read(raw)?, Columns::read(raw)?, raw.get("lease")?))
+    }
+
+    pub(super) fn by_serial(&self, lease: i64, serial: u32) -> Result<Option<Row>, LedgerError> {
+        let mut query = self.conn()?.prepare_cached(sql::ROW_BY_SERIAL)?;
+        let mut rows = query.query(params![lease, serial])?;
+        rows.next()?.map(|raw| self.read(raw)).transpose()
+    }
+
+    /// All grants of a lease, by serial and twin.
+    ///
+    /// # Errors
+    /// A `Fault` of `RefUnknown`; those of the disk.
+    pub fn rows_of_lease(&self, reference: &Ref) -> Result<Vec<Row>, LedgerError> {
+        let mut find = self.conn()?.prepare_cached(sql::LEASE_ID)?;
+        let lease: Option<i64> = find
+            .query_row([reference.as_str()], |raw| raw.get(0))
+            .optional()?;
+        let lease = lease.ok_or_else(|| unknown(reference.as_str()))?;
+        let mut query = self.conn()?.prepare_cached(sql::ROWS_OF_LEASE)?;
+        let mut rows = query.query([lease, GRANTS_MAX])?;
+        let mut found = Vec::new();
+        while let Some(raw) = rows.next()? {
+            found.push(self.read(raw)?);
+        }
+        Ok(found)
+    }
+
+    /// Rows whose next act comes at or before `until`: ends by time, then looks by time; at most `limit` and 10,000.
+    /// A row that cannot be read is reported and left out: one bad row must not block the others.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn ahead(&self, until: Time, limit: usize) -> Result<Vec<Row>, LedgerError> {
+        let limit = limit.min(AHEAD_MAX);
+        let mut found = Vec::new();
+        for act in [END, LOOK] {
+            let rest = self::limit(limit.saturating_sub(found.len()));
+            let mut query = self.conn()?.prepare_cached(sql::ROWS_AHEAD)?;
+            let mut rows = query.query(params![act, until.0, rest])?;
+            while let Some(raw) = rows.next()? {
+                match self.read(raw) {
+                    Ok(row) => found.push(row),
+                    Err(error) => {
+                        let grant: i64 = raw.get("id")?;
+                        tracing::error!(grant, %error, "a row of the ledger cannot be read and is not acted on");
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Open rows of a key after row id `after` (0 to start), by row id; at most 1,000, then the cursor of the next.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn open_rows_of_key(
+        &self,
+        lane: i64,
+        key: &KeyArn,
+        after: i64,
+    ) -> Result<(Vec<Row>, Option<i64>), LedgerError> {
+        let mut query = self.conn()?.prepare_cached(sql::ROWS_OF_KEY)?;
+        let mut rows = query.query(params![lane, key.as_str(), after, limit(LOOK_MAX)])?;
+        let mut found = Vec::new();
+        while let Some(raw) = rows.next()? {
+            found.push(self.read(raw)?);
+        }
+        let full = found.len() == LOOK_MAX;
+        let next = found.last().filter(|_| full).map(Row::id);
+        Ok((found, next))
+    }
+
+    /// Keys of a lane with open grants other than probes, after `after`, in order; at most 1,000 (then ask again after
+    /// the last one).
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn live_keys(&self, lane: i64, after: Option<&KeyArn>) -> Result<Vec<KeyArn>, LedgerError> {
+        let mut query = self.conn()?.prepare_cached(sql::NEXT_KEY)?;
+        let mut last = after.map_or(BEFORE_ALL, KeyArn::as_str).to_owned();
+        let mut keys = Vec::new();
+        while keys.len() < LOOK_MAX {
+            let next: Option<String> = query
+                .query_row(params![lane, last], |raw| raw.get(0))
+                .optional()?;
+            let Some(next) = next else { break };
+            last.clone_from(&next);
+            keys.push(KeyArn::parse(next).map_err(corrupt)?);
+        }
+        Ok(keys)
+    }
+
+    /// The earliest deadline of a grant whose end KMS has not accepted.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn next_deadline(&self) -> Result<Option<Time>, LedgerError> {
+        let mut query = self.conn()?.prepare_cached(sql::NEXT_DEADLINE)?;
+        let at = query.query_row([], |raw| raw.get(0)).optional()?;
+        Ok(at.map(Time))
+    }
+
+    /// Grants past their deadline whose end KMS has not accepted, oldest first, and how many there are (counted up to
+    /// 10,000).
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn overdue(
+        &self,
+        now: Time,
+        limit: usize,
+    ) -> Result<(Vec<wire::Overdue>, i64), LedgerError> {
+        let mut query = self.conn()?.prepare_cached(sql::OVERDUE)?;
+        let mut rows = query.query(params![now.0, self::limit(limit.min(LOOK_MAX))])?;
+        let mut found = Vec::new();
+        while let Some(raw) = rows.next()? {
+            found.push(wire::Overdue {
+                reference: Ref::parse(raw.get::<_, String>("ref")?).map_err(corrupt)?,
+                deadline: Time(raw.get("deadline")?),
+                attempts: raw.get("end_count")?,
+                cause: optional(raw, "fault")?,
+            });
+        }
+        let mut query = self.conn()?.prepare_cached(sql::OVERDUE_COUNT)?;
+        let count = query.query_row(params![now.0, self::limit(AHEAD_MAX)], |raw| raw.get(0))?;
+        Ok((found, count))
+    }
+
+    /// Grants by state, over all lanes; kept by triggers, so it costs nothing.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn counts(&self) -> Result<BTreeMap<String, i64>, LedgerError> {
+        let mut query = self.conn()?.prepare_cached(sql::TALLY)?;
+        let mut rows = query.query([])?;
+        let mut counts = BTreeMap::new();
+        while let Some(raw) = rows.next()? {
+            let state: String = raw.get("state")?;
+            *counts.entry(state).or_insert(0) += raw.get::<_, i64>("n")?;
+        }
+        counts.retain(|_, n| *n != 0);
+        Ok(counts)
+    }
+
+    /// Open leases that a policy allowed, counted up to `cap`.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn live_of_policy(&self, policy: &str, cap: u32) -> Result<u32, LedgerError> {
+        let mut query = self.conn()?.prepare_cached(sql::LIVE_OF_POLICY)?;
+        Ok(query.query_row(params![policy, cap], |raw| raw.get(0))?)
+    }
+
+    /// Open leases of a user, counted up to `cap`.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn live_of_asker(&self, uid: u32, cap: u32) -> Result<u32, LedgerError> {
+        let mut query = self.conn()?.prepare_cached(sql::LIVE_OF_ASKER)?;
+        Ok(query.query_row(params![uid, cap], |raw| raw.get(0))?)
+    }
+
+    /// Read rows after row id `after` (0 to start), to see that each page can be read and each row means something: a
+    /// check of a large ledger in slices, beside the walk of the history.
+    ///
+    /// # Errors
+    /// Those of the disk; [`LedgerError::Corrupt`] where SQLite cannot read on.
+    pub fn check_slice(&self, after: i64, limit: usize) -> Result<Checked, LedgerError> {
+        let limit = limit.clamp(1, LOOK_MAX);
+        let mut query = self.conn()?.prepare_cached(sql::ROWS_AFTER)?;
+        let mut rows = query.query([after, self::limit(limit)])?;
+        let (mut seen, mut checked) = (
+            0,
+            Checked {
+                after,
+                rows: 0,
+                wrong: Vec::new(),
+                done: false,
+            },
+        );
+        while let Some(raw) = rows.next()? {
+            seen += 1;
+            checked.after = raw.get("id")?;
+            match self.read(raw) {
+                Ok(row) => match inconsistent(&row) {
+                    None => checked.rows += 1,
+                    Some(why) => checked.wrong.push((checked.after, why)),
+                },
+                Err(error) => checked.wrong.push((checked.after, error.to_string())),
+            }
+        }
+        checked.done = seen < limit;
+        Ok(checked)
+    }
+}
+
+fn inconsistent(row: &Row) -> Option<String> {
+    let closed = matches!(row.life().state, State::Closed { .. });
+    (closed != row.life().next.is_none())
+        .then(|| "it is closed and waits, or open and waits for nothing".to_owned())
+}
+
+/// No lease has this ref.
+pub(super) fn unknown(text: &str) -> LedgerError {
+    Fault::new(Kind::RefUnknown, format!("no lease has the ref {text:?}")).into()
+}
