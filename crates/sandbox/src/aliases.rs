@@ -141,3 +141,6 @@ fn is_alias(text: &str) -> bool {
         !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_-".contains(&b))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -276,3 +276,6 @@ impl Core {
         i64::try_from(ms).unwrap_or(i64::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests;

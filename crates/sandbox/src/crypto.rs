@@ -233,3 +233,6 @@ fn invalid_ciphertext() -> KmsError {
         "The ciphertext is not valid for this key and context.",
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,7 +65,7 @@ impl Core {
     }
 
     /// The grants that truly live at `now`, without propagation: what no key's deletion, retirement
-    /// or revocation has ended by then.
+    /// or revocation has ended. `now` is not before the last call.
     #[must_use]
     pub fn grants_alive(&self, now: i64) -> Vec<GrantTruth> {
         let keys = self.keys.values().filter(|key| key.deletion_at.is_none_or(|at| now < at));

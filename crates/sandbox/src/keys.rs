@@ -250,3 +250,6 @@ fn metadata(key: &Key) -> Value {
     }
     shown
 }
+
+#[cfg(test)]
+mod tests;

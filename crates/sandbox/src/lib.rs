@@ -65,6 +65,9 @@ mod http;
 
 mod story;
 
+#[cfg(test)]
+mod testing;
+
 pub use crate::core::{Core, Tally};
 pub use crate::error::KmsError;
 pub use crate::faults::{Act, Caught, Fault, FaultId, Faults, Match, When};

@@ -141,3 +141,6 @@ pub(crate) fn matches(pattern: &str, action: &str) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,3 +110,6 @@ fn account_of(arn: &str) -> &str {
 fn is_session_name(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
 }
+
+#[cfg(test)]
+mod tests;

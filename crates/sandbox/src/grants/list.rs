@@ -58,12 +58,16 @@ impl Core {
         };
         let wanted = |grant: &&Grant| {
             grant.seen(now)
-                && id.is_none_or(|id| grant.id == id)
+                && after.as_ref().is_none_or(|last| grant.id > *last)
                 && grantee.is_none_or(|text| self.grantee_matches(grant, text))
         };
-        let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        let grants =
-            key.grants.by_id.range::<String, _>((from, Bound::Unbounded)).map(|(_, grant)| grant);
+        // One grant by its id, or all that follow the marker: a seek in either case.
+        let (from, to) = match (id, after.as_deref()) {
+            (Some(id), _) => (Bound::Included(id), Bound::Included(id)),
+            (None, Some(last)) => (Bound::Excluded(last), Bound::Unbounded),
+            (None, None) => (Bound::Unbounded, Bound::Unbounded),
+        };
+        let grants = key.grants.by_id.range::<str, _>((from, to)).map(|(_, grant)| grant);
         Ok(self.page(grants.filter(wanted), limit))
     }
 

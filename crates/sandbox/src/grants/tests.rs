@@ -1,40 +1,16 @@
 use serde_json::{Value, json};
 
-use crate::{Caller, EndUnseen, KmsError, Op, Propagation, Story, StoryOptions};
+use crate::testing::{T0, code, lagging, story, with};
+use crate::{Caller, EndUnseen, KmsError, Op, Story};
 
-const T0: i64 = 1_795_000_000_000;
-
-fn story() -> Story {
-    Story::new(StoryOptions::default(), T0)
-}
-
-fn lagging(ms: u32) -> Story {
-    Story::new(StoryOptions { propagation: Propagation::fixed(ms), ..StoryOptions::default() }, T0)
-}
-
-fn terms(story: &Story) -> Value {
-    json!({
-        "KeyId": story.key_arn,
-        "GranteePrincipal": story.role_b.arn,
-        "RetiringPrincipal": story.grantd.arn,
-        "Operations": ["Decrypt", "DescribeKey"],
-        "Name": "grantd/prod/g-1/1/2026-11-23T18:00:00Z",
-    })
-}
-
-fn with(mut body: Value, name: &str, value: Value) -> Value {
-    body[name] = value;
-    body
-}
+mod listing;
+mod switches;
+mod validation;
 
 fn create(story: &mut Story, body: &Value, now: i64) -> Result<(String, String), KmsError> {
     let answer = story.core.call(&story.grantd.caller, Op::CreateGrant, body, now)?;
     let member = |name: &str| answer[name].as_str().unwrap().to_owned();
     Ok((member("GrantId"), member("GrantToken")))
-}
-
-fn code(result: Result<Value, KmsError>) -> String {
-    result.unwrap_err().code
 }
 
 fn by_id(story: &Story, id: &str) -> Value {
@@ -57,8 +33,6 @@ fn decrypt(story: &mut Story, caller: &Caller, now: i64) -> Result<Value, KmsErr
     story.core.call(caller, Op::Decrypt, &json!({ "CiphertextBlob": secret }), now)
 }
 
-mod listing;
-
 #[test]
 fn a_grant_gives_and_its_end_takes_away() {
     let mut s = story();
@@ -75,7 +49,7 @@ fn a_grant_gives_and_its_end_takes_away() {
             s.key_arn
         )
     );
-    let body = terms(&s);
+    let body = s.terms();
     let (id, _) = create(&mut s, &body, T0).unwrap();
     let opened = decrypt(&mut s, &b, T0).unwrap();
     assert_eq!(opened["Plaintext"], json!("dGhlIGRhdGE="));
@@ -91,7 +65,7 @@ fn a_grant_gives_and_its_end_takes_away() {
 #[test]
 fn the_same_name_and_terms_are_one_grant() {
     let mut s = story();
-    let body = terms(&s);
+    let body = s.terms();
     let (first, token) = create(&mut s, &body, T0).unwrap();
     let (again, other_token) = create(&mut s, &body, T0 + 1).unwrap();
     assert_eq!(first, again);
@@ -118,7 +92,7 @@ fn the_same_name_and_terms_are_one_grant() {
 fn the_order_of_operations_is_a_switch() {
     let mut s = story();
     s.core.settings_mut().unconfirmed.operations_order_matters = false;
-    let body = terms(&s);
+    let body = s.terms();
     let turned = with(body.clone(), "Operations", json!(["DescribeKey", "Decrypt"]));
     assert_eq!(create(&mut s, &body, T0).unwrap().0, create(&mut s, &turned, T0).unwrap().0);
 }
@@ -128,7 +102,7 @@ fn a_name_is_free_again_after_the_end() {
     for dead in [false, true] {
         let mut s = lagging(1_000);
         s.core.settings_mut().unconfirmed.repeat_returns_dead_grant = dead;
-        let body = terms(&s);
+        let body = s.terms();
         let (first, token) = create(&mut s, &body, T0).unwrap();
         let grantd = s.grantd.caller.clone();
         s.core.call(&grantd, Op::RetireGrant, &json!({ "GrantToken": token }), T0).unwrap();
@@ -141,7 +115,7 @@ fn a_name_is_free_again_after_the_end() {
 fn the_views_lag_and_a_token_does_not() {
     let mut s = lagging(1_000);
     let (b, grantd) = (s.role_b.caller.clone(), s.grantd.caller.clone());
-    let body = terms(&s);
+    let body = s.terms();
     let (id, token) = create(&mut s, &body, T0).unwrap();
     let ask = by_id(&s, &id);
     assert!(ids(&list(&mut s, json!({}), T0 + 999)).is_empty());
@@ -174,7 +148,7 @@ fn the_views_lag_and_a_token_does_not() {
 fn a_twin_before_propagation_is_a_switch() {
     let mut s = lagging(1_000);
     s.core.settings_mut().unconfirmed.twins_before_propagation = true;
-    let body = terms(&s);
+    let body = s.terms();
     let (first, _) = create(&mut s, &body, T0).unwrap();
     let (twin, _) = create(&mut s, &body, T0 + 10).unwrap();
     assert_ne!(first, twin);
@@ -185,7 +159,7 @@ fn a_twin_before_propagation_is_a_switch() {
 #[test]
 fn who_may_retire() {
     let mut s = story();
-    let body = with(terms(&s), "Operations", json!(["Decrypt"]));
+    let body = with(s.terms(), "Operations", json!(["Decrypt"]));
     let (b, a) = (s.role_b.caller.clone(), s.role_a.caller.clone());
     let (id, token) = create(&mut s, &body, T0).unwrap();
     for caller in [&a, &b] {
@@ -201,7 +175,7 @@ fn who_may_retire() {
     let (ask, admin) = (by_id(&s, &id), s.admin.caller.clone());
     s.core.call(&admin, Op::RetireGrant, &ask, T0).unwrap();
     // The grantee, if RetireGrant is among the operations.
-    let body = with(terms(&s), "Operations", json!(["Decrypt", "RetireGrant"]));
+    let body = with(s.terms(), "Operations", json!(["Decrypt", "RetireGrant"]));
     let (_, token) = create(&mut s, &body, T0).unwrap();
     s.core.call(&b, Op::RetireGrant, &json!({ "GrantToken": token }), T0).unwrap();
     assert_eq!(
@@ -213,7 +187,7 @@ fn who_may_retire() {
 #[test]
 fn retire_wants_a_token_or_an_arn_with_an_id() {
     let mut s = story();
-    let body = terms(&s);
+    let body = s.terms();
     let (id, token) = create(&mut s, &body, T0).unwrap();
     let (grantd, arn, key_id) = (s.grantd.caller.clone(), s.key_arn.clone(), s.key_id.clone());
     let mut retire = |body: Value| code(s.core.call(&grantd, Op::RetireGrant, &body, T0));
@@ -236,10 +210,10 @@ fn quotas_count_seconds_and_keys_count_grants() {
     let mut s = story();
     s.core.settings_mut().grants_per_key = 51;
     for i in 0..50 {
-        let body = with(terms(&s), "Name", json!(format!("n-{i}")));
+        let body = with(s.terms(), "Name", json!(format!("n-{i}")));
         create(&mut s, &body, T0 + i).unwrap();
     }
-    let body = terms(&s);
+    let body = s.terms();
     let throttled = create(&mut s, &body, T0 + 999).unwrap_err();
     assert_eq!((throttled.code.as_str(), throttled.status), ("ThrottlingException", 400));
     create(&mut s, &body, T0 + 1_000).unwrap();

@@ -5,7 +5,7 @@ fn pages_cover_every_grant_once() {
     let mut s = story();
     s.core.settings_mut().quotas.clear();
     for i in 0..120 {
-        let body = with(terms(&s), "Name", json!(format!("n-{i}")));
+        let body = with(s.terms(), "Name", json!(format!("n-{i}")));
         create(&mut s, &body, T0 + i).unwrap();
     }
     let mut all = Vec::new();
@@ -32,7 +32,7 @@ fn a_marker_lives_as_long_as_the_switch_says() {
         let mut s = story();
         s.core.settings_mut().unconfirmed.marker_dies_with_its_grant = dies;
         for i in 0..3 {
-            let body = with(terms(&s), "Name", json!(format!("n-{i}")));
+            let body = with(s.terms(), "Name", json!(format!("n-{i}")));
             create(&mut s, &body, T0).unwrap();
         }
         let page = list(&mut s, json!({ "Limit": 1 }), T0);
@@ -50,7 +50,7 @@ fn a_marker_lives_as_long_as_the_switch_says() {
 #[test]
 fn an_entry_has_every_field_that_kms_shows() {
     let mut s = story();
-    let body = with(terms(&s), "Constraints", json!({ "EncryptionContextSubset": { "a": "1" } }));
+    let body = with(s.terms(), "Constraints", json!({ "EncryptionContextSubset": { "a": "1" } }));
     let (id, _) = create(&mut s, &body, T0 + 419).unwrap();
     let page = list(&mut s, json!({}), T0 + 419);
     assert_eq!(
@@ -75,7 +75,7 @@ fn an_entry_has_every_field_that_kms_shows() {
 #[test]
 fn a_principal_made_again_is_another_one() {
     let mut s = story();
-    let body = terms(&s);
+    let body = s.terms();
     create(&mut s, &body, T0).unwrap();
     assert!(s.core.recreate_principal(&s.role_b.arn.clone()));
     assert!(s.core.recreate_principal(&s.grantd.arn.clone()));

@@ -1,0 +1,97 @@
+use super::*;
+use crate::testing::{code, story, with};
+
+#[test]
+fn a_ciphertext_opens_with_its_key_and_context_only() {
+    let mut s = story();
+    let admin = s.admin.caller.clone();
+    let other = s.admin_does(Op::CreateKey, json!({}))["KeyMetadata"]["Arn"].clone();
+    let context = json!({ "a": "1", "b": "2" });
+    let seal = json!({ "KeyId": s.alias, "Plaintext": "eHl6", "EncryptionContext": context });
+    let sealed = s.admin_does(Op::Encrypt, seal);
+    assert_eq!(sealed["KeyId"], json!(s.key_arn));
+    let open = json!({ "CiphertextBlob": sealed["CiphertextBlob"], "EncryptionContext": context });
+    assert_eq!(s.admin_does(Op::Decrypt, open.clone())["Plaintext"], json!("eHl6"));
+    let named = with(open.clone(), "KeyId", json!(s.alias));
+    assert_eq!(s.admin_does(Op::Decrypt, named)["Plaintext"], json!("eHl6"));
+    let blob =
+        STANDARD.decode(sealed["CiphertextBlob"].as_str().unwrap_or_default()).expect("base64");
+    let mut bent = blob.clone();
+    if let Some(last) = bent.last_mut() {
+        *last ^= 1;
+    }
+    for (body, wanted) in [
+        (
+            with(open.clone(), "EncryptionContext", json!({ "a": "1" })),
+            "InvalidCiphertextException",
+        ),
+        (
+            with(open.clone(), "CiphertextBlob", json!(STANDARD.encode(bent))),
+            "InvalidCiphertextException",
+        ),
+        (
+            with(open.clone(), "CiphertextBlob", json!(STANDARD.encode(&blob[..9]))),
+            "InvalidCiphertextException",
+        ),
+        (with(open.clone(), "CiphertextBlob", json!("%%")), "SerializationException"),
+        (with(open.clone(), "CiphertextBlob", Value::Null), "ValidationException"),
+        (with(open.clone(), "KeyId", other), "IncorrectKeyException"),
+        (with(open.clone(), "DryRun", json!(true)), "DryRunOperationException"),
+        (with(open, "GrantTokens", json!(["bogus"])), "InvalidGrantTokenException"),
+    ] {
+        assert_eq!(code(s.by(&admin, Op::Decrypt, body.clone())), wanted, "{body}");
+    }
+}
+
+#[test]
+fn data_keys_have_the_length_that_was_asked_for() {
+    let mut s = story();
+    let admin = s.admin.caller.clone();
+    for (member, value, length) in [
+        ("KeySpec", json!("AES_128"), 16),
+        ("KeySpec", json!("AES_256"), 32),
+        ("NumberOfBytes", json!(100), 100),
+    ] {
+        let body = with(json!({ "KeyId": s.key_arn }), member, value);
+        let made = s.admin_does(Op::GenerateDataKey, body);
+        let plain =
+            STANDARD.decode(made["Plaintext"].as_str().unwrap_or_default()).expect("base64");
+        assert_eq!(plain.len(), length);
+        let opened = s.admin_does(Op::Decrypt, json!({ "CiphertextBlob": made["CiphertextBlob"] }));
+        assert_eq!(opened["Plaintext"], made["Plaintext"]);
+    }
+    let neither = json!({ "KeyId": s.key_arn });
+    assert_eq!(code(s.by(&admin, Op::GenerateDataKey, neither)), "ValidationException");
+    let hidden = json!({ "KeyId": s.key_arn, "KeySpec": "AES_256" });
+    let made = s.admin_does(Op::GenerateDataKeyWithoutPlaintext, hidden);
+    assert!(made.get("Plaintext").is_none());
+}
+
+#[test]
+fn a_grant_gives_its_operations_and_no_other() {
+    let mut s = story();
+    let b = s.role_b.caller.clone();
+    s.admin_does(
+        Op::CreateGrant,
+        with(s.terms(), "Operations", json!(["Encrypt", "GenerateDataKey"])),
+    );
+    let seal = json!({ "KeyId": s.key_arn, "Plaintext": "eA==" });
+    let sealed = s.by(&b, Op::Encrypt, seal).expect("granted");
+    assert!(
+        s.by(&b, Op::GenerateDataKey, json!({ "KeyId": s.key_arn, "NumberOfBytes": 8 })).is_ok()
+    );
+    let hidden = json!({ "KeyId": s.key_arn, "NumberOfBytes": 8 });
+    let refused = s.by(&b, Op::GenerateDataKeyWithoutPlaintext, hidden);
+    assert_eq!(code(refused), "AccessDeniedException");
+    let open = json!({ "CiphertextBlob": sealed["CiphertextBlob"] });
+    assert_eq!(code(s.by(&b, Op::Decrypt, open)), "AccessDeniedException");
+}
+
+#[test]
+fn asymmetric_keys_have_no_cryptography_here() {
+    let mut s = story();
+    let rsa = json!({ "KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT" });
+    let arn = s.admin_does(Op::CreateKey, rsa)["KeyMetadata"]["Arn"].clone();
+    let (admin, seal) = (s.admin.caller.clone(), json!({ "KeyId": arn, "Plaintext": "eA==" }));
+    assert_eq!(code(s.by(&admin, Op::Encrypt, seal)), "UnsupportedOperationException");
+}
