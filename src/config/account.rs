@@ -26,17 +26,12 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Read<Account> 
     let retiring_principal = retiring_principal(walk, table, role.as_ref(), retiring);
     let external_id = external_id(walk, table);
     let regions = regions(walk, table);
-    let endpoint = table
-        .text(walk, "endpoint-url")
-        .and_then(|url| endpoint(walk, &url));
+    let endpoint = table.text(walk, "endpoint-url").and_then(|url| endpoint(walk, &url));
     let aws = endpoint.as_deref().is_none_or(|url| !is_loopback(url));
     let rates = rates(walk, table, aws);
     let probe = table.flag(walk, "probe").is_none_or(|flag| flag.value);
     let place = walk.place(&table.span);
-    let name = id_text.map(|text| At {
-        value: text.value.to_owned(),
-        span: text.span,
-    });
+    let name = id_text.map(|text| At { value: text.value.to_owned(), span: text.span });
     let value = id.and_then(|id| {
         Some(Account {
             id,
@@ -55,10 +50,7 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Read<Account> 
 
 /// Whether its requests go to AWS, or at least away from this host.
 pub(super) fn reaches_aws(account: &Account) -> bool {
-    account
-        .endpoint
-        .as_deref()
-        .is_none_or(|url| !is_loopback(url))
+    account.endpoint.as_deref().is_none_or(|url| !is_loopback(url))
 }
 
 fn parse_id(walk: &mut Walk<'_>, text: &At<&str>) -> Option<AccountId> {
@@ -111,10 +103,7 @@ fn principal(
         return None;
     }
     match Principal::parse(text.value) {
-        Ok(value) => Some(At {
-            value,
-            span: text.span,
-        }),
+        Ok(value) => Some(At { value, span: text.span }),
         Err(bad) => {
             walk.problem(Problem::at(text.span, bad.to_string()));
             None
@@ -226,12 +215,7 @@ fn split_url(url: &str) -> Option<(&str, &str)> {
 fn host_port(authority: &str) -> (&str, Option<&str>) {
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, after) = rest.split_once(']').unwrap_or(("", ""));
-        return (
-            host,
-            after
-                .strip_prefix(':')
-                .or((!after.is_empty()).then_some("")),
-        );
+        return (host, after.strip_prefix(':').or((!after.is_empty()).then_some("")));
     }
     match authority.split_once(':') {
         Some((host, port)) => (host, Some(port)),
@@ -259,9 +243,8 @@ fn rates(walk: &mut Walk<'_>, table: &Table<'_, '_>, aws: bool) -> Rates {
         let Some(given) = table.number(walk, key) else {
             continue;
         };
-        let Some(rate) = u32::try_from(given.value)
-            .ok()
-            .filter(|_| (1..=RATE_MAX).contains(&given.value))
+        let Some(rate) =
+            u32::try_from(given.value).ok().filter(|_| (1..=RATE_MAX).contains(&given.value))
         else {
             let message = format!("`{key}` is {} per second", given.value);
             let help = format!("from 1 to {RATE_MAX}; AWS gives an account {quota} by default");

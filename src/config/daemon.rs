@@ -35,17 +35,12 @@ pub(super) fn root(walk: &mut Walk<'_>, tree: &DeTable<'_>) -> Option<Parts> {
     let accounts = tables(walk, &table, "account", &ACCOUNT, account::read);
     if table.get("account").is_none() {
         let problem = Problem::whole("the file has no [[account]]");
-        walk.problem(
-            problem
-                .help("add one with id, role-arn and regions")
-                .derived(),
-        );
+        walk.problem(problem.help("add one with id, role-arn and regions").derived());
     }
     unique(walk, &accounts, "account");
     let accounts: Vec<_> = accounts.into_iter().filter_map(|read| read.value).collect();
-    let policies = tables(walk, &table, "policy", &POLICY, |walk, table| {
-        policy::read(walk, table, &accounts)
-    });
+    let policies =
+        tables(walk, &table, "policy", &POLICY, |walk, table| policy::read(walk, table, &accounts));
     if table.get("policy").is_none() {
         let problem = Problem::whole("the file has no [[policy]]: every create will be refused");
         walk.warn(problem);
@@ -136,18 +131,12 @@ fn check_settle(walk: &mut Walk<'_>, settle: &At<i64>, accounts: &[Account]) {
     let shown = show_span(settle.value);
     if settle.value > SETTLE_MAX {
         let message = format!("`settle` is {shown}");
-        let help = format!(
-            "at most {}; the default is {}",
-            show_span(SETTLE_MAX),
-            show_span(SETTLE)
-        );
+        let help =
+            format!("at most {}; the default is {}", show_span(SETTLE_MAX), show_span(SETTLE));
         walk.problem(Problem::at(settle.span.clone(), message).help(help));
     }
     if let Some(account) = aws.filter(|_| settle.value < SETTLE_MIN) {
-        let message = format!(
-            "`settle` is {shown}, too short for AWS (account {})",
-            account.id
-        );
+        let message = format!("`settle` is {shown}, too short for AWS (account {})", account.id);
         let help = format!(
             "at least {}: a CreateGrant may arrive 5min after it was signed and shows up to 5min later; \
              less is only for accounts with an endpoint-url on this host",

@@ -47,21 +47,12 @@ pub struct Problem {
 impl Problem {
     /// A problem at `span`.
     pub fn at(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self {
-            span: Some(span),
-            message: message.into(),
-            help: None,
-            other: None,
-            derived: false,
-        }
+        Self { span: Some(span), message: message.into(), help: None, other: None, derived: false }
     }
 
     /// A problem of the file as such.
     pub fn whole(message: impl Into<String>) -> Self {
-        Self {
-            span: None,
-            ..Self::at(0..0, message)
-        }
+        Self { span: None, ..Self::at(0..0, message) }
     }
 
     /// With what would be right.
@@ -98,11 +89,7 @@ impl Diagnostics {
     /// The problems of `text`, which was read from `path`.
     pub fn new(path: impl Into<String>, text: Arc<str>, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|p| p.span.as_ref().map(|span| (span.start, span.end)));
-        Self {
-            path: path.into(),
-            text,
-            problems,
-        }
+        Self { path: path.into(), text, problems }
     }
 
     /// The path as it was given.
@@ -126,10 +113,7 @@ impl Diagnostics {
     /// Every problem's first place and message on one line each, for a log.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         self.problems.iter().map(|problem| {
-            let place = problem
-                .span
-                .as_ref()
-                .map(|span| place(&self.text, span.start));
+            let place = problem.span.as_ref().map(|span| place(&self.text, span.start));
             let place = place.map(|at| format!("{at}:")).unwrap_or_default();
             format!("{}:{place} {}", self.path, problem.message)
         })
@@ -175,10 +159,7 @@ impl fmt::Display for Diagnostics {
 pub(crate) fn place(text: &str, offset: usize) -> Place {
     let (start, line) = line_at(text, offset);
     let before = text.get(start..offset.min(text.len())).unwrap_or_default();
-    Place {
-        line,
-        column: before.chars().count() + 1,
-    }
+    Place { line, column: before.chars().count() + 1 }
 }
 
 /// Where the line of `offset` starts, and its number.
@@ -202,17 +183,10 @@ impl Spot {
         let line = text.get(start..).unwrap_or_default();
         let line = line.split('\n').next().unwrap_or_default();
         let line = line.strip_suffix('\r').unwrap_or(line);
-        let (from, to) = (
-            span.start.saturating_sub(start),
-            span.end.saturating_sub(start),
-        );
+        let (from, to) = (span.start.saturating_sub(start), span.end.saturating_sub(start));
 
-        let mut spot = Self {
-            place: place(text, span.start),
-            shown: String::new(),
-            indent: 0,
-            carets: 0,
-        };
+        let mut spot =
+            Self { place: place(text, span.start), shown: String::new(), indent: 0, carets: 0 };
         let before: usize = line.get(..from).map_or(0, |t| t.chars().map(width).sum());
         let mut cut = before.saturating_sub(LINE_BEFORE);
         if cut > 0 {

@@ -109,11 +109,7 @@ impl Default for Rates {
     /// About half of what AWS gives an account (50, 30 where it lags, 100; kms-facts 5): the other half belongs to
     /// everybody else who uses KMS there.
     fn default() -> Self {
-        Self {
-            create: 10,
-            end: 24,
-            list: 20,
-        }
+        Self { create: 10, end: 24, list: 20 }
     }
 }
 
@@ -182,9 +178,7 @@ impl Config {
 
     /// Every lane, with the account it belongs to.
     pub fn lanes(&self) -> impl Iterator<Item = (&Account, Lane)> {
-        self.accounts
-            .iter()
-            .flat_map(|account| account.lanes().map(move |lane| (account, lane)))
+        self.accounts.iter().flat_map(|account| account.lanes().map(move |lane| (account, lane)))
     }
 
     /// The policy with this name.
@@ -196,9 +190,7 @@ impl Config {
     /// Whether `principal` is one of grantd's own roles.
     #[must_use]
     pub fn is_own(&self, principal: &str) -> bool {
-        self.accounts
-            .iter()
-            .any(|account| account.retiring_principal.as_str() == principal)
+        self.accounts.iter().any(|account| account.retiring_principal.as_str() == principal)
     }
 
     /// Where `policy` stands, for people: `/etc/grantd/grantd.toml:31:1`.
@@ -261,19 +253,14 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    let unreadable = |source| ConfigError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let unreadable = |source| ConfigError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     // One byte more than allowed tells "as large as allowed" from "larger", and bounds what a device file can give.
     let mut file = file.take(FILE_MAX + 1);
     file.read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > FILE_MAX {
-        return Err(ConfigError::TooLarge {
-            path: path.to_owned(),
-        });
+        return Err(ConfigError::TooLarge { path: path.to_owned() });
     }
     String::from_utf8(bytes).map_err(|error| ConfigError::NotText {
         path: path.to_owned(),

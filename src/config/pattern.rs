@@ -41,17 +41,11 @@ impl Glob {
         }
         let matcher = if has_glob(text) {
             let glob = GlobBuilder::new(text).literal_separator(slash).build();
-            Some(
-                glob.map_err(|error| error.kind().to_string())?
-                    .compile_matcher(),
-            )
+            Some(glob.map_err(|error| error.kind().to_string())?.compile_matcher())
         } else {
             None
         };
-        Ok(Self {
-            text: text.to_owned(),
-            matcher,
-        })
+        Ok(Self { text: text.to_owned(), matcher })
     }
 
     pub(crate) fn is_literal(&self) -> bool {
@@ -147,10 +141,7 @@ impl GranteePattern {
         if self.glob.is_literal() {
             return self.glob.matches(resource);
         }
-        let same_account = self
-            .scope
-            .as_ref()
-            .is_none_or(|scope| scope.account == key.account());
+        let same_account = self.scope.as_ref().is_none_or(|scope| scope.account == key.account());
         let person = resource.starts_with("role/") || resource.starts_with("user/");
         same_account
             && person

@@ -19,13 +19,9 @@ pub(super) fn read(
     table: &Table<'_, '_>,
     accounts: &[Account],
 ) -> Read<Policy> {
-    let name = table
-        .required_text(walk, "name")
-        .map(|text| name(walk, text));
+    let name = table.required_text(walk, "name").map(|text| name(walk, text));
     let keys = each(walk, table, "keys", |walk, text| key(walk, text, accounts));
-    let grantees = each(walk, table, "grantees", |walk, text| {
-        grantee(walk, text, accounts)
-    });
+    let grantees = each(walk, table, "grantees", |walk, text| grantee(walk, text, accounts));
     let callers = each(walk, table, "callers", caller);
     let redelegate = table.flag(walk, "allow-redelegation");
     let allow_redelegation = redelegate.is_some_and(|flag| flag.value);
@@ -73,18 +69,12 @@ fn name(walk: &mut Walk<'_>, text: At<&str>) -> At<String> {
         let help = format!("1 to {NAME_MAX} letters, digits and ._-");
         walk.problem(Problem::at(text.span.clone(), message).help(help));
     }
-    At {
-        value: text.value.to_owned(),
-        span: text.span,
-    }
+    At { value: text.value.to_owned(), span: text.span }
 }
 
 fn glob(text: &At<&str>, part: &str, slash: bool) -> Result<Glob, Problem> {
     Glob::new(part, slash).map_err(|why| {
-        Problem::at(
-            text.span.clone(),
-            format!("{:?} is no pattern: {why}", text.value),
-        )
+        Problem::at(text.span.clone(), format!("{:?} is no pattern: {why}", text.value))
     })
 }
 
@@ -103,10 +93,7 @@ fn key(_: &mut Walk<'_>, text: &At<&str>, accounts: &[Account]) -> Result<KeyPat
             let [partition, "kms", region, account, rest] = parts.as_slice() else {
                 return Err(problem(format!("{:?} is no ARN of a KMS key", text.value)).help(help));
             };
-            (
-                Some(key_scope(text, partition, region, account, accounts)?),
-                *rest,
-            )
+            (Some(key_scope(text, partition, region, account, accounts)?), *rest)
         }
     };
     let (part, by_alias) = match (rest.strip_prefix("key/"), rest.starts_with("alias/")) {
@@ -127,12 +114,7 @@ fn key(_: &mut Walk<'_>, text: &At<&str>, accounts: &[Account]) -> Result<KeyPat
         let why = "alias/aws/… are AWS managed keys: their grants belong to AWS services";
         return Err(problem(why.to_owned()).help("name a customer managed key"));
     }
-    Ok(KeyPattern {
-        text: text.value.to_owned(),
-        scope,
-        glob: glob(text, part, false)?,
-        by_alias,
-    })
+    Ok(KeyPattern { text: text.value.to_owned(), scope, glob: glob(text, part, false)?, by_alias })
 }
 
 fn key_scope(
@@ -157,22 +139,12 @@ fn key_scope(
         };
         return Err(problem(message).help(help).derived());
     };
-    if !owner
-        .regions
-        .iter()
-        .any(|r| region_glob.matches(r.as_str()))
-    {
+    if !owner.regions.iter().any(|r| region_glob.matches(r.as_str())) {
         let regions: Vec<_> = owner.regions.iter().map(|r| r.as_str()).collect();
         let message = format!("the Region {region:?} is not among those of account {id}");
-        return Err(problem(message)
-            .help(format!("it has {}", regions.join(", ")))
-            .derived());
+        return Err(problem(message).help(format!("it has {}", regions.join(", "))).derived());
     }
-    Ok(KeyScope {
-        partition: partition.to_owned(),
-        region: region_glob,
-        account: id,
-    })
+    Ok(KeyScope { partition: partition.to_owned(), region: region_glob, account: id })
 }
 
 fn grantee(
@@ -247,10 +219,7 @@ fn literal_arn(
 
 /// grantd's own role holds the way out: as a grantee it would be a way in.
 fn own_role(text: &At<&str>, arn: &str, accounts: &[Account]) -> Result<(), Problem> {
-    match accounts
-        .iter()
-        .find(|a| a.retiring_principal.as_str() == arn)
-    {
+    match accounts.iter().find(|a| a.retiring_principal.as_str() == arn) {
         Some(account) => {
             let why = format!("this is grantd's own role in account {}", account.id);
             let help = "name another role: nobody gets access through the daemon";
@@ -296,7 +265,7 @@ fn caller(walk: &mut Walk<'_>, text: &At<&str>) -> Result<CallerPattern, Problem
         _ => {
             let help = "write user:NAME, user:UID, group:NAME or group:GID";
             return Err(
-                problem(format!("{:?} is neither a user nor a group", text.value)).help(help),
+                problem(format!("{:?} is neither a user nor a group", text.value)).help(help)
             );
         }
     };
@@ -318,9 +287,8 @@ fn caller(walk: &mut Walk<'_>, text: &At<&str>) -> Result<CallerPattern, Problem
     let id = match found {
         Ok(Some(id)) => Some(id),
         Ok(None) => {
-            let warning = problem(format!(
-                "there is no {kind} {name:?} on this host: it matches nobody"
-            ));
+            let warning =
+                problem(format!("there is no {kind} {name:?} on this host: it matches nobody"));
             walk.warn(warning.help("create it and reload, or correct the name"));
             None
         }
@@ -363,10 +331,7 @@ fn operations(walk: &mut Walk<'_>, table: &Table<'_, '_>, redelegate: bool) -> V
 
 fn unknown_operation(text: &At<&str>) -> Problem {
     let name = text.value.strip_prefix("kms:").unwrap_or(text.value);
-    let problem = Problem::at(
-        text.span.clone(),
-        format!("{:?} is no grant operation", text.value),
-    );
+    let problem = Problem::at(text.span.clone(), format!("{:?} is no grant operation", text.value));
     if matches!(name, "read" | "write") {
         let message = format!("the operation group {name:?} is not supported by this version");
         return Problem::at(text.span.clone(), message).help("list the operations one by one");
@@ -378,10 +343,7 @@ fn unknown_operation(text: &At<&str>) -> Problem {
     let same = all().find(|known| known.eq_ignore_ascii_case(name));
     match same.or_else(|| nearest(name, all())) {
         Some(near) => problem.help(format!("did you mean {near:?}?")),
-        None => problem.help(format!(
-            "KMS knows {}",
-            all().collect::<Vec<_>>().join(", ")
-        )),
+        None => problem.help(format!("KMS knows {}", all().collect::<Vec<_>>().join(", "))),
     }
 }
 
@@ -399,16 +361,11 @@ fn times(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> (i64, i64, i64) {
     if let (Some(default), Some(max)) = (&default, &max)
         && default.value > max.value
     {
-        let message = format!(
-            "`default-ttl` is {}, above the maximum",
-            show_span(default.value)
-        );
+        let message = format!("`default-ttl` is {}, above the maximum", show_span(default.value));
         let problem = Problem::at(default.span.clone(), message);
         walk.problem(problem.other(max.span.clone(), "the maximum of this policy"));
     }
-    let default_ttl = default
-        .as_ref()
-        .map_or(DEFAULT_TTL.min(max_ttl), |at| at.value);
+    let default_ttl = default.as_ref().map_or(DEFAULT_TTL.min(max_ttl), |at| at.value);
     if let Some(lead) = &lead
         && lead.value >= default_ttl
     {

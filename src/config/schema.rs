@@ -42,29 +42,17 @@ pub(super) const ACCOUNT: Schema = Schema {
         ("id", "\"111122223333\""),
         ("role-arn", "\"arn:aws:iam::111122223333:role/grantd\""),
         ("external-id", "\"grantd-prod\""),
-        (
-            "retiring-principal",
-            "\"arn:aws:iam::111122223333:role/grantd\"",
-        ),
+        ("retiring-principal", "\"arn:aws:iam::111122223333:role/grantd\""),
         ("regions", "[\"ap-northeast-1\"]"),
         ("endpoint-url", "\"http://127.0.0.1:4567\""),
         ("rates", "{ create = 10, end = 24, list = 20 }"),
         ("probe", "true"),
     ],
-    later: &[
-        "session-name",
-        "profile",
-        "revoke-role-arn",
-        "proxy",
-        "hosts",
-    ],
+    later: &["session-name", "profile", "revoke-role-arn", "proxy", "hosts"],
 };
 
-pub(super) const RATES: Schema = Schema {
-    title: "rates",
-    keys: &[("create", "10"), ("end", "24"), ("list", "20")],
-    later: &[],
-};
+pub(super) const RATES: Schema =
+    Schema { title: "rates", keys: &[("create", "10"), ("end", "24"), ("list", "20")], later: &[] };
 
 pub(super) const POLICY: Schema = Schema {
     title: "[[policy]]",

@@ -28,12 +28,7 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(text: &'a str, names: &'a dyn Names) -> Self {
-        Self {
-            text,
-            names,
-            problems: Vec::new(),
-            warnings: Vec::new(),
-        }
+        Self { text, names, problems: Vec::new(), warnings: Vec::new() }
     }
 
     pub(super) fn problem(&mut self, problem: Problem) {
@@ -137,10 +132,7 @@ impl<'t, 'i> Table<'t, 'i> {
             self.wrong(walk, key, value, "a text");
             return None;
         };
-        Some(At {
-            value: text.as_ref(),
-            span: value.span(),
-        })
+        Some(At { value: text.as_ref(), span: value.span() })
     }
 
     /// A text that must be there.
@@ -158,10 +150,7 @@ impl<'t, 'i> Table<'t, 'i> {
             self.wrong(walk, key, value, "true or false");
             return None;
         };
-        Some(At {
-            value: *flag,
-            span: value.span(),
-        })
+        Some(At { value: *flag, span: value.span() })
     }
 
     /// A whole number, where given.
@@ -172,16 +161,10 @@ impl<'t, 'i> Table<'t, 'i> {
             return None;
         };
         let Ok(number) = i64::from_str_radix(number.as_str(), number.radix()) else {
-            walk.problem(Problem::at(
-                value.span(),
-                format!("`{key}` is too large a number"),
-            ));
+            walk.problem(Problem::at(value.span(), format!("`{key}` is too large a number")));
             return None;
         };
-        Some(At {
-            value: number,
-            span: value.span(),
-        })
+        Some(At { value: number, span: value.span() })
     }
 
     /// A span of time in ms, where given.
@@ -192,10 +175,7 @@ impl<'t, 'i> Table<'t, 'i> {
             return None;
         };
         match parse_span(text) {
-            Ok(ms) => Some(At {
-                value: ms,
-                span: value.span(),
-            }),
+            Ok(ms) => Some(At { value: ms, span: value.span() }),
             Err(bad) => {
                 let message = format!("`{key}` is no span of time: {bad}");
                 walk.problem(Problem::at(value.span(), message).help(bad.help()));
@@ -214,10 +194,9 @@ impl<'t, 'i> Table<'t, 'i> {
         let mut texts = Vec::new();
         for entry in list.iter() {
             match entry.get_ref() {
-                DeValue::String(text) => texts.push(At {
-                    value: text.as_ref(),
-                    span: entry.span(),
-                }),
+                DeValue::String(text) => {
+                    texts.push(At { value: text.as_ref(), span: entry.span() })
+                }
                 _ => self.wrong(walk, key, entry, "a list of texts"),
             }
         }
@@ -253,10 +232,7 @@ fn kind(value: &DeValue<'_>) -> &'static str {
 
 fn unknown_key(name: &str, span: Range<usize>, schema: &'static Schema) -> Problem {
     if schema.later.contains(&name) {
-        let message = format!(
-            "`{name}` in {} is not supported by this version",
-            schema.title
-        );
+        let message = format!("`{name}` in {} is not supported by this version", schema.title);
         return Problem::at(span, message).help("leave it out until then");
     }
     let problem = Problem::at(span, format!("{} has no key {name:?}", schema.title));
@@ -266,9 +242,7 @@ fn unknown_key(name: &str, span: Range<usize>, schema: &'static Schema) -> Probl
     if let Some(near) = nearest(name, schema.keys.iter().map(|(known, _)| *known)) {
         return problem.help(format!("did you mean `{near}`?"));
     }
-    let home = ALL
-        .iter()
-        .find(|s| s.keys.iter().any(|(known, _)| *known == name));
+    let home = ALL.iter().find(|s| s.keys.iter().any(|(known, _)| *known == name));
     if let Some(home) = home {
         return problem.help(format!("`{name}` belongs to {}", home.title));
     }

@@ -78,38 +78,20 @@ impl Columns {
                 to.create = *create;
                 to.why = *unwanted;
             }
-            State::Active {
-                id,
-                create,
-                missing,
-            } => {
+            State::Active { id, create, missing } => {
                 to.grant_id = Some(id.clone());
                 to.create = *create;
                 to.missing = *missing;
                 to.why = None;
             }
-            State::Ending {
-                id,
-                create,
-                why,
-                via,
-                end,
-            } => {
+            State::Ending { id, create, why, via, end } => {
                 to.grant_id = Some(id.clone());
                 to.create = *create;
                 (to.why, to.via, to.end) = (Some(*why), Some(*via), *end);
                 // A grant that is being ended (again) was not ended: former answers no longer hold.
                 (to.accepted, to.gone) = (None, None);
             }
-            State::Ended {
-                id,
-                create,
-                why,
-                via,
-                issued,
-                accepted,
-                gone,
-            } => {
+            State::Ended { id, create, why, via, issued, accepted, gone } => {
                 to.grant_id = Some(id.clone());
                 to.create = *create;
                 (to.why, to.via) = (Some(*why), Some(*via));
@@ -126,15 +108,10 @@ impl Columns {
     /// The life that these columns tell of.
     pub(super) fn life(&self) -> Result<Life, LedgerError> {
         let state = match self.state.as_str() {
-            "creating" => State::Creating {
-                create: self.create,
-                unwanted: self.why,
-            },
-            "active" => State::Active {
-                id: self.id()?,
-                create: self.create,
-                missing: self.missing,
-            },
+            "creating" => State::Creating { create: self.create, unwanted: self.why },
+            "active" => {
+                State::Active { id: self.id()?, create: self.create, missing: self.missing }
+            }
             "ending" => State::Ending {
                 id: self.id()?,
                 create: self.create,
@@ -157,11 +134,7 @@ impl Columns {
             },
             other => return Err(LedgerError::Corrupt(format!("{other:?} is no state"))),
         };
-        Ok(Life {
-            state,
-            next: self.next,
-            fault: self.fault,
-        })
+        Ok(Life { state, next: self.next, fault: self.fault })
     }
 
     fn id(&self) -> Result<GrantId, LedgerError> {

@@ -44,11 +44,8 @@ impl Ledger {
                 return ledger.insert_found(found, lease, twin, now).map(Some);
             }
             if matches!(row.life().state, State::Creating { .. }) {
-                let ids = [found.grant_id.clone()];
-                let event = Event::Looked {
-                    began: found.began,
-                    ids: &ids,
-                };
+                let ids = vec![found.grant_id.clone()];
+                let event = Event::Looked { began: found.began, ids };
                 let stepped = ledger.step(row.id(), &event, now, &Note::grantd())?;
                 return Ok(Some(stepped.row));
             }
@@ -101,17 +98,10 @@ impl Ledger {
             state: State::Active {
                 id: found.grant_id.clone(),
                 // By id: what else bears this Name is found as this one was.
-                create: Sends {
-                    count: 1,
-                    open: 0,
-                    last: found.created,
-                },
+                create: Sends { count: 1, open: 0, last: found.created },
                 missing: None,
             },
-            next: Some(Next {
-                act: Act::End,
-                at: facts.due_at(),
-            }),
+            next: Some(Next { act: Act::End, at: facts.due_at() }),
             fault: None,
         };
         let fresh = Fresh {

@@ -55,10 +55,7 @@ impl Ledger {
                 origin: new.origin,
             };
             let blank = Life {
-                state: State::Creating {
-                    create: Sends::default(),
-                    unwanted: None,
-                },
+                state: State::Creating { create: Sends::default(), unwanted: None },
                 next: None,
                 fault: None,
             };
@@ -78,10 +75,10 @@ impl Ledger {
                 },
                 now,
             )?;
-            let actor = new.asker.as_ref().map_or_else(
-                || "grantd".to_owned(),
-                |asker| new::actor(asker.uid, &asker.name),
-            );
+            let actor = new
+                .asker
+                .as_ref()
+                .map_or_else(|| "grantd".to_owned(), |asker| new::actor(asker.uid, &asker.name));
             let kind = step.record.map_or("requested", |record| record.0);
             let reference = &new.reference;
             ledger.append(now.latest, Some(reference), kind, &actor, &told(new))?;
@@ -99,9 +96,7 @@ impl Ledger {
             Some((_, reference)) => {
                 let text =
                     format!("idempotency key {key:?} was used for another request, {reference}");
-                Err(Fault::new(Kind::IdempotencyConflict, text)
-                    .about(reference)
-                    .into())
+                Err(Fault::new(Kind::IdempotencyConflict, text).about(reference).into())
             }
         }
     }
@@ -143,10 +138,7 @@ impl Ledger {
             fresh.twin.into(),
             word(fresh.facts.origin).into(),
             fresh.name.to_owned().into(),
-            fresh
-                .request
-                .map(|request| json!(request).to_string())
-                .into(),
+            fresh.request.map(|request| json!(request).to_string()).into(),
             fresh.facts.deadline.0.into(),
             fresh.facts.lead.into(),
             fresh.facts.settle.into(),
@@ -166,7 +158,7 @@ impl Ledger {
     pub fn step(
         &mut self,
         grant: i64,
-        event: &Event<'_>,
+        event: &Event,
         now: Now,
         note: &Note,
     ) -> Result<Stepped, LedgerError> {
@@ -200,11 +192,7 @@ impl Ledger {
             let mut closed = ledger.conn()?.prepare_cached(sql::LEASE_CLOSED)?;
             let lease_closed = closed.query_row([lease], |raw| raw.get(0))?;
             drop(closed);
-            Ok(Stepped {
-                row: ledger.row(grant)?,
-                twins,
-                lease_closed,
-            })
+            Ok(Stepped { row: ledger.row(grant)?, twins, lease_closed })
         })
     }
 
@@ -231,10 +219,7 @@ impl Ledger {
                 via: source.facts().order.first(),
                 end: Tries::default(),
             },
-            next: Some(Next {
-                act: Act::End,
-                at: now.latest,
-            }),
+            next: Some(Next { act: Act::End, at: now.latest }),
             fault: None,
         };
         let fresh = Fresh {

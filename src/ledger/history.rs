@@ -100,9 +100,7 @@ impl Stored {
 pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    nibbles
-        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
-        .collect()
+    nibbles.map(|nibble| char::from(DIGITS[usize::from(nibble)])).collect()
 }
 
 /// A history row for the wire.
@@ -133,12 +131,7 @@ impl Ledger {
     pub fn head(&self) -> Result<Head, LedgerError> {
         let mut query = self.conn()?.prepare_cached(sql::HISTORY_HEAD)?;
         let head = query
-            .query_row([], |raw| {
-                Ok(Head {
-                    seq: raw.get(0)?,
-                    hash: raw.get(1)?,
-                })
-            })
+            .query_row([], |raw| Ok(Head { seq: raw.get(0)?, hash: raw.get(1)? }))
             .optional()?;
         Ok(head.unwrap_or_default())
     }
@@ -194,12 +187,7 @@ impl Ledger {
         let limit = limit.min(WALK_MAX);
         let mut query = self.conn()?.prepare_cached(sql::HISTORY_FROM)?;
         let mut rows = query.query(params![after.seq, limit])?;
-        let mut walk = Walk {
-            rows: 0,
-            head: after,
-            broken: None,
-            done: false,
-        };
+        let mut walk = Walk { rows: 0, head: after, broken: None, done: false };
         while let Some(raw) = rows.next()? {
             let row = Stored::read(raw)?;
             let digest = row.digest();
@@ -210,10 +198,7 @@ impl Ledger {
                 return Ok(walk);
             }
             walk.rows += 1;
-            walk.head = Head {
-                seq: row.seq,
-                hash: digest,
-            };
+            walk.head = Head { seq: row.seq, hash: digest };
         }
         walk.done = walk.rows < i64::from(limit);
         Ok(walk)
@@ -231,10 +216,7 @@ impl Ledger {
 
 fn misfit(row: &Stored, before: &Head, digest: &[u8; 32]) -> Option<String> {
     if row.seq != before.seq + 1 {
-        return Some(format!(
-            "row {} is missing, or was removed",
-            before.seq.saturating_add(1)
-        ));
+        return Some(format!("row {} is missing, or was removed", before.seq.saturating_add(1)));
     }
     if row.prev != before.hash {
         return Some("it does not follow the row before: one of them was changed".to_owned());

@@ -196,9 +196,8 @@ impl Ledger {
         key: &str,
     ) -> Result<Option<([u8; 32], Ref)>, LedgerError> {
         let mut query = self.conn()?.prepare_cached(sql::IDEMPOTENCY)?;
-        let found: Option<([u8; 32], String)> = query
-            .query_row(params![uid, key], |raw| Ok((raw.get(0)?, raw.get(1)?)))
-            .optional()?;
+        let found: Option<([u8; 32], String)> =
+            query.query_row(params![uid, key], |raw| Ok((raw.get(0)?, raw.get(1)?))).optional()?;
         found
             .map(|(hash, reference)| {
                 let reference = Ref::parse(reference)

@@ -84,11 +84,7 @@ pub struct Warrant {
 impl Intent {
     /// Private to the ledger: `pump` calls it, after the commit.
     fn of(row: &Row) -> Option<Self> {
-        Some(Self {
-            grant: row.id,
-            lane: Arc::clone(&row.lane),
-            request: row.request.clone()?,
-        })
+        Some(Self { grant: row.id, lane: Arc::clone(&row.lane), request: row.request.clone()? })
     }
 
     /// The row.

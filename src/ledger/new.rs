@@ -114,30 +114,19 @@ impl Note {
     /// grantd did it by itself.
     #[must_use]
     pub fn grantd() -> Self {
-        Self {
-            actor: "grantd".to_owned(),
-            ..Self::default()
-        }
+        Self { actor: "grantd".to_owned(), ..Self::default() }
     }
 
     /// KMS said it.
     #[must_use]
     pub fn kms(detail: Option<String>, request_id: Option<String>) -> Self {
-        Self {
-            actor: "kms".to_owned(),
-            detail: detail.map(cut),
-            request_id,
-        }
+        Self { actor: "kms".to_owned(), detail: detail.map(cut), request_id }
     }
 
     /// A person did it, for this reason.
     #[must_use]
     pub fn person(uid: u32, name: &str, reason: Option<String>) -> Self {
-        Self {
-            actor: actor(uid, name),
-            detail: reason.map(cut),
-            request_id: None,
-        }
+        Self { actor: actor(uid, name), detail: reason.map(cut), request_id: None }
     }
 }
 

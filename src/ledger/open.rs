@@ -44,13 +44,7 @@ impl Ledger {
         let dir = place::directory(dir)?;
         let file = place::file(&dir)?;
         let (conn, opened) = match connect(&file, true) {
-            Ok((conn, fresh)) => (
-                conn,
-                Opened {
-                    fresh,
-                    broken: None,
-                },
-            ),
+            Ok((conn, fresh)) => (conn, Opened { fresh, broken: None }),
             Err(OpenError::Corrupt { path, why }) => {
                 let aside = place::set_aside(&dir).map_err(|error| OpenError::Corrupt {
                     path,
@@ -66,9 +60,7 @@ impl Ledger {
         let ledger = Self::of(&dir, conn, None);
         if !place::ensure_ballast(&dir) {
             // No room for the ballast: as good as full. The first batch with room puts it there.
-            ledger
-                .full_flag()
-                .store(true, std::sync::atomic::Ordering::Relaxed);
+            ledger.full_flag().store(true, std::sync::atomic::Ordering::Relaxed);
         }
         Ok((ledger, opened))
     }
@@ -123,15 +115,10 @@ fn settle(conn: &mut Connection, file: &Path, check: bool) -> Result<bool, OpenE
         return Err(OpenError::Unsafe { path, why });
     }
     if found > known() {
-        return Err(OpenError::Newer {
-            path: file.to_owned(),
-            found,
-            known: known(),
-        });
+        return Err(OpenError::Newer { path: file.to_owned(), found, known: known() });
     }
-    let journal: String = conn
-        .pragma_update_and_check(None, "journal_mode", "WAL", |raw| raw.get(0))
-        .map_err(sql)?;
+    let journal: String =
+        conn.pragma_update_and_check(None, "journal_mode", "WAL", |raw| raw.get(0)).map_err(sql)?;
     if (locking.as_str(), journal.as_str()) != ("exclusive", "wal") {
         let why = format!("SQLite gives {locking} locking and a {journal} journal here");
         let path = file.to_owned();
@@ -186,10 +173,7 @@ fn quick_check(conn: &Connection, file: &Path) -> Result<(), OpenError> {
     if word == "ok" {
         return Ok(());
     }
-    Err(OpenError::Corrupt {
-        path: file.to_owned(),
-        why: word,
-    })
+    Err(OpenError::Corrupt { path: file.to_owned(), why: word })
 }
 
 fn pragma(conn: &Connection, name: &str) -> Result<i64, rusqlite::Error> {
@@ -204,13 +188,9 @@ fn refine(file: &Path, error: &rusqlite::Error) -> OpenError {
     let path = file.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Held(path),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => OpenError::Corrupt {
-            path,
-            why: chain(error),
-        },
-        Some(_) | None => OpenError::Io {
-            path,
-            why: chain(error),
-        },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            OpenError::Corrupt { path, why: chain(error) }
+        }
+        Some(_) | None => OpenError::Io { path, why: chain(error) },
     }
 }

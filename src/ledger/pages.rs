@@ -129,9 +129,8 @@ impl Ledger {
         let mut to = from.clone();
         to.push(ABOVE);
         let mut query = self.conn()?.prepare_cached(sql::LEASE_REFS)?;
-        let refs = query
-            .query_map([&from, &to], |raw| raw.get(0))?
-            .collect::<Result<Vec<String>, _>>()?;
+        let refs =
+            query.query_map([&from, &to], |raw| raw.get(0))?.collect::<Result<Vec<String>, _>>()?;
         let mut refs = refs.into_iter();
         match (refs.next(), refs.next()) {
             (None, _) => Err(unknown(prefix)),
@@ -162,11 +161,7 @@ impl Ledger {
         let (mut items, mut looked, mut next) = (Vec::new(), 0, None);
         while let Some(raw) = rows.next()? {
             looked += 1;
-            let at = format!(
-                "{}.{}",
-                raw.get::<_, i64>("deadline")?,
-                raw.get::<_, i64>("id")?
-            );
+            let at = format!("{}.{}", raw.get::<_, i64>("deadline")?, raw.get::<_, i64>("id")?);
             if fits(raw, list, uid)? {
                 items.push(self.lease_by_ref(&raw.get::<_, String>("ref")?)?);
             }
@@ -254,10 +249,7 @@ impl Ledger {
         } else if list.since.is_some() {
             // From the cursor, or from just before the first instant that counts.
             let from = (at, seq).max((since.saturating_sub(1), i64::MAX));
-            (
-                sql::HISTORY_SINCE,
-                vec![from.0.into(), from.1.into(), look.into()],
-            )
+            (sql::HISTORY_SINCE, vec![from.0.into(), from.1.into(), look.into()])
         } else {
             (sql::HISTORY_FROM, vec![seq.into(), look.into()])
         };

@@ -41,17 +41,11 @@ const REMOTE: [(u32, &str); 12] = [
 
 pub(super) fn io(path: &Path) -> impl Fn(io::Error) -> OpenError {
     let path = path.to_owned();
-    move |error| OpenError::Io {
-        path: path.clone(),
-        why: error.to_string(),
-    }
+    move |error| OpenError::Io { path: path.clone(), why: error.to_string() }
 }
 
 fn not_safe(path: &Path, why: impl Into<String>) -> OpenError {
-    OpenError::Unsafe {
-        path: path.to_owned(),
-        why: why.into(),
-    }
+    OpenError::Unsafe { path: path.to_owned(), why: why.into() }
 }
 
 /// The state directory, made if it is missing, checked, and without symbolic links in its path.
@@ -97,11 +91,7 @@ fn owned(path: &Path, meta: &fs::Metadata) -> Result<(), OpenError> {
 pub(super) fn file(dir: &Path) -> Result<PathBuf, OpenError> {
     let path = dir.join(FILE);
     if !exists(&path)? {
-        let made = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path);
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         drop(made.map_err(io(&path))?);
     }
     for companion in [""].iter().chain(&COMPANIONS) {
@@ -119,10 +109,7 @@ fn regular(path: &Path) -> Result<(), OpenError> {
         return Err(not_safe(path, "it is no regular file"));
     }
     if meta.nlink() != 1 {
-        let why = format!(
-            "it has {} names (hard links); it must have one",
-            meta.nlink()
-        );
+        let why = format!("it has {} names (hard links); it must have one", meta.nlink());
         return Err(not_safe(path, why));
     }
     owned(path, &meta)
@@ -163,10 +150,7 @@ pub fn set_aside(dir: &Path) -> io::Result<PathBuf> {
         .max()
         .unwrap_or(0);
     let stamp = Time(written.saturating_mul(SECOND)).to_string();
-    let stamp: String = stamp
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric())
-        .collect();
+    let stamp: String = stamp.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
     let names = (0u32..).map(|n| match n {
         0 => dir.join(format!("{BROKEN}{stamp}")),
         n => dir.join(format!("{BROKEN}{stamp}.{n}")),
@@ -226,12 +210,8 @@ pub(super) fn ensure_ballast(dir: &Path) -> bool {
 }
 
 fn write_ballast(path: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     // Where the file system cannot reserve blocks, bytes do.
     if fallocate(&file, FallocateFlags::empty(), 0, BALLAST_BYTES).is_err() {
         let bytes = usize::try_from(BALLAST_BYTES).unwrap_or(0);

@@ -176,10 +176,7 @@ impl Shared {
         loop {
             let mut queues = self.lock();
             while queues.is_empty() && !queues.closed {
-                queues = self
-                    .wake
-                    .wait(queues)
-                    .unwrap_or_else(PoisonError::into_inner);
+                queues = self.wake.wait(queues).unwrap_or_else(PoisonError::into_inner);
             }
             if queues.is_empty() {
                 return;
@@ -207,10 +204,7 @@ struct Last(Arc<Shared>);
 impl Drop for Last {
     fn drop(&mut self) {
         let mut queues = self.0.lock();
-        *queues = Queues {
-            closed: true,
-            ..Queues::default()
-        };
+        *queues = Queues { closed: true, ..Queues::default() };
     }
 }
 
@@ -256,11 +250,9 @@ impl Handle {
             places: [(); 3].map(|()| Arc::new(Semaphore::new(QUEUE))),
         });
         let last = Last(Arc::clone(&shared));
-        let thread = std::thread::Builder::new()
-            .name("ledger".to_owned())
-            .spawn(move || {
-                last.0.pump(&mut ledger);
-            })?;
+        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || {
+            last.0.pump(&mut ledger);
+        })?;
         let way = Way::Thread(Arc::new(Door(shared)));
         Ok((Self { way, full }, thread))
     }
@@ -268,10 +260,7 @@ impl Handle {
     /// The ledger on the caller's thread: each job is run and committed at once. For the simulation.
     #[must_use]
     pub fn inline(ledger: Ledger) -> Self {
-        Self {
-            full: ledger.full_flag(),
-            way: Way::Inline(Arc::new(Mutex::new(ledger))),
-        }
+        Self { full: ledger.full_flag(), way: Way::Inline(Arc::new(Mutex::new(ledger))) }
     }
 
     /// Whether the disk is known to be full.
@@ -292,12 +281,7 @@ impl Handle {
         job: impl FnMut(&mut Ledger) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let mut asked = Asked {
-            job,
-            result: None,
-            reply,
-            _place: None,
-        };
+        let mut asked = Asked { job, result: None, reply, _place: None };
         match &self.way {
             Way::Thread(door) => {
                 let places = Arc::clone(door.0.places(urgency));

@@ -94,9 +94,8 @@ impl Ledger {
     /// A `Fault` of `RefUnknown`; those of the disk.
     pub fn rows_of_lease(&self, reference: &Ref) -> Result<Vec<Row>, LedgerError> {
         let mut find = self.conn()?.prepare_cached(sql::LEASE_ID)?;
-        let lease: Option<i64> = find
-            .query_row([reference.as_str()], |raw| raw.get(0))
-            .optional()?;
+        let lease: Option<i64> =
+            find.query_row([reference.as_str()], |raw| raw.get(0)).optional()?;
         let lease = lease.ok_or_else(|| unknown(reference.as_str()))?;
         let mut query = self.conn()?.prepare_cached(sql::ROWS_OF_LEASE)?;
         let mut rows = query.query([lease, GRANTS_MAX])?;
@@ -163,9 +162,8 @@ impl Ledger {
         let mut last = after.map_or(BEFORE_ALL, KeyArn::as_str).to_owned();
         let mut keys = Vec::new();
         while keys.len() < LOOK_MAX {
-            let next: Option<String> = query
-                .query_row(params![lane, last], |raw| raw.get(0))
-                .optional()?;
+            let next: Option<String> =
+                query.query_row(params![lane, last], |raw| raw.get(0)).optional()?;
             let Some(next) = next else { break };
             last.clone_from(&next);
             keys.push(KeyArn::parse(next).map_err(corrupt)?);
@@ -252,15 +250,8 @@ impl Ledger {
         let limit = limit.clamp(1, LOOK_MAX);
         let mut query = self.conn()?.prepare_cached(sql::ROWS_AFTER)?;
         let mut rows = query.query([after, self::limit(limit)])?;
-        let (mut seen, mut checked) = (
-            0,
-            Checked {
-                after,
-                rows: 0,
-                wrong: Vec::new(),
-                done: false,
-            },
-        );
+        let (mut seen, mut checked) =
+            (0, Checked { after, rows: 0, wrong: Vec::new(), done: false });
         while let Some(raw) = rows.next()? {
             seen += 1;
             checked.after = raw.get("id")?;

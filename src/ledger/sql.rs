@@ -129,14 +129,8 @@ pub(super) enum Drive {
 impl Drive {
     /// For the test of their plans.
     #[cfg(test)]
-    pub(super) const EVERY: &[Self] = &[
-        Self::All,
-        Self::Key,
-        Self::KeyId,
-        Self::Grantee,
-        Self::Policy,
-        Self::Asker,
-    ];
+    pub(super) const EVERY: &[Self] =
+        &[Self::All, Self::Key, Self::KeyId, Self::Grantee, Self::Policy, Self::Asker];
 
     const fn clause(self) -> &'static str {
         match self {

@@ -69,10 +69,7 @@ pub fn parse_span(text: &str) -> Result<i64, BadSpan> {
     let words: Vec<_> = text.split_whitespace().collect();
     let number = |word: &str| word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let follows = |word: &str| word.starts_with(|c: char| c.is_ascii_digit() || c == '.');
-    if words
-        .windows(2)
-        .any(|pair| number(pair[0]) && follows(pair[1]))
-    {
+    if words.windows(2).any(|pair| number(pair[0]) && follows(pair[1])) {
         return Err(BadSpan::Split);
     }
     match humantime::parse_duration(text) {
@@ -100,13 +97,9 @@ fn to_ms(span: Duration) -> Result<i64, BadSpan> {
 pub fn show_span(ms: i64) -> String {
     let mut rest = ms.unsigned_abs();
     let mut parts = Vec::new();
-    for (unit, length) in [
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ] {
+    for (unit, length) in
+        [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)]
+    {
         if rest >= length {
             parts.push(format!("{}{unit}", rest / length));
             rest %= length;
