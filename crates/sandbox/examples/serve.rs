@@ -1,5 +1,6 @@
-//! The story of the sandbox on a port of its own: `cargo run -p kms-sandbox --example serve [PORT]`.
-//! Prints one line of JSON with all that a client needs, then serves until standard input ends.
+//! The story of the sandbox on a port of its own: `cargo run -p kms-sandbox --example serve
+//! [PORT]`. Prints one line of JSON with all that a client needs, then serves until standard input
+//! ends.
 
 use std::io::Read as _;
 use std::net::SocketAddr;

@@ -21,7 +21,8 @@ pub(crate) enum Basis {
 /// What a caller brings besides himself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Brings<'a> {
-    /// The encryption context; `None` for operations that have none (constraints do not apply there).
+    /// The encryption context; `None` for operations that have none (constraints do not apply
+    /// there).
     pub(crate) context: Option<&'a BTreeMap<String, String>>,
     pub(crate) tokens: &'a [&'a str],
 }
@@ -151,8 +152,8 @@ impl Core {
         })
     }
 
-    /// Whether the caller is the principal that a grant names. The root of an account stands for those
-    /// of its principals whose own policy allows the action.
+    /// Whether the caller is the principal that a grant names. The root of an account stands for
+    /// those of its principals whose own policy allows the action.
     pub(crate) fn holds(&self, holder: &Holder, caller: &Caller, action: &str) -> bool {
         if holder.service {
             return false;
@@ -195,7 +196,8 @@ impl Core {
         Ok(Holder { text: text.to_owned(), service: false, unique_id })
     }
 
-    /// As the listings show a principal: its unique id once the ARN means another principal, or none.
+    /// As the listings show a principal: its unique id once the ARN means another principal, or
+    /// none.
     pub(crate) fn shown(&self, holder: &Holder) -> String {
         match &holder.unique_id {
             Some(id) if self.directory.unique_id(&holder.text) != Some(id) => {

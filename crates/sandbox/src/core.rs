@@ -1,4 +1,5 @@
-//! The pure core: `(caller, operation, body, now)` → answer. No I/O, no clock, no chance but the seed.
+//! The pure core: `(caller, operation, body, now)` → answer. No I/O, no clock, no chance but the
+//! seed.
 //!
 //! `now` is Unix milliseconds and the time of KMS itself; callers pass it in ascending order.
 

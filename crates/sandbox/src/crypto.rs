@@ -140,7 +140,8 @@ impl Core {
         if let Some(named) = ask.key_id
             && self.find_key(caller, named, true)?.arn != arn
         {
-            let text = "The key ID in the request does not identify a CMK that can perform this operation.";
+            let text = "The key ID in the request does not identify a CMK that can perform this \
+                        operation.";
             return Err(KmsError::refusal("IncorrectKeyException", text));
         }
         let arn = self.admit(caller, Op::Decrypt, &ask, arn, now)?;

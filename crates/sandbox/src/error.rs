@@ -36,7 +36,8 @@ impl KmsError {
     pub fn throttled() -> Self {
         Self::refusal(
             "ThrottlingException",
-            "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",
+            "You have exceeded the rate at which you may call KMS. \
+             Reduce the frequency of your calls.",
         )
     }
 

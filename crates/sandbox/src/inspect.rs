@@ -101,7 +101,8 @@ impl Core {
             .map(|((account, name), a)| (account.as_str(), name.as_str(), a.key_arn.as_str()))
     }
 
-    /// Puts a key in a state that no call reaches (`Unavailable`, `Creating`, …). `false`: no such key.
+    /// Puts a key in a state that no call reaches (`Unavailable`, `Creating`, …). `false`: no such
+    /// key.
     pub fn set_key_state(&mut self, key_arn: &str, state: KeyState) -> bool {
         let Some(key) = self.keys.get_mut(key_arn) else {
             return false;

@@ -65,7 +65,8 @@ impl Journal {
         self.entries.range(from..)
     }
 
-    /// The accepted calls of one operation that did something: repeats of a named create are left out.
+    /// The accepted calls of one operation that did something: repeats of a named create are left
+    /// out.
     pub fn accepted(&self, op: Op) -> impl Iterator<Item = &Entry> {
         self.iter().filter(move |entry| entry.op == op && entry.accepted() && !entry.repeat)
     }

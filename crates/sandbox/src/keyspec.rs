@@ -1,4 +1,5 @@
-//! Key specs, key usages, and the grant operations that fit them (kms-facts 1, the table by key type).
+//! Key specs, key usages, and the grant operations that fit them (kms-facts 1, the table by key
+//! type).
 
 /// Every `GrantOperation` of the model.
 pub(crate) const GRANT_OPERATIONS: [&str; 19] = [
@@ -23,7 +24,8 @@ pub(crate) const GRANT_OPERATIONS: [&str; 19] = [
     "Decapsulate",
 ];
 
-/// Every `KeySpec` of the model with the usages that it can have; the first is the default where there is one.
+/// Every `KeySpec` of the model with the usages that it can have; the first is the default where
+/// there is one.
 const SPECS: [(&str, &[&str]); 20] = [
     ("SYMMETRIC_DEFAULT", &["ENCRYPT_DECRYPT"]),
     ("RSA_2048", &["SIGN_VERIFY", "ENCRYPT_DECRYPT"]),

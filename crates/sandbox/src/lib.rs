@@ -6,15 +6,16 @@
 //!
 //! Three layers, each usable without the next:
 //!
-//! 1. [`Core`]: `(caller, operation, body, now)` → answer. Pure and deterministic: no I/O, no clock,
-//!    chance from a seed. [`Core::journal`] tells what happened and when.
-//! 2. [`Handle`]: a shared core with a clock, and around each call the faults of [`Faults`]: throttle,
-//!    fail, delay, drop the answer, or `hold` the call before or after it takes effect until released.
+//! 1. [`Core`]: `(caller, operation, body, now)` → answer. Pure and deterministic: no I/O, no
+//!    clock, chance from a seed. [`Core::journal`] tells what happened and when.
+//! 2. [`Handle`]: a shared core with a clock, and around each call the faults of [`Faults`]:
+//!    throttle, fail, delay, drop the answer, or `hold` the call before or after it takes effect
+//!    until released.
 //! 3. [`Server`]: HTTP on loopback for any AWS SDK or CLI, with SigV4 verified, KMS and STS on one
 //!    port, and the control surface of the faults under `/_sandbox/`.
 //!
-//! [`Story`] is a ready world: a key with an alias, RoleA whom the key policy lets decrypt, RoleB whom
-//! nothing lets, the role `grantd`, and an administrator.
+//! [`Story`] is a ready world: a key with an alias, RoleA whom the key policy lets decrypt, RoleB
+//! whom nothing lets, the role `grantd`, and an administrator.
 //!
 //! ```
 //! use kms_sandbox::{Op, Story, StoryOptions};
@@ -30,7 +31,7 @@
 //! let grant = json!({
 //!     "KeyId": story.key_arn, "GranteePrincipal": story.role_b.arn, "Operations": ["Decrypt"],
 //! });
-//! story.core.call(&story.grantd.caller, Op::CreateGrant, &grant, now).unwrap();
+//! story.core.call(&story.grantd.caller, Op::CreateGrant, &grant, now).expect("grantd may");
 //! assert!(story.core.call(&story.role_b.caller, Op::Decrypt, &body, now).is_ok());
 //! ```
 

@@ -175,7 +175,8 @@ impl Constraints {
         let has = |pairs: &BTreeMap<String, String>, key: &str, value: &String| {
             pairs.iter().any(|(k, v)| same(k, key) && v == value)
         };
-        // A source ARN is looked at for calls by AWS services only (kms-facts 1), and none comes here.
+        // A source ARN is looked at for calls by AWS services only (kms-facts 1), and none comes
+        // here.
         let equals = self.equals.as_ref().is_none_or(|wanted| {
             wanted.len() == context.len() && wanted.iter().all(|(k, v)| has(context, k, v))
         });
@@ -186,7 +187,8 @@ impl Constraints {
         equals && subset
     }
 
-    /// Whether `child` is equally or more strict (kms-facts 1: Subset to Equals is, the reverse is not).
+    /// Whether `child` is equally or more strict (kms-facts 1: Subset to Equals is, the reverse is
+    /// not).
     pub(crate) fn admit_child(&self, child: &Self) -> bool {
         let source = self.source_arn.is_none() || self.source_arn == child.source_arn;
         let equals = self.equals.is_none() || self.equals == child.equals;

@@ -22,7 +22,9 @@ macro_rules! operations {
             /// The action a policy allows it by, such as `kms:CreateGrant`.
             #[must_use]
             pub const fn action(self) -> &'static str {
-                match self { $(Self::$name => concat!(operations!(@prefix $kind), stringify!($name))),* }
+                match self {
+                    $(Self::$name => concat!(operations!(@prefix $kind), stringify!($name))),*
+                }
             }
 
             /// Whether it changes something: the journal keeps these.
@@ -31,7 +33,8 @@ macro_rules! operations {
                 match self { $(Self::$name => operations!(@mutates $kind)),* }
             }
 
-            /// Requests per second, account and Region (kms-facts 5); `None` where the facts name no number.
+            /// Requests per second, account and Region (kms-facts 5); `None` where the facts name
+            /// no number.
             #[must_use]
             pub const fn default_quota(self) -> Option<u32> {
                 match self { $(Self::$name => $quota),* }

@@ -1,7 +1,8 @@
 //! Key policies: the JSON document, and what it says about an action.
 //!
 //! Understood: Effect, Principal (AWS), Action, Resource. A statement with anything else is refused
-//! with `MalformedPolicyDocumentException`: a condition that is silently ignored would allow too much.
+//! with `MalformedPolicyDocumentException`: a condition that is silently ignored would allow too
+//! much.
 
 use serde_json::Value;
 

@@ -60,8 +60,8 @@ impl Caller {
     }
 }
 
-/// The actions that a user's or role's own IAM policy allows and denies, for every resource. `*` and
-/// `kms:List*` are patterns.
+/// The actions that a user's or role's own IAM policy allows and denies, for every resource. `*`
+/// and `kms:List*` are patterns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IamPolicy {
     allow: BTreeSet<String>,
@@ -129,7 +129,8 @@ impl Directory {
             .map(|(arn, identity)| (arn.as_str(), identity))
     }
 
-    /// The unique id behind a principal's ARN today: `None` for an account root and for the unknown.
+    /// The unique id behind a principal's ARN today: `None` for an account root and for the
+    /// unknown.
     pub(crate) fn unique_id(&self, text: &str) -> Option<&str> {
         match Principal::parse(text)? {
             Principal::User { .. } | Principal::Role { .. } => Some(&self.known.get(text)?.id),
@@ -192,14 +193,15 @@ impl Core {
         self.directory.known.insert(arn.to_owned(), Identity { id, iam, trust, external_id });
     }
 
-    /// Deletes a user or role with its access keys and sessions. Grants that name it show its unique
-    /// id from now on, also if a principal of the same name comes back (kms-facts 2).
+    /// Deletes a user or role with its access keys and sessions. Grants that name it show its
+    /// unique id from now on, also if a principal of the same name comes back (kms-facts 2).
     pub fn delete_principal(&mut self, arn: &str) -> bool {
         self.directory.credentials.retain(|_, credential| credential.caller.principal() != arn);
         self.directory.known.remove(arn).is_some()
     }
 
-    /// Deletes a role or user and makes it again with the same policy: another unique id, no sessions.
+    /// Deletes a role or user and makes it again with the same policy: another unique id, no
+    /// sessions.
     pub fn recreate_principal(&mut self, arn: &str) -> bool {
         let Some(identity) = self.directory.known.get(arn).cloned() else {
             return false;
@@ -244,7 +246,8 @@ impl Core {
         }
     }
 
-    /// Registers a permanent access key. `caller` may be a role's session: no token is asked of it then.
+    /// Registers a permanent access key. `caller` may be a role's session: no token is asked of it
+    /// then.
     pub fn put_access_key(&mut self, id: &str, secret: &str, caller: Caller) {
         let credential =
             Credential { secret: secret.to_owned(), token: None, caller, expires_at: None };

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::op::Op;
 
-/// Everything a [`crate::Core`] is told. All of it but seed, region and accounts may change while it runs.
+/// Everything a [`crate::Core`] is told. All of it but seed, region and accounts may change while
+/// it runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
@@ -73,32 +74,39 @@ pub struct Unconfirmed {
     /// A named repeat that comes before the first has propagated makes a second grant (a twin).
     /// Off by default: the documentation promises idempotency without such a window.
     pub twins_before_propagation: bool,
-    /// A named repeat after the end, but before the end has propagated, answers with the dead grant's id.
+    /// A named repeat after the end, but before the end has propagated, answers with the dead
+    /// grant's id.
     pub repeat_returns_dead_grant: bool,
     /// Ending a grant by id that the views do not show yet.
     pub end_unseen: EndUnseen,
-    /// Ending again by id, while the views still show the grant, is answered as if it were the first time.
+    /// Ending again by id, while the views still show the grant, is answered as if it were the
+    /// first time.
     pub end_again_accepted: bool,
     /// A token whose grant is over: `InvalidGrantTokenException` if set, else `NotFoundException`.
     pub spent_token_is_invalid: bool,
-    /// A well-formed grant id of another key: `InvalidGrantIdException` if set, else `NotFoundException`.
+    /// A well-formed grant id of another key: `InvalidGrantIdException` if set, else
+    /// `NotFoundException`.
     pub foreign_grant_id_is_invalid: bool,
     /// RetireGrant takes a bare key id as well as the ARN.
     pub retire_takes_bare_key_id: bool,
     /// A page marker is invalid as soon as the grant that it names has left the view.
     pub marker_dies_with_its_grant: bool,
-    /// The `GranteePrincipal` filter still matches a grant whose grantee is displayed as a unique id.
+    /// The `GranteePrincipal` filter still matches a grant whose grantee is displayed as a unique
+    /// id.
     pub filter_matches_decayed: bool,
-    /// `Name` of an unnamed grant is listed as `""` (published output) instead of absent (the model).
+    /// `Name` of an unnamed grant is listed as `""` (published output) instead of absent (the
+    /// model).
     pub unset_name_is_empty: bool,
     /// `CreationDate` has no milliseconds.
     pub whole_second_dates: bool,
-    /// Keys of encryption context constraints match in any case (the model) instead of exactly (the guide).
+    /// Keys of encryption context constraints match in any case (the model) instead of exactly (the
+    /// guide).
     pub context_keys_ignore_case: bool,
-    /// CreateGrant on a key that is pending deletion: `DisabledException` if set, else `KMSInvalidStateException`.
+    /// CreateGrant on a key that is pending deletion: `DisabledException` if set, else
+    /// `KMSInvalidStateException`.
     pub pending_deletion_is_disabled: bool,
-    /// "Hot key" throttling: state-changing calls on one key per second before `ThrottlingException`.
-    /// Off by default: that it exists is documented, a number is not.
+    /// "Hot key" throttling: state-changing calls on one key per second before
+    /// `ThrottlingException`. Off by default: that it exists is documented, a number is not.
     pub hot_key_per_second: Option<u32>,
 }
 

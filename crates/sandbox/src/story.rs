@@ -1,8 +1,8 @@
 //! A ready world: the story that the demo tells and most tests start from.
 //!
 //! A team keeps data under a customer managed key. The key policy lets RoleA decrypt and leaves the
-//! rest to IAM; RoleB has nothing. The role `grantd` may make and look at grants, but not revoke: what
-//! it makes, it ends as the retiring principal.
+//! rest to IAM; RoleB has nothing. The role `grantd` may make and look at grants, but not revoke:
+//! what it makes, it ends as the retiring principal.
 
 use serde_json::{Value, json};
 
@@ -154,7 +154,8 @@ impl Story {
         [&self.admin, &self.role_a, &self.role_b, &self.grantd, &self.grantd_host, &self.revoker]
     }
 
-    /// Encrypts a text under the story's key as the administrator: base64, as `CiphertextBlob` takes it.
+    /// Encrypts a text under the story's key as the administrator: base64, as `CiphertextBlob`
+    /// takes it.
     #[must_use]
     pub fn encrypt(&mut self, text: &str, now: i64) -> String {
         use base64::Engine as _;

@@ -46,7 +46,8 @@ impl Core {
         }
         let chained = matches!(caller.kind, CallerKind::Session { .. });
         if chained && seconds > CHAINED_S {
-            let text = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining";
+            let text = "The requested DurationSeconds exceeds the 1 hour session limit for roles \
+                        assumed by role chaining";
             return Err(KmsError::refusal("ValidationError", text));
         }
         let (name, account) =
@@ -74,7 +75,8 @@ impl Core {
 
     /// Keys of sessions that are over leave with the next one that is made.
     fn new_session(&mut self, caller: Caller, expires_at: i64, now: i64) -> (String, Credential) {
-        /// How long an expired key is still known, so that its holder reads "expired" and not "unknown".
+        /// How long an expired key is still known, so that its holder reads "expired" and not
+        /// "unknown".
         const REMEMBERED_MS: i64 = 86_400_000;
         let recent = |c: &Credential| c.expires_at.is_none_or(|at| now < at + REMEMBERED_MS);
         self.directory.credentials.retain(|_, credential| recent(credential));

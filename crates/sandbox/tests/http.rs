@@ -86,7 +86,8 @@ fn a_signature_must_be_right() {
     let late = client.kms(&table[4].0, "ListGrants", &body).json();
     assert_eq!(
         late["message"],
-        "Signature expired: 20261118T103459Z is now earlier than 20261118T103500Z (20261118T104000Z - 5 min.)"
+        "Signature expired: 20261118T103459Z is now earlier than 20261118T103500Z \
+         (20261118T104000Z - 5 min.)"
     );
     assert_eq!(client.kms(&good, "ListGrants", &body).status, 200);
     assert_eq!(client.sts(&good, sts).status, 200);
@@ -222,7 +223,8 @@ fn garbage_is_answered_or_cut_off() {
         "SerializationException"
     );
     assert_eq!(client.kms(&grantd, "ListGrants", &json!({})).code(), "ValidationException");
-    let unsigned = "POST / HTTP/1.1\r\nhost: x\r\nx-amz-target: TrentService.ListKeys\r\ncontent-length: 2\r\n\r\n{}";
+    let unsigned = "POST / HTTP/1.1\r\nhost: x\r\nx-amz-target: TrentService.ListKeys\r\n\
+                    content-length: 2\r\n\r\n{}";
     assert_eq!(
         client.raw(unsigned.as_bytes()).unwrap().code(),
         "MissingAuthenticationTokenException"

@@ -78,7 +78,8 @@ fn the_journal_keeps_mutations_and_refusals() {
 }
 
 /// Counted in steps of the core, not in seconds: 5,000 grants on one key stay cheap, since every
-/// operation on one of them seeks. (The whole takes well under a second; quadratic work would not end.)
+/// operation on one of them seeks. (The whole takes well under a second; quadratic work would not
+/// end.)
 #[test]
 fn thousands_of_grants_on_one_key() {
     let mut s = story();

@@ -110,7 +110,7 @@ impl Core {
         }
         Err(KmsError::refusal(
             "AccessDeniedException",
-            "The grant that allows this call does not allow a grant with these operations and constraints",
+            "The grant behind this call does not allow these operations and constraints",
         ))
     }
 

@@ -72,9 +72,9 @@ impl Core {
         })
     }
 
-    /// The grant itself says who may retire it: its retiring principal, its grantee if RetireGrant is
-    /// among the operations, and the account it was issued under (its root, and whom that account
-    /// lets by IAM). A key policy has no say; an IAM deny has.
+    /// The grant itself says who may retire it: its retiring principal, its grantee if RetireGrant
+    /// is among the operations, and the account it was issued under (its root, and whom that
+    /// account lets by IAM). A key policy has no say; an IAM deny has.
     fn may_retire(&self, caller: &Caller, grant: &Grant) -> bool {
         let action = Op::RetireGrant.action();
         if self.directory.iam_denies(caller, action) {

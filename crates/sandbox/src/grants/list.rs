@@ -18,7 +18,8 @@ use crate::params::{GRANT_ID, KEY_ID, MARKER, Params};
 use crate::principals::Caller;
 use crate::time;
 
-/// Page sizes: 1 to 100, 50 where none is asked for (the documentation; the model's 1,000 is of no use).
+/// Page sizes: 1 to 100, 50 where none is asked for (the documentation; the model's 1,000 is of no
+/// use).
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 100;
 

@@ -44,8 +44,9 @@ fn a_grant_gives_and_its_end_takes_away() {
     assert_eq!(
         refused.message,
         format!(
-            "User: arn:aws:sts::111122223333:assumed-role/RoleB/story is not authorized to perform: \
-             kms:Decrypt on resource: {} because no identity-based policy allows the kms:Decrypt action",
+            "User: arn:aws:sts::111122223333:assumed-role/RoleB/story is not authorized to \
+             perform: kms:Decrypt on resource: {} because no identity-based policy allows \
+             the kms:Decrypt action",
             s.key_arn
         )
     );

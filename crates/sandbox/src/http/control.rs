@@ -3,21 +3,23 @@
 //! For tests that run the sandbox as another process. All bodies are JSON. Not signed: the port is
 //! loopback only, and a browser's requests are refused.
 //!
-//! | request | does |
-//! |---|---|
-//! | `GET /_sandbox/` | Region, time, keys with their state, aliases and living grants |
-//! | `GET /_sandbox/journal?since=SEQ` | the journal after an entry |
-//! | `GET /_sandbox/grants` (`?all=true`) | the grants that truly live (and those that are over) |
-//! | `GET /_sandbox/tally` | calls by operation |
-//! | `GET /_sandbox/faults`, `GET /_sandbox/held` | the rules in force; the calls that are kept |
-//! | `POST /_sandbox/faults` | a rule, such as `{"match":{"op":"CreateGrant"},"when":"before","act":"hold"}`; answers its `id` |
-//! | `POST /_sandbox/faults/ID/release`, `…/ID/discard` | ends a rule; what it holds goes on, or is dropped |
-//! | `DELETE /_sandbox/faults` | ends all rules |
-//! | `GET /_sandbox/wait?fault=ID&calls=N` | answers once the rule keeps N calls |
-//! | `GET`, `POST /_sandbox/time` | `{"offset_ms":…,"date_skew_ms":…}` moves the time, or the `Date` header alone |
-//! | `GET`, `POST /_sandbox/settings` | reads, or merges into, the settings |
-//! | `POST /_sandbox/principals` | `{"arn":…,"allow":[…],"deny":[…],"trust":[…],"external_id":…,"access_key_id":…,"secret_access_key":…}` |
-//! | `POST /_sandbox/principals/recreate`, `…/delete` | `{"arn":…}` |
+//! - `GET /_sandbox/`: Region, time, keys with their state, aliases and living grants.
+//! - `GET /_sandbox/journal?since=SEQ`: the journal after an entry.
+//! - `GET /_sandbox/grants`: the grants that truly live; with `?all=true` those that are over too.
+//! - `GET /_sandbox/tally`: calls by operation.
+//! - `GET /_sandbox/faults`, `GET /_sandbox/held`: the rules in force; the calls that are kept.
+//! - `POST /_sandbox/faults`: a rule, such as
+//!   `{"match":{"op":"CreateGrant"},"when":"before","act":"hold"}`; answers its `id`.
+//! - `POST /_sandbox/faults/ID/release`, `…/ID/discard`: ends a rule; what it holds goes on, or is
+//!   dropped.
+//! - `DELETE /_sandbox/faults`: ends all rules.
+//! - `GET /_sandbox/wait?fault=ID&calls=N`: answers once the rule keeps N calls.
+//! - `GET`, `POST /_sandbox/time`: `{"offset_ms":…,"date_skew_ms":…}` moves the time, or the `Date`
+//!   header alone.
+//! - `GET`, `POST /_sandbox/settings`: reads, or merges into, the settings.
+//! - `POST /_sandbox/principals`: `{"arn":…,"allow":[…],"deny":[…],"trust":[…],"external_id":…,
+//!   "access_key_id":…,"secret_access_key":…}`, all but `arn` optional.
+//! - `POST /_sandbox/principals/recreate`, `…/delete`: `{"arn":…}`.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -114,7 +116,7 @@ async fn route(handle: &Handle, head: &Parts, body: &Bytes) -> Answer {
             });
             if known { Ok(json!({})) } else { Err(not_found("no such principal")) }
         }
-        _ => Err(not_found("no such thing; see the table in http/control.rs")),
+        _ => Err(not_found("no such thing; see the head of http/control.rs")),
     }
 }
 

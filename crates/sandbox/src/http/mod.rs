@@ -1,7 +1,7 @@
 //! HTTP on loopback: KMS and STS on one port, and the control surface under `/_sandbox/`.
 //!
-//! A request that has been read whole takes its effect even if its client goes away meanwhile, as at
-//! AWS; so calls run as tasks of the server, not of their connections.
+//! A request that has been read whole takes its effect even if its client goes away meanwhile, as
+//! at AWS; so calls run as tasks of the server, not of their connections.
 
 mod control;
 mod form;
@@ -113,7 +113,8 @@ async fn serve_connection(site: Arc<Site>, stream: TcpStream) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
-    // An error is a client that went away, or an answer that a fault dropped: both are as they should be.
+    // An error is a client that went away, or an answer that a fault dropped: both are as they
+    // should be.
     drop(connection.await);
 }
 

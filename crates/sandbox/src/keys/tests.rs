@@ -85,7 +85,10 @@ fn a_deletion_can_be_cancelled() {
 fn a_policy_without_delegation_shuts_iam_out() {
     let mut s = story();
     let only_a = json!({ "Statement": [
-        { "Effect": "Allow", "Principal": { "AWS": s.role_a.arn }, "Action": "kms:*", "Resource": "*" },
+        {
+            "Effect": "Allow", "Principal": { "AWS": s.role_a.arn },
+            "Action": "kms:*", "Resource": "*",
+        },
     ] });
     s.admin_does(Op::PutKeyPolicy, json!({ "KeyId": s.key_arn, "Policy": only_a.to_string() }));
     let (admin, a) = (s.admin.caller.clone(), s.role_a.caller.clone());
@@ -112,7 +115,10 @@ fn a_stranger_needs_both_sides_or_a_grant() {
     let me = guest(&mut s, &["kms:*"]);
     assert_eq!(code(s.by(&me, Op::ListGrants, key(&s))), "AccessDeniedException");
     let open = json!({ "Statement": [
-        { "Effect": "Allow", "Principal": { "AWS": ["111122223333", arn] }, "Action": "kms:*", "Resource": "*" },
+        {
+            "Effect": "Allow", "Principal": { "AWS": ["111122223333", arn] },
+            "Action": "kms:*", "Resource": "*",
+        },
     ] });
     s.admin_does(Op::PutKeyPolicy, json!({ "KeyId": s.key_arn, "Policy": open.to_string() }));
     assert!(s.by(&me, Op::ListGrants, key(&s)).is_ok());

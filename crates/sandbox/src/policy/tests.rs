@@ -28,7 +28,10 @@ fn a_policy_allows_denies_delegates_or_says_nothing() {
         KeyPolicy::parse(&json!({ "Version": "2012-10-17", "Statement": statements }).to_string())
             .expect("it is well-formed")
     };
-    let of = |effect: &str, principal: &str, action: &str| json!({ "Effect": effect, "Principal": { "AWS": principal }, "Action": action, "Resource": "*" });
+    let of = |effect: &str, principal: &str, action: &str| {
+        let principal = json!({ "AWS": principal });
+        json!({ "Effect": effect, "Principal": principal, "Action": action, "Resource": "*" })
+    };
     let root = "arn:aws:iam::111122223333:root";
     let verdict = |statements: Value| policy(statements).verdict(&b.caller, "kms:Decrypt");
     assert_eq!(verdict(json!([])), Verdict::Silent);
@@ -44,7 +47,9 @@ fn a_policy_allows_denies_delegates_or_says_nothing() {
 
 #[test]
 fn what_is_not_understood_is_refused() {
-    let fine = json!({ "Effect": "Allow", "Principal": { "AWS": "*" }, "Action": "kms:*", "Resource": "*" });
+    let everyone = json!({ "AWS": "*" });
+    let fine =
+        json!({ "Effect": "Allow", "Principal": everyone, "Action": "kms:*", "Resource": "*" });
     let changed = |name: &str, value: Value| {
         let mut statement = fine.clone();
         statement[name] = value;

@@ -144,7 +144,8 @@ impl Client {
         let (host, body) = (&self.host, body.to_string());
         let length = body.len();
         let text = format!(
-            "{method} /_sandbox/{path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\n\r\n{body}"
+            "{method} /_sandbox/{path} HTTP/1.1\r\nhost: {host}\r\n\
+             content-length: {length}\r\n\r\n{body}"
         );
         self.raw(text.as_bytes()).unwrap()
     }

@@ -119,7 +119,10 @@ fn operations_fit_the_kind_of_key() {
     for (spec, usage, fits, alien) in kinds {
         let made = s.admin_does(Op::CreateKey, json!({ "KeySpec": spec, "KeyUsage": usage }));
         let arn = made["KeyMetadata"]["Arn"].clone();
-        let body = |op: &str| json!({ "KeyId": arn, "GranteePrincipal": s.role_b.arn, "Operations": [op, "DescribeKey"] });
+        let body = |op: &str| {
+            let operations = json!([op, "DescribeKey"]);
+            json!({ "KeyId": arn, "GranteePrincipal": s.role_b.arn, "Operations": operations })
+        };
         let (fitting, aliens) = (body(fits), body(alien));
         s.admin_does(Op::CreateGrant, fitting.clone());
         let admin = s.admin.caller.clone();
