@@ -98,8 +98,8 @@ impl Core {
     ) -> Result<Value, KmsError> {
         self.advance(now);
         self.trace = Trace::default();
-        let metered = self.meter(caller, op, now);
-        let throttled = metered.is_err();
+        let metered = self.recognise(caller, op).and_then(|()| self.meter(caller, op, now));
+        let throttled = metered.as_ref().is_err_and(|e| e.code == "ThrottlingException");
         let answer = metered.and_then(|()| self.dispatch(caller, op, body, now));
         self.account_for(caller, op, now, answer.as_ref().err(), throttled);
         answer
@@ -138,6 +138,20 @@ impl Core {
             Op::AssumeRole => self.assume_role(caller, body, now),
             Op::GetCallerIdentity => Ok(Self::get_caller_identity(caller)),
         }
+    }
+
+    /// A caller whose user or role is gone, or was made again since, has credentials no longer.
+    fn recognise(&self, caller: &Caller, op: Op) -> Result<(), KmsError> {
+        let id = caller.unique_id();
+        if id.is_none() || self.directory.unique_id(caller.principal()) == id {
+            return Ok(());
+        }
+        let text = "The security token included in the request is invalid.";
+        Err(if op.is_sts() {
+            KmsError::forbidden("InvalidClientTokenId", text)
+        } else {
+            KmsError::refusal("UnrecognizedClientException", text)
+        })
     }
 
     /// Quotas count the calling account, whoever owns the key, in whole seconds (kms-facts 5).

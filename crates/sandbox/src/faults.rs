@@ -86,9 +86,13 @@ pub enum Act {
     },
     /// Answer nothing: the connection is closed.
     Drop,
-    /// Let the call take effect twice, as if the network had delivered it twice; the second answer
-    /// is the one that is given. Acts on the effect itself, whatever `when` says.
-    Duplicate,
+    /// Lose the request on its way: no answer now, and it takes effect so many milliseconds later,
+    /// when nobody waits for it. Acts before the effect. KMS refuses what comes more than five
+    /// minutes after it was signed, so more than 300,000 is not realistic.
+    Late(u64),
+    /// Deliver the request twice: it is answered as usual, and a second copy takes effect so many
+    /// milliseconds later. Acts before the effect.
+    Echo(u64),
 }
 
 impl Act {
@@ -103,7 +107,7 @@ impl Act {
             Self::Error { code, message, status } => {
                 Some(KmsError { code: code.clone(), message: message.clone(), status: *status })
             }
-            Self::Hold | Self::Delay(_) | Self::Drop | Self::Duplicate => None,
+            Self::Hold | Self::Delay(_) | Self::Drop | Self::Late(_) | Self::Echo(_) => None,
         }
     }
 }

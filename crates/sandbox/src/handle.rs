@@ -3,6 +3,7 @@
 //! Used by the HTTP server and, in process, by simulations. `await`s only where a fault says so: a
 //! call that no rule catches is done at its first poll.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -69,6 +70,27 @@ struct State {
     /// How far the `Date` of answers is wrong.
     date_skew_ms: i64,
     dropped: Vec<FaultId>,
+    /// Requests on a slow way, by the instant at which they arrive and the order of their sending.
+    late: BTreeMap<(i64, u64), (Caller, Op, Value)>,
+    next_late: u64,
+}
+
+impl State {
+    /// Performs what has arrived by `now`, each at its own instant; nobody hears the answers.
+    fn deliver(&mut self, now: i64) {
+        while let Some(first) = self.late.first_entry() {
+            if first.key().0 > now {
+                return;
+            }
+            let ((at, _), (caller, op, body)) = first.remove_entry();
+            drop(self.core.call(&caller, op, &body, at));
+        }
+    }
+
+    fn post(&mut self, at: i64, caller: &Caller, op: Op, body: &Value) {
+        self.next_late += 1;
+        self.late.insert((at, self.next_late), (caller.clone(), op, body.clone()));
+    }
 }
 
 impl Handle {
@@ -83,6 +105,8 @@ impl Handle {
             offset_ms: 0,
             date_skew_ms: 0,
             dropped: Vec::new(),
+            late: BTreeMap::new(),
+            next_late: 0,
         };
         let changes = watch::Sender::new(0);
         Self { shared: Arc::new(Shared { state: Mutex::new(state), clock, changes }) }
@@ -90,7 +114,10 @@ impl Handle {
 
     /// Runs something on the core: inspection, settings, principals, or a call without faults.
     pub fn with<T>(&self, f: impl FnOnce(&mut Core) -> T) -> T {
-        f(&mut self.lock().core)
+        let mut state = self.lock();
+        let now = (self.shared.clock)() + state.offset_ms;
+        state.deliver(now);
+        f(&mut state.core)
     }
 
     /// The sandbox's time: Unix milliseconds.
@@ -125,10 +152,7 @@ impl Handle {
     pub async fn call(&self, caller: &Caller, op: Op, body: &Value) -> Result<Value, Failure> {
         let caught = self.lock().faults.catch(caller, op, body);
         self.suffer(&caught, When::Before, caller, op, body).await?;
-        let mut answer = self.perform(caller, op, body);
-        if caught.iter().any(|c| c.act == Act::Duplicate) {
-            answer = self.perform(caller, op, body);
-        }
+        let answer = self.perform(caller, op, body);
         self.suffer(&caught, When::After, caller, op, body).await?;
         Ok(answer?)
     }
@@ -136,6 +160,7 @@ impl Handle {
     fn perform(&self, caller: &Caller, op: Op, body: &Value) -> Result<Value, KmsError> {
         let mut state = self.lock();
         let now = (self.shared.clock)() + state.offset_ms;
+        state.deliver(now);
         state.core.call(caller, op, body, now)
     }
 
@@ -152,13 +177,22 @@ impl Handle {
                 Act::Hold => self.keep(*id, when, caller, op, body).await?,
                 Act::Delay(ms) => pause(*ms).await,
                 Act::Drop => return Err(Failure::Dropped),
-                Act::Duplicate => {}
+                Act::Late(ms) => {
+                    self.post(*ms, caller, op, body);
+                    return Err(Failure::Dropped);
+                }
+                Act::Echo(ms) => self.post(*ms, caller, op, body),
                 Act::Throttle | Act::Fail | Act::Deny | Act::Error { .. } => {
                     return act.error().map_or(Ok(()), |error| Err(error.into()));
                 }
             }
         }
         Ok(())
+    }
+
+    fn post(&self, after_ms: u64, caller: &Caller, op: Op, body: &Value) {
+        let at = self.now().saturating_add(i64::try_from(after_ms).unwrap_or(i64::MAX));
+        self.lock().post(at, caller, op, body);
     }
 
     async fn keep(
@@ -263,6 +297,12 @@ impl Handle {
     pub fn clear(&self) {
         self.lock().faults.clear_all();
         self.changed();
+    }
+
+    /// How many requests are still on a slow way.
+    #[must_use]
+    pub fn late(&self) -> usize {
+        self.lock().late.len()
     }
 
     /// The rules in force.

@@ -70,10 +70,26 @@ async fn failures_come_before_or_after_the_effect() {
 }
 
 #[tokio::test]
-async fn a_duplicate_takes_effect_twice() {
+async fn a_late_request_takes_effect_when_it_arrives() {
+    let (handle, caller, body) = world();
+    handle.inject(Fault::new(Match::default(), When::Before, Act::Late(5_000)).times(1));
+    let lost = handle.call(&caller, Op::CreateGrant, &body).await;
+    assert_eq!((lost.unwrap_err(), alive(&handle), handle.late()), (Failure::Dropped, 0, 1));
+    handle.set_offset(4_999);
+    assert_eq!(alive(&handle), 0);
+    handle.set_offset(9_000);
+    assert_eq!((alive(&handle), handle.late()), (1, 0));
+    let at = handle.with(|core| core.journal().iter().last().map(|entry| entry.at_ms));
+    assert_eq!(at, Some(T0 + 5_000));
+}
+
+#[tokio::test]
+async fn an_echo_takes_effect_twice() {
     let (handle, caller, mut body) = world();
     body["Name"] = Value::Null;
-    handle.inject(Fault::new(Match::default(), When::Before, Act::Duplicate).times(1));
+    handle.inject(Fault::new(Match::default(), When::Before, Act::Echo(1_000)).times(1));
     handle.call(&caller, Op::CreateGrant, &body).await.unwrap();
+    assert_eq!(alive(&handle), 1);
+    handle.set_offset(1_000);
     assert_eq!(alive(&handle), 2);
 }

@@ -77,11 +77,13 @@ fn a_principal_made_again_is_another_one() {
     let mut s = story();
     let body = s.terms();
     create(&mut s, &body, T0).unwrap();
+    let old_b = s.role_b.caller.clone();
     assert!(s.core.recreate_principal(&s.role_b.arn.clone()));
     assert!(s.core.recreate_principal(&s.grantd.arn.clone()));
     let (b, grantd) =
         (s.core.caller(&s.role_b.arn).unwrap(), s.core.caller(&s.grantd.arn).unwrap());
-    assert!(decrypt(&mut s, &b, T0).is_err());
+    assert_eq!(decrypt(&mut s, &b, T0).unwrap_err().code, "AccessDeniedException");
+    assert_eq!(decrypt(&mut s, &old_b, T0).unwrap_err().code, "UnrecognizedClientException");
     s.grantd.caller = grantd.clone();
     let page = list(&mut s, json!({}), T0);
     let shown = |name: &str| page["Grants"][0][name].as_str().unwrap().starts_with("AROA");
