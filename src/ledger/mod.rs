@@ -36,7 +36,8 @@ use std::sync::Arc;
 
 use crate::ids::{GrantId, KeyArn, Ref};
 use crate::kms::Lane;
-use crate::rules::life::{Facts, Life};
+use crate::rules::life::{self, Event, Facts, Illegal, Life};
+use crate::rules::time::Now;
 use crate::terms::GrantRequest;
 
 pub use base::Ledger;
@@ -173,6 +174,16 @@ impl Row {
     pub const fn life(&self) -> &Life {
         &self.life
     }
+    /// The row as it would be after `event`, in memory alone: for ends that go out while the disk does not answer. It
+    /// stays a row of ours, so it keeps its warrant; nothing is written.
+    ///
+    /// # Errors
+    /// [`Illegal`] as [`life::step`].
+    pub fn stepped(&self, event: &Event, now: Now) -> Result<Self, Illegal> {
+        let life = life::step(&self.facts, &self.life, event, now)?.life;
+        Ok(Self { life, ..self.clone() })
+    }
+
     /// The right to end its grant; none while KMS has named no grant.
     #[must_use]
     pub fn warrant(&self) -> Option<Warrant> {
