@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
@@ -13,5 +14,6 @@ pub mod ledger;
 pub mod notify;
 pub mod rng;
 pub mod rules;
+pub mod run;
 pub mod terms;
 pub mod wire;

@@ -1,1 +1,4 @@
-fn main() {}
+//! argv → run → exit code.
+fn main() -> std::process::ExitCode {
+    grantd::run::main()
+}

@@ -1,0 +1,264 @@
+//! The command line as it is typed. What it means is decided by the module of each command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::create_args::CreateArgs;
+use super::examples;
+
+/// Where the daemon listens unless told otherwise. The unit's `RuntimeDirectory=grantd` makes the
+/// directory.
+pub const DEFAULT_SOCKET: &str = "/run/grantd/grantd.sock";
+/// Where the daemon's configuration is unless told otherwise.
+pub const DEFAULT_CONFIG: &str = "/etc/grantd/grantd.toml";
+
+/// Temporary access to AWS KMS keys that really ends.
+///
+/// A KMS grant has no expiry. grantd makes grants with a deadline, records each before it is sent,
+/// and ends it on time.
+#[derive(Debug, Parser)]
+#[command(name = "grantd", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = examples::GRANTD, after_long_help = examples::GRANTD_LONG)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// Socket of the daemon
+    #[arg(long, global = true, value_name = "PATH", env = "GRANTD_SOCKET")]
+    #[arg(default_value = DEFAULT_SOCKET, help_heading = "Global options")]
+    pub socket: PathBuf,
+    /// Print JSON on stdout, and nothing else there
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands, in the order in which a person meets them.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Give a principal access to a key until a deadline
+    Create(Box<CreateArgs>),
+    /// List leases by deadline
+    List(ListArgs),
+    /// Show all particulars of a lease
+    Show(ShowArgs),
+    /// End leases before their deadline
+    Revoke(RevokeArgs),
+    /// Show who did what and when, and what KMS answered
+    History(HistoryArgs),
+    /// Tell how the daemon is, and what needs attention
+    Status(StatusArgs),
+    /// Check a configuration as the daemon would load it
+    Check(CheckArgs),
+    /// Run the daemon in the foreground
+    Run(RunArgs),
+    /// See the whole story in a minute, without an AWS account
+    Demo(DemoArgs),
+    /// Run the embedded KMS alone, to try AWS tools against
+    Sandbox(SandboxArgs),
+    /// Print the completions for a shell
+    Completions(CompletionsArgs),
+    /// Write the man pages
+    Man(ManArgs),
+}
+
+/// `grantd list`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::LIST)]
+pub struct ListArgs {
+    /// Only this key: ARN, key id, or as it was asked for (such as alias/app)
+    #[arg(long, visible_alias = "key-id")]
+    pub key: Option<String>,
+    /// Only this grantee: ARN, or its last piece (such as RoleB)
+    #[arg(long, visible_alias = "grantee-principal")]
+    pub grantee: Option<String>,
+    /// Only what this policy allowed
+    #[arg(long)]
+    pub policy: Option<String>,
+    /// Only this state
+    #[arg(long, value_enum)]
+    pub state: Option<StateArg>,
+    /// Only those past their deadline whose end KMS has not accepted
+    #[arg(long)]
+    pub overdue: bool,
+    /// Only your own
+    #[arg(long)]
+    pub mine: bool,
+    /// Closed ones too
+    #[arg(long)]
+    pub all: bool,
+    /// Where to read instead of from the daemon.
+    #[command(flatten)]
+    pub offline: Offline,
+}
+
+/// The states of a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StateArg {
+    /// Recorded; KMS has not confirmed it yet
+    Creating,
+    /// The grantee has access
+    Active,
+    /// The end is due and not yet accepted
+    Ending,
+    /// KMS accepted the end; a listing has yet to confirm it
+    Ended,
+    /// Nothing of it is left at KMS
+    Closed,
+}
+
+impl StateArg {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Creating => "creating",
+            Self::Active => "active",
+            Self::Ending => "ending",
+            Self::Ended => "ended",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// Reading without the daemon.
+#[derive(Debug, Args)]
+pub struct Offline {
+    /// Read this ledger, for when the daemon is down (such as /var/lib/grantd/ledger.db)
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+}
+
+/// `grantd show`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::SHOW)]
+pub struct ShowArgs {
+    /// The ref of the lease, or a unique beginning of it
+    #[arg(value_name = "REF")]
+    pub reference: String,
+    /// Where to read instead of from the daemon.
+    #[command(flatten)]
+    pub offline: Offline,
+}
+
+/// `grantd revoke`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::REVOKE)]
+pub struct RevokeArgs {
+    /// The refs of the leases, or unique beginnings of them
+    #[arg(value_name = "REF", required = true)]
+    pub references: Vec<String>,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `grantd history`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::HISTORY)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub struct HistoryArgs {
+    /// Only this lease: its ref, or a unique beginning of it
+    #[arg(value_name = "REF")]
+    pub reference: Option<String>,
+    /// Only since then: an instant (2026-11-23T18:00:00Z) or how long ago (2h)
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Where to read instead of from the daemon.
+    #[command(flatten)]
+    pub offline: Offline,
+    /// Its one subcommand.
+    #[command(subcommand)]
+    pub command: Option<HistoryCommand>,
+}
+
+/// What can be done with the history, other than reading it.
+#[derive(Debug, Subcommand)]
+pub enum HistoryCommand {
+    /// Check that no row was changed, inserted or removed
+    Verify(VerifyArgs),
+}
+
+/// `grantd history verify`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::VERIFY)]
+pub struct VerifyArgs {
+    /// Where to read instead of from the daemon.
+    #[command(flatten)]
+    pub offline: Offline,
+}
+
+/// `grantd status`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::STATUS)]
+pub struct StatusArgs {}
+
+/// `grantd check`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::CHECK)]
+pub struct CheckArgs {
+    /// The configuration
+    #[arg(value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub file: PathBuf,
+}
+
+/// `grantd run`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::RUN)]
+pub struct RunArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    /// Where the ledger is kept
+    #[arg(long, value_name = "DIR", env = "STATE_DIRECTORY", default_value = "/var/lib/grantd")]
+    pub state_dir: PathBuf,
+    /// How the log is written to stderr
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log: LogFormat,
+}
+
+/// The two ways to write the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people and the journal
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// `grantd demo`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::DEMO)]
+pub struct DemoArgs {
+    /// Leave all running at the end, and print commands to try by hand
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// `grantd sandbox`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::SANDBOX)]
+pub struct SandboxArgs {
+    /// Where to listen: loopback only, since its credentials are public
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    pub listen: std::net::SocketAddr,
+}
+
+/// `grantd completions`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::COMPLETIONS)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `grantd man`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::MAN)]
+pub struct ManArgs {
+    /// An existing directory
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+}

@@ -1,0 +1,268 @@
+//! `grantd create`: what was typed → the request; the reply → what the asker reads.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::create_args::CreateArgs;
+use super::out::{Out, Stop, WARN};
+use super::source::Daemon;
+use super::{shorthand, words};
+use crate::fault::{Fault, Kind};
+use crate::ids::Region;
+use crate::rules::time::Time;
+use crate::terms::{Constraints, Operation};
+use crate::wire::{CreateLease, Lease, LeaseMade};
+
+/// What to expect of KMS (kms-facts 4: usually seconds, in most cases within five minutes).
+const PROPAGATION: &str =
+    "KMS usually lets the grantee in within seconds, at times only after about 5 min";
+/// How to get in at once.
+const WITH_TOKEN: &str = "the grant token gives access at once: pass it as --grant-tokens";
+/// How to get the token next time.
+const TOKEN_HOW: &str = "--print-token or --token-file gives the token that works at once";
+
+/// A create that makes sense as far as the command line can tell; the daemon judges the rest.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Usable {
+    /// The body of the request.
+    pub(super) request: CreateLease,
+    /// The header `Idempotency-Key`.
+    pub(super) idempotency: Option<String>,
+    /// Where the token goes.
+    pub(super) token_file: Option<PathBuf>,
+    /// Print the ref alone.
+    pub(super) quiet: bool,
+}
+
+impl Usable {
+    /// Check what was typed.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a flag that is refused, [`Kind::BadArgument`] for a value that cannot be
+    /// right.
+    pub(super) fn of(args: CreateArgs, json: bool) -> Result<Self, Fault> {
+        if let Some((flag, reason, instead)) = args.refused.typed() {
+            return Err(
+                Fault::new(Kind::Usage, format!("{flag} is refused: {reason}")).hint(instead)
+            );
+        }
+        if args.quiet && json {
+            return Err(Fault::new(Kind::Usage, "--quiet and --json exclude each other")
+                .hint("--json has the ref under .lease.ref"));
+        }
+        let until = args.until.as_deref().map(until).transpose()?;
+        let region = args
+            .region
+            .map(Region::parse)
+            .transpose()
+            .map_err(|bad| Fault::new(Kind::BadArgument, format!("--region: {bad}")))?;
+        let constraints = match (args.constraints, &args.context[..], &args.context_equals[..]) {
+            (Some(text), ..) => shorthand::constraints(&text)?,
+            (None, [], []) => Constraints::None,
+            (None, [], typed) => Constraints::Equals(shorthand::pairs("--context-equals", typed)?),
+            (None, typed, _) => Constraints::Subset(shorthand::pairs("--context", typed)?),
+        };
+        let request = CreateLease {
+            key: args.key,
+            grantee: args.grantee,
+            operations: operations(&args.operations)?,
+            ttl: args.ttl,
+            until,
+            reason: args.reason,
+            constraints,
+            region,
+            token: args.print_token || args.token_file.is_some(),
+        };
+        Ok(Self {
+            request,
+            idempotency: args.idempotency_key,
+            token_file: args.token_file,
+            quiet: args.quiet,
+        })
+    }
+}
+
+/// The instant of `--until`. A zone is required: a deadline that means another hour on another host
+/// is worse than none.
+fn until(text: &str) -> Result<Time, Fault> {
+    let example = "write it with its zone: 2026-11-23T18:00:00Z, or 2026-11-23T19:00:00+01:00";
+    Time::parse(text).map_err(|error| {
+        let why = if text.parse::<jiff::civil::DateTime>().is_ok() {
+            "names no time zone".to_owned()
+        } else {
+            format!("is no instant: {error}")
+        };
+        Fault::new(Kind::BadArgument, format!("--until {text} {why}")).hint(example)
+    })
+}
+
+/// The operations, checked here so that a slip of the pen is found even while the daemon is down.
+fn operations(typed: &[String]) -> Result<Vec<String>, Fault> {
+    let typed = typed.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+    let mut names = Vec::new();
+    for text in typed {
+        let known = text.parse::<Operation>().map_err(|unknown| {
+            let fault = Fault::new(Kind::BadArgument, format!("--operations: {unknown}"));
+            let near = Operation::ALL.iter().find(|op| op.as_str().eq_ignore_ascii_case(text));
+            match near {
+                Some(near) => fault.hint(format!("KMS writes it {near}")),
+                None => fault,
+            }
+        })?;
+        names.push(known.as_str().to_owned());
+    }
+    if names.is_empty() {
+        return Err(Fault::new(Kind::BadArgument, "--operations names none")
+            .hint("such as --operations Decrypt"));
+    }
+    Ok(names)
+}
+
+/// Make the lease.
+///
+/// # Errors
+/// The daemon's fault, or what keeps the token from being written down.
+pub(super) async fn create(
+    usable: &Usable,
+    daemon: &dyn Daemon,
+    out: &mut Out,
+) -> Result<u8, Stop> {
+    let token_file = usable.token_file.as_deref().map(TokenFile::new).transpose()?;
+    let made = daemon.create(&usable.request, usable.idempotency.as_deref()).await;
+    let (made, kept) = match (made, token_file) {
+        (Ok(mut made), Some(file)) => {
+            // The file is the token's place: it is not printed as well.
+            let kept = match made.token.take() {
+                Some(token) => {
+                    file.keep(&token).map_err(|fault| fault.about(made.lease.reference.clone()))?;
+                    true
+                }
+                None => {
+                    file.drop_empty();
+                    false
+                }
+            };
+            (made, kept)
+        }
+        (Ok(made), None) => (made, false),
+        (Err(fault), file) => {
+            file.into_iter().for_each(TokenFile::drop_empty);
+            return Err(unsettled(fault, usable, out)?.into());
+        }
+    };
+    print(out, &made, usable, kept)?;
+    Ok(0)
+}
+
+/// With `--quiet` a lease whose outcome is unknown still gives its ref: it is recorded, and ends in
+/// any case.
+fn unsettled(fault: Fault, usable: &Usable, out: &mut Out) -> Result<Fault, Stop> {
+    if let (Kind::OutcomeUnknown, true, Some(lease)) = (fault.kind, usable.quiet, &fault.lease) {
+        out.line(lease.as_str())?;
+    }
+    Ok(fault)
+}
+
+/// A file for the token that nobody else can read. It is made *before* the lease: a token that
+/// cannot be written down would be lost, since nobody keeps it.
+#[derive(Debug)]
+pub(super) struct TokenFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl TokenFile {
+    /// Make the file, which must not be there yet.
+    ///
+    /// # Errors
+    /// [`Kind::Io`].
+    pub(super) fn new(path: &Path) -> Result<Self, Fault> {
+        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file = opened.map_err(|error| {
+            Fault::new(Kind::Io, format!("cannot make the token file {}: {error}", path.display()))
+                .hint("name a file that does not exist yet, in a directory that you may write to")
+        })?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Write the token, durably.
+    ///
+    /// # Errors
+    /// [`Kind::Io`]; the lease exists all the same.
+    pub(super) fn keep(mut self, token: &str) -> Result<(), Fault> {
+        let written = writeln!(self.file, "{token}").and_then(|()| self.file.sync_all());
+        written.map_err(|error| {
+            let path = self.path.display();
+            Fault::new(Kind::Io, format!("cannot write the grant token to {path}: {error}")).hint(
+                "the lease is made all the same; without the token, wait until the grant has \
+                 propagated",
+            )
+        })
+    }
+
+    /// There is no token: take the empty file away again.
+    pub(super) fn drop_empty(self) {
+        // Best effort: an empty file left behind harms nobody.
+        drop(std::fs::remove_file(&self.path));
+    }
+}
+
+/// What the asker reads.
+///
+/// # Errors
+/// When stdout takes no more.
+fn print(out: &mut Out, made: &LeaseMade, usable: &Usable, kept: bool) -> Result<(), Stop> {
+    if out.json {
+        out.document(made)?;
+        return Ok(());
+    }
+    if usable.quiet {
+        out.line(made.lease.reference.as_str())?;
+        return Ok(());
+    }
+    let line = headline(&made.lease, out);
+    out.line(line)?;
+    if made.repeated {
+        out.line("this idempotency key made it before; nothing new was made")?;
+    }
+    match (&made.token, &usable.token_file) {
+        (None, Some(path)) if kept => {
+            out.line(format!("{PROPAGATION}; {WITH_TOKEN} (it is in {})", path.display()))?;
+        }
+        (Some(token), _) => {
+            out.line(format!("{PROPAGATION}; {WITH_TOKEN}:"))?;
+            out.line(words::clean(token))?;
+        }
+        (None, _) if usable.request.token => {
+            out.line(format!(
+                "{PROPAGATION}; KMS gives the grant token once, so a repeat has none"
+            ))?;
+        }
+        (None, _) => out.line(format!("{PROPAGATION}; {TOKEN_HOW}"))?,
+    }
+    Ok(())
+}
+
+/// The lease on one line, as sketches.md gives it.
+pub(super) fn headline(lease: &Lease, out: &Out) -> String {
+    let mut line = format!(
+        "{}  {}: {} on {} until {}",
+        lease.reference,
+        lease.grantee.short(),
+        words::operations(&lease.operations),
+        words::key(&lease.key, &lease.key_arn),
+        words::deadline(lease.deadline, out.now, &out.zone),
+    );
+    if let Some(context) = words::context(&lease.constraints) {
+        line.push_str(&format!(", where the encryption context {context}"));
+    }
+    if let Some(endpoint) = &lease.endpoint {
+        line.push_str(&format!("  {WARN}NOT AWS{WARN:#}: {}", words::clean(endpoint)));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests;

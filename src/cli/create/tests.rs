@@ -1,0 +1,96 @@
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+use clap::Parser as _;
+
+use super::*;
+use crate::cli::args::{Cli, Command};
+
+fn usable(line: &[&str]) -> Result<Usable, Fault> {
+    let start = ["grantd", "create", "--key", "alias/app", "--grantee", "role/RoleB"];
+    let typed = Cli::try_parse_from(start.iter().chain(line)).unwrap();
+    let Command::Create(args) = typed.command else { panic!("another command") };
+    Usable::of(*args, typed.json)
+}
+
+#[test]
+fn the_aws_spellings_mean_the_same() {
+    let aws = [
+        "--operations",
+        "Decrypt",
+        "DescribeKey",
+        "--constraints",
+        "EncryptionContextSubset={A=b}",
+    ];
+    let ours = ["--operations=Decrypt,DescribeKey", "--context", "A=b"];
+    assert_eq!(usable(&aws).unwrap(), usable(&ours).unwrap());
+    let line =
+        "grantd create --key-id alias/app --grantee-principal role/RoleB --operations Decrypt";
+    let typed = Cli::try_parse_from(line.split(' ')).unwrap();
+    let Command::Create(args) = typed.command else { panic!("another command") };
+    assert_eq!(Usable::of(*args, false).unwrap(), usable(&["--operations", "Decrypt"]).unwrap());
+}
+
+#[test]
+fn an_instant_needs_its_zone() {
+    let until = |text| usable(&["--operations", "Decrypt", "--until", text]);
+    let at = Time::parse("2026-11-23T18:00:00Z").unwrap();
+    for text in ["2026-11-23T18:00:00Z", "2026-11-23T19:00:00+01:00", "2026-11-23 18:00:00Z"] {
+        assert_eq!(until(text).unwrap().request.until, Some(at), "{text}");
+    }
+    for (text, wanted) in
+        [("2026-11-23T18:00:00", "names no time zone"), ("18:00", "is no instant")]
+    {
+        let fault = until(text).unwrap_err();
+        assert_eq!(fault.kind, Kind::BadArgument);
+        assert!(fault.text.contains(wanted), "{}", fault.text);
+    }
+}
+
+#[test]
+fn what_is_refused_is_refused_with_its_reason() {
+    for flag in ["--name", "--retiring-principal", "--grant-tokens", "--profile", "--endpoint-url"]
+    {
+        for line in
+            [&["--operations", "Decrypt", flag, "x"][..], &["--operations", "Decrypt", flag]]
+        {
+            let fault = usable(line).unwrap_err();
+            assert_eq!(fault.kind, Kind::Usage);
+            assert!(fault.text.starts_with(&format!("{flag} is refused: ")), "{}", fault.text);
+            assert!(fault.remedy().starts_with("leave it out"));
+        }
+    }
+}
+
+#[test]
+fn a_slip_of_the_pen_is_found_before_the_daemon_is_asked() {
+    let table: [(&[&str], &str, &str); 4] = [
+        (
+            &["--operations", "decrypt"],
+            "\"decrypt\" is not a grant operation",
+            "KMS writes it Decrypt",
+        ),
+        (&["--operations", ","], "--operations names none", "such as"),
+        (&["--operations", "Decrypt", "--region", "Tokyo"], "--region: \"Tokyo\"", "write it"),
+        (&["--operations", "Decrypt", "-q", "--json"], "--quiet and --json", ".lease.ref"),
+    ];
+    for (line, text, hint) in table {
+        let fault = usable(line).unwrap_err();
+        assert!(fault.text.contains(text), "{}", fault.text);
+        assert!(fault.remedy().contains(hint), "{}", fault.remedy());
+    }
+}
+
+#[test]
+fn a_token_file_is_new_and_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    TokenFile::new(&path).unwrap().keep("AQpA").unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "AQpA\n");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(TokenFile::new(&path).unwrap_err().kind, Kind::Io);
+    let other = dir.path().join("other");
+    TokenFile::new(&other).unwrap().drop_empty();
+    assert!(!other.exists());
+}

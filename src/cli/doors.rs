@@ -1,0 +1,120 @@
+//! Opens the way to the answers that a command needs: the daemon's socket, or a ledger file.
+
+use std::path::Path;
+
+use super::source::{Asked, Daemon, Source};
+use crate::client::Client;
+use crate::fault::Fault;
+use crate::ledger::{Head, Ledger, OpenError};
+use crate::rules::time::Time;
+use crate::wire::{
+    CreateLease, HistoryRow, Lease, LeaseMade, ListHistory, ListLeases, Page, RevokeLease, Status,
+    Verified,
+};
+
+/// The daemon on its socket. It is first spoken to when something is asked of it.
+pub(super) fn daemon(socket: &Path) -> Box<dyn Daemon> {
+    Box::new(Client::connect(socket))
+}
+
+/// Where list, show and history read: the file, if one is named.
+///
+/// # Errors
+/// When the file cannot be read as a ledger.
+pub(super) fn source(
+    ledger: Option<&Path>,
+    socket: &Path,
+    now: Time,
+) -> Result<Box<dyn Source>, Fault> {
+    let Some(file) = ledger else { return Ok(Box::new(Client::connect(socket))) };
+    let ledger = Ledger::read_copy(file).map_err(|error| {
+        let held = matches!(error, OpenError::Held(_));
+        let fault = Fault::from(error);
+        if held { fault.hint("the daemon runs: leave out --ledger to ask it") } else { fault }
+    })?;
+    Ok(Box::new(Copy { ledger, now }))
+}
+
+/// A copy of a ledger, read in place of the daemon.
+struct Copy {
+    ledger: Ledger,
+    now: Time,
+}
+
+/// An answer that is there already.
+fn ready<T, E>(answer: Result<T, E>) -> Asked<'static, T>
+where
+    T: 'static,
+    Fault: From<E>,
+{
+    Box::pin(std::future::ready(answer.map_err(Fault::from)))
+}
+
+impl Copy {
+    fn walk(&self) -> Result<Verified, Fault> {
+        let (mut rows, mut head) = (0, Head::default());
+        loop {
+            let walk = self.ledger.verify_slice(head, u32::MAX)?;
+            rows += walk.rows;
+            head = walk.head;
+            if walk.done {
+                return Ok(Verified { rows, head: head.hex(), broken: walk.broken });
+            }
+        }
+    }
+}
+
+impl Source for Copy {
+    fn leases<'a>(&'a self, query: &'a ListLeases) -> Asked<'a, Page<Lease>> {
+        let uid = rustix::process::getuid().as_raw();
+        ready(self.ledger.leases(query, Some(uid), self.now))
+    }
+
+    fn lease<'a>(&'a self, reference: &'a str) -> Asked<'a, Lease> {
+        ready(self.ledger.lease(reference))
+    }
+
+    fn history<'a>(&'a self, query: &'a ListHistory) -> Asked<'a, Page<HistoryRow>> {
+        ready(self.ledger.history(query))
+    }
+
+    fn verify(&self) -> Asked<'_, Verified> {
+        ready(self.walk())
+    }
+}
+
+impl Source for Client {
+    fn leases<'a>(&'a self, query: &'a ListLeases) -> Asked<'a, Page<Lease>> {
+        Box::pin(Client::leases(self, query))
+    }
+
+    fn lease<'a>(&'a self, reference: &'a str) -> Asked<'a, Lease> {
+        Box::pin(Client::lease(self, reference))
+    }
+
+    fn history<'a>(&'a self, query: &'a ListHistory) -> Asked<'a, Page<HistoryRow>> {
+        Box::pin(Client::history(self, query))
+    }
+
+    fn verify(&self) -> Asked<'_, Verified> {
+        Box::pin(Client::verify(self))
+    }
+}
+
+impl Daemon for Client {
+    fn create<'a>(
+        &'a self,
+        request: &'a CreateLease,
+        idempotency: Option<&'a str>,
+    ) -> Asked<'a, LeaseMade> {
+        Box::pin(Client::create(self, request, idempotency))
+    }
+
+    fn revoke<'a>(&'a self, reference: &'a str, request: &'a RevokeLease) -> Asked<'a, Lease> {
+        Box::pin(Client::revoke(self, reference, request))
+    }
+
+    fn status(&self) -> Asked<'_, Status> {
+        Box::pin(Client::status(self))
+    }
+}

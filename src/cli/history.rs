@@ -1,0 +1,117 @@
+//! `grantd history`: what happened, row by row, and whether the chain of rows is whole.
+
+use super::args::{HistoryArgs, HistoryCommand};
+use super::doors;
+use super::out::{Out, STRONG, Stop};
+use super::source::Source;
+use super::words::{clean, utc_ms};
+use crate::fault::{Fault, Kind};
+use crate::rules::time::Time;
+use crate::wire::{HistoryRow, ListHistory};
+
+/// Print the rows page by page, as they come, or verify the chain.
+///
+/// # Errors
+/// The daemon's fault, or stdout's.
+pub(super) async fn history(
+    args: &HistoryArgs,
+    socket: &std::path::Path,
+    out: &mut Out,
+) -> Result<u8, Stop> {
+    if let Some(HistoryCommand::Verify(verify)) = &args.command {
+        let source = doors::source(verify.offline.ledger.as_deref(), socket, out.now)?;
+        return self::verify(&*source, out).await;
+    }
+    let since = args.since.as_deref().map(|text| since(text, out.now)).transpose()?;
+    let source = doors::source(args.offline.ledger.as_deref(), socket, out.now)?;
+    let mut query = ListHistory { reference: args.reference.clone(), since, after: None };
+    let mut first = true;
+    loop {
+        let page = source.history(&query).await?;
+        for row in &page.items {
+            if out.json {
+                out.json_line(row)?;
+                continue;
+            }
+            if std::mem::take(&mut first) {
+                out.line(format!(
+                    "{:>6}  {:<24}  {:<14}  {:<18}  {:<20}  PARTICULARS",
+                    "SEQ", "AT", "REF", "WHAT", "WHO"
+                ))?;
+            }
+            out.line(line(row))?;
+        }
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    if first && !out.json {
+        out.note("no history matches")?;
+    }
+    Ok(0)
+}
+
+/// One row on one line.
+pub(super) fn line(row: &HistoryRow) -> String {
+    let reference = row.reference.as_ref().map_or("-", |reference| reference.as_str());
+    let text = format!(
+        "{:>6}  {}  {reference:<14}  {:<18}  {:<20}  {}",
+        row.seq,
+        utc_ms(row.at),
+        clean(&row.kind),
+        clean(&row.actor),
+        particulars(&row.body),
+    );
+    text.trim_end().to_owned()
+}
+
+/// The body as `name=value` pairs; what is empty is left out, what is nested stays JSON.
+fn particulars(body: &serde_json::Value) -> String {
+    let Some(fields) = body.as_object() else {
+        return if body.is_null() { String::new() } else { clean(&body.to_string()) };
+    };
+    let pairs = fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| {
+        let value = match value.as_str() {
+            Some(text) if !text.is_empty() && !text.contains([' ', '"', '=']) => text.to_owned(),
+            Some(_) | None => value.to_string(),
+        };
+        format!("{}={}", clean(name), clean(&value))
+    });
+    pairs.collect::<Vec<String>>().join(" ")
+}
+
+async fn verify(source: &dyn Source, out: &mut Out) -> Result<u8, Stop> {
+    let verified = source.verify().await?;
+    if let Some(broken) = &verified.broken {
+        let text = format!("the history breaks at row {}: {}", broken.seq, broken.why);
+        return Err(Fault::new(Kind::LedgerCorrupt, text).into());
+    }
+    if out.json {
+        out.document(&verified)?;
+        return Ok(0);
+    }
+    out.line(format!("{STRONG}{} rows, the chain is whole{STRONG:#}", verified.rows))?;
+    out.line(format!("head {}", clean(&verified.head)))?;
+    out.line("compare the head with the last one in the daemon's journal")?;
+    Ok(0)
+}
+
+/// `--since`: an instant, or how long ago, with or without the word.
+fn since(text: &str, now: Time) -> Result<Time, Fault> {
+    let span = text.trim().trim_end_matches("ago").trim_end();
+    if let Ok(duration) = humantime::parse_duration(span) {
+        let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        return Ok(now.plus(ms.saturating_neg()));
+    }
+    Time::parse(text).map_err(|error| {
+        Fault::new(
+            Kind::BadArgument,
+            format!("--since {text} is neither a span nor an instant: {error}"),
+        )
+        .hint("write 2h, '30min ago', or an instant with its zone such as 2026-11-23T18:00:00Z")
+    })
+}
+
+#[cfg(test)]
+mod tests;

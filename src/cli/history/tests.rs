@@ -1,0 +1,24 @@
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+use super::*;
+
+#[test]
+fn since_is_a_span_or_an_instant() {
+    let now = Time::parse("2026-11-23T16:00:00Z").unwrap();
+    let ago = Time::parse("2026-11-23T14:00:00Z").unwrap();
+    for text in ["2h", "2h ago", "120min", " 2h  ago ", "2026-11-23T14:00:00Z"] {
+        assert_eq!(since(text, now).unwrap(), ago, "{text}");
+    }
+    for text in ["yesterday", "ago", "2026-11-23", ""] {
+        assert_eq!(since(text, now).unwrap_err().kind, Kind::BadArgument, "{text}");
+    }
+}
+
+#[test]
+fn particulars_stay_on_one_line_and_tell_no_more_than_there_is() {
+    let body =
+        serde_json::json!({ "reason": "a b\n\u{1b}[2J", "n": 1, "none": null, "why": "deadline" });
+    assert_eq!(particulars(&body), r#"n=1 reason="a b\n\u001b[2J" why=deadline"#);
+    assert_eq!(particulars(&serde_json::Value::Null), "");
+    assert_eq!(particulars(&serde_json::json!(["x"])), r#"["x"]"#);
+}

@@ -1,0 +1,72 @@
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+use super::*;
+
+fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect()
+}
+
+#[test]
+fn shorthand_is_read_as_the_aws_cli_reads_it() {
+    let subset = |pairs: &[(&str, &str)]| Constraints::Subset(map(pairs));
+    let table = [
+        ("EncryptionContextSubset={Department=IT}", subset(&[("Department", "IT")])),
+        (
+            "EncryptionContextSubset={Department=IT,Team=x y}",
+            subset(&[("Department", "IT"), ("Team", "x y")]),
+        ),
+        ("EncryptionContextSubset = { A = b , C = 'd,}' }", subset(&[("A", "b"), ("C", "d,}")])),
+        (r#"EncryptionContextEquals={A="q\"uote"}"#, Constraints::Equals(map(&[("A", "q\"uote")]))),
+        (
+            "EncryptionContextSubset={aws:s3:arn=arn:aws:s3:::b/k=1}",
+            subset(&[("aws:s3:arn", "arn:aws:s3:::b/k=1")]),
+        ),
+        ("EncryptionContextSubset={}", subset(&[])),
+        (r#"{"EncryptionContextEquals":{"A":"b"}}"#, Constraints::Equals(map(&[("A", "b")]))),
+        ("{}", Constraints::None),
+    ];
+    for (text, wanted) in table {
+        assert_eq!(constraints(text).unwrap(), wanted, "{text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    let table = [
+        ("", "expected a key at character 1"),
+        ("EncryptionContextSubset", "expected `=` at character 24"),
+        ("EncryptionContextSubset=x", "expected `{` at character 25"),
+        ("EncryptionContextSubset={A=b", "the closing `}` is missing"),
+        ("EncryptionContextSubset={A='b}", "the closing ' is missing"),
+        ("EncryptionContextSubset={A=b,A=c}", "A is given twice"),
+        ("EncryptionContextSubset={A='b'c}", "expected `,` or `}` at character 31, found 'c'"),
+        ("EncryptionContextSubset={A=b}x", "expected `,` or the end at character 30, found 'x'"),
+        (
+            "EncryptionContextSubset={A=b},EncryptionContextEquals={A=b}",
+            "KMS takes EncryptionContextSubset or EncryptionContextEquals, not both",
+        ),
+        (
+            "Subset={A=b}",
+            "\"Subset\" is neither EncryptionContextSubset nor EncryptionContextEquals",
+        ),
+        ("SourceArn={A=b}", "SourceArn is for AWS services, and grantd makes no grants for them"),
+        ("file://c.json", "\"file://c.json\" names a file, and grantd reads none here"),
+    ];
+    for (text, wanted) in table {
+        let fault = constraints(text).unwrap_err();
+        assert_eq!(fault.text, format!("--constraints: {wanted}"), "{text}");
+        assert_eq!(fault.kind, Kind::BadArgument);
+    }
+    assert!(constraints("{\"A\":1}").unwrap_err().text.contains("line 1 column 6"));
+}
+
+#[test]
+fn context_pairs_split_at_the_first_equals_sign() {
+    let typed = ["A=b=c".to_owned(), "D=".to_owned()];
+    assert_eq!(pairs("--context", &typed).unwrap(), map(&[("A", "b=c"), ("D", "")]));
+    for (typed, wanted) in [("A", "has no `=`"), ("=b", "has no key before the `=`")] {
+        assert!(pairs("--context", &[typed.to_owned()]).unwrap_err().text.ends_with(wanted));
+    }
+    let twice = ["A=b".to_owned(), "A=c".to_owned()];
+    assert!(pairs("--context", &twice).unwrap_err().text.ends_with("gives a key a second time"));
+}

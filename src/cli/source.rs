@@ -1,0 +1,38 @@
+//! Where a command gets its answers: from the daemon, or, for reading, from a ledger file.
+
+use futures_util::future::LocalBoxFuture;
+
+use crate::fault::Fault;
+use crate::wire::{
+    CreateLease, HistoryRow, Lease, LeaseMade, ListHistory, ListLeases, Page, RevokeLease, Status,
+    Verified,
+};
+
+/// What is asked for.
+pub type Asked<'a, T> = LocalBoxFuture<'a, Result<T, Fault>>;
+
+/// What can be read, with or without the daemon.
+pub trait Source {
+    /// One page of leases.
+    fn leases<'a>(&'a self, query: &'a ListLeases) -> Asked<'a, Page<Lease>>;
+    /// One lease, by any unique beginning of its ref.
+    fn lease<'a>(&'a self, reference: &'a str) -> Asked<'a, Lease>;
+    /// One page of the history.
+    fn history<'a>(&'a self, query: &'a ListHistory) -> Asked<'a, Page<HistoryRow>>;
+    /// Walk the chain of the history.
+    fn verify(&self) -> Asked<'_, Verified>;
+}
+
+/// What only the daemon can do.
+pub trait Daemon: Source {
+    /// Make a lease.
+    fn create<'a>(
+        &'a self,
+        request: &'a CreateLease,
+        idempotency: Option<&'a str>,
+    ) -> Asked<'a, LeaseMade>;
+    /// End a lease before its deadline.
+    fn revoke<'a>(&'a self, reference: &'a str, request: &'a RevokeLease) -> Asked<'a, Lease>;
+    /// Describe itself.
+    fn status(&self) -> Asked<'_, Status>;
+}
