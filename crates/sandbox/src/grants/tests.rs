@@ -185,6 +185,29 @@ fn who_may_retire() {
     );
 }
 
+/// A deny wins over the key policy, over a grant, and over being the retiring principal.
+#[test]
+fn a_deny_in_iam_wins() {
+    let mut s = story();
+    let body = s.terms();
+    let (id, _) = create(&mut s, &body, T0).unwrap();
+    let nothing = crate::IamPolicy::default();
+    let (a, b, grantd) =
+        (s.role_a.caller.clone(), s.role_b.caller.clone(), s.grantd.caller.clone());
+    for (arn, action) in [
+        (&s.role_a.arn, "kms:Decrypt"),
+        (&s.role_b.arn, "kms:Decrypt"),
+        (&s.grantd.arn, "kms:Retire*"),
+    ] {
+        s.core.put_role(arn, nothing.clone().deny([action]), &[], None);
+    }
+    let text = "with an explicit deny in an identity-based policy";
+    assert!(decrypt(&mut s, &a, T0).unwrap_err().message.ends_with(text));
+    assert!(decrypt(&mut s, &b, T0).unwrap_err().message.ends_with(text));
+    let ask = by_id(&s, &id);
+    assert_eq!(code(s.core.call(&grantd, Op::RetireGrant, &ask, T0)), "AccessDeniedException");
+}
+
 #[test]
 fn retire_wants_a_token_or_an_arn_with_an_id() {
     let mut s = story();

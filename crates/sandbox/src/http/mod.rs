@@ -96,6 +96,8 @@ impl Server {
                 accepted = self.listener.accept(), if connections.len() < MAX_CONNECTIONS => {
                     // A failed accept concerns a client that is gone already.
                     if let Ok((stream, _)) = accepted {
+                        // Best effort: without it an answer may wait 40 ms for an acknowledgement.
+                        drop(stream.set_nodelay(true));
                         connections.spawn(serve_connection(Arc::clone(&site), stream));
                     }
                 }
