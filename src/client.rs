@@ -1,6 +1,7 @@
 //! The other end of the socket: what the command line (and any Rust program on the host) calls.
 //!
-//! Each call has a connection of its own: calls are rare, and a connection kept would be closed under it.
+//! Each call has a connection of its own: calls are rare, and a connection kept would be closed
+//! under it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,8 @@ use crate::wire::{
     RevokeLease, Status, Verified,
 };
 
-/// For a whole call: a create waits for KMS (10 s) and for a first proof of the way out, and the API gives up at 30 s.
+/// For a whole call: a create waits for KMS (10 s) and for a first proof of the way out, and the
+/// API gives up at 30 s.
 pub const CALL: Duration = Duration::from_secs(40);
 /// Bytes of an answer: a page of 1,000 leases is about 1 MiB.
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
@@ -61,7 +63,8 @@ impl Client {
     /// Make a lease. A repeat with the same idempotency key finds the first one.
     ///
     /// # Errors
-    /// The daemon's, or of the way to it. `OutcomeUnknown` names the lease where the daemon recorded one.
+    /// The daemon's, or of the way to it. `OutcomeUnknown` names the lease where the daemon
+    /// recorded one.
     pub async fn create(
         &self,
         request: &CreateLease,
@@ -108,7 +111,8 @@ impl Client {
     /// Walk the history's chain.
     ///
     /// # Errors
-    /// The daemon's, or of the way to it. A broken chain is no error here: see [`Verified::broken`].
+    /// The daemon's, or of the way to it. A broken chain is no error here: see
+    /// [`Verified::broken`].
     pub async fn verify(&self) -> Result<Verified, Fault> {
         self.call(Call::get("/v1/history/verify")).await
     }
@@ -156,7 +160,8 @@ impl Client {
             let answer = sender.send_request(request).await;
             self.read(answer.map_err(|error| self.broke_off(&error))?).await
         });
-        // The connection only makes progress while it is polled; when it ends first, the answer is in `asked`.
+        // The connection only makes progress while it is polled; when it ends first, the answer is
+        // in `asked`.
         match select(asked, pin!(connection)).await {
             Either::Left((answer, _)) => answer,
             Either::Right((_, asked)) => asked.await,
@@ -255,7 +260,8 @@ fn unsendable(error: &dyn std::error::Error) -> Fault {
     Fault::new(Kind::BadArgument, text).hint("leave out control characters and blanks")
 }
 
-/// `/v1/leases/PREFIX`. What is no ref is encoded, so that the daemon gets to refuse it as it was written.
+/// `/v1/leases/PREFIX`. What is no ref is encoded, so that the daemon gets to refuse it as it was
+/// written.
 fn lease_path(prefix: &str) -> String {
     let encoded: String = form_urlencoded::byte_serialize(prefix.as_bytes()).collect();
     format!("/v1/leases/{encoded}")

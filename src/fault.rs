@@ -1,4 +1,5 @@
-//! Every fault a person can meet, in one table: its code, HTTP status, exit code, and what to do about it.
+//! Every fault a person can meet, in one table: its code, HTTP status, exit code, and what to do
+//! about it.
 
 use std::fmt;
 
@@ -6,7 +7,10 @@ use crate::ids::Ref;
 use crate::wire::Problem;
 
 macro_rules! faults {
-    ($($(#[$doc:meta])* $name:ident, $code:literal, $http:literal, $exit:expr, $hint:literal;)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident, $code:literal, $http:literal, $exit:expr, $hint:literal;
+    )*) => {
         /// What went wrong. The table gives each its code, HTTP status, exit code and hint.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Kind { $($(#[$doc])* $name,)* }
@@ -74,7 +78,8 @@ faults! {
     /// An ARN, id or name that is not well-formed.
     BadArgument, "bad-argument", 400, exit::USAGE, "write it as the example shows";
     /// `--until` or the resulting deadline is not in the future.
-    DeadlinePast, "deadline-past", 400, exit::USAGE, "ask for an instant in the future, such as --ttl 2h";
+    DeadlinePast, "deadline-past", 400, exit::USAGE,
+        "ask for an instant in the future, such as --ttl 2h";
     /// The operation does not fit the type of the key.
     OperationUnfit, "operation-unfit", 400, exit::USAGE, "ask for operations that the key can do";
     /// The API has no such path.
@@ -88,15 +93,19 @@ faults! {
     /// The body of a request did not arrive in time.
     TooSlow, "too-slow", 408, exit::LATER, "send the whole request at once";
     /// The request comes from a web page, or was meant for another server.
-    CrossSite, "cross-site", 403, exit::REFUSED, "call the socket directly, with Host localhost or grantd and no Origin, Referer or Sec-Fetch header";
+    CrossSite, "cross-site", 403, exit::REFUSED,
+        "call the socket directly, with Host localhost or grantd and no Origin, Referer or \
+         Sec-Fetch header";
     /// KMS rejects the request itself.
-    KmsInvalid, "kms-invalid", 400, exit::USAGE, "correct what KMS names; check that the grantee exists";
+    KmsInvalid, "kms-invalid", 400, exit::USAGE,
+        "correct what KMS names; check that the grantee exists";
     /// No lease has this ref.
     RefUnknown, "ref-unknown", 404, exit::ABSENT, "`grantd list --all` shows every lease";
     /// Several leases begin so.
     RefAmbiguous, "ref-ambiguous", 409, exit::USAGE, "give more characters of the ref";
     /// No such key or alias.
-    KeyNotFound, "key-not-found", 404, exit::ABSENT, "check the alias or ARN, the account and the Region";
+    KeyNotFound, "key-not-found", 404, exit::ABSENT,
+        "check the alias or ARN, the account and the Region";
     /// A file that was named is not there.
     FileAbsent, "file-absent", 404, exit::ABSENT, "check the path";
     /// The requested time is longer than the policy allows.
@@ -108,41 +117,52 @@ faults! {
     /// The caller may not do this to this lease.
     NotYours, "not-yours", 403, exit::REFUSED, "the owner of the lease, or root, may do it";
     /// The socket's permissions keep the caller out.
-    SocketDenied, "socket-denied", 403, exit::REFUSED, "join the group that owns the socket, then log in again";
+    SocketDenied, "socket-denied", 403, exit::REFUSED,
+        "join the group that owns the socket, then log in again";
     /// IAM or the key policy refuses grantd.
     KmsDenied, "kms-denied", 403, exit::REFUSED, "give grantd's role the permission that is named";
     /// The proof of the way out failed: grantd could not end a grant on this key.
-    NoWayOut, "no-way-out", 403, exit::REFUSED, "give grantd's role what is named; without a way out there is no way in";
+    NoWayOut, "no-way-out", 403, exit::REFUSED,
+        "give grantd's role what is named; without a way out there is no way in";
     /// The key is disabled, pending deletion or import.
     KeyState, "key-state", 409, exit::REFUSED, "enable the key, or choose another";
     /// The key's grant quota is used up.
-    KeyFull, "key-full", 409, exit::LATER, "end grants that nobody needs, or raise the quota of grants per key";
+    KeyFull, "key-full", 409, exit::LATER,
+        "end grants that nobody needs, or raise the quota of grants per key";
     /// The idempotency key was used for another request.
-    IdempotencyConflict, "idempotency-conflict", 409, exit::USAGE, "use a new key for a new request";
+    IdempotencyConflict, "idempotency-conflict", 409, exit::USAGE,
+        "use a new key for a new request";
     /// KMS throttles.
     Throttled, "throttled", 429, exit::LATER, "try again in a minute";
     /// The outcome of the create is not known yet.
-    OutcomeUnknown, "outcome-unknown", 202, exit::LATER, "`grantd show` tells when it is known; it ends at its deadline in any case";
+    OutcomeUnknown, "outcome-unknown", 202, exit::LATER,
+        "`grantd show` tells when it is known; it ends at its deadline in any case";
     /// KMS does not answer.
-    KmsSilent, "kms-silent", 503, exit::UNREACHABLE, "check the network and the endpoint; `grantd status` shows when KMS last answered";
+    KmsSilent, "kms-silent", 503, exit::UNREACHABLE,
+        "check the network and the endpoint; `grantd status` shows when KMS last answered";
     /// The credentials are missing, expired or unknown to AWS.
-    Credentials, "credentials", 503, exit::UNREACHABLE, "check the daemon's AWS credentials; its journal has the details";
+    Credentials, "credentials", 503, exit::UNREACHABLE,
+        "check the daemon's AWS credentials; its journal has the details";
     /// The daemon only ends leases.
     EndOnly, "end-only", 503, exit::LATER, "`grantd status` says why; leases end on time meanwhile";
     /// The clocks of the host disagree with AWS's.
     ClockDoubt, "clock-doubt", 503, exit::LATER, "set the clock; leases end on time meanwhile";
     /// The disk is full, or the ledger cannot be written.
-    DiskFull, "disk-full", 503, exit::LATER, "free space in the state directory; leases end on time meanwhile";
+    DiskFull, "disk-full", 503, exit::LATER,
+        "free space in the state directory; leases end on time meanwhile";
     /// Too many requests at once, from everybody or from this user.
     Busy, "busy", 503, exit::LATER, "try again in a moment";
     /// The daemon is stopping.
     Stopping, "stopping", 503, exit::LATER, "try again once it has restarted";
     /// Nobody listens on the socket.
-    DaemonDown, "daemon-down", 503, exit::UNREACHABLE, "start it with `systemctl start grantd`, or `grantd run`";
+    DaemonDown, "daemon-down", 503, exit::UNREACHABLE,
+        "start it with `systemctl start grantd`, or `grantd run`";
     /// Another process holds the ledger.
-    LedgerHeld, "ledger-held", 503, exit::HELD, "one daemon at a time: see `systemctl status grantd`";
+    LedgerHeld, "ledger-held", 503, exit::HELD,
+        "one daemon at a time: see `systemctl status grantd`";
     /// The ledger was written by a newer grantd.
-    LedgerNewer, "ledger-newer", 503, exit::CONFIG, "install that version again; nothing was changed";
+    LedgerNewer, "ledger-newer", 503, exit::CONFIG,
+        "install that version again; nothing was changed";
     /// The ledger or its history is corrupt.
     LedgerCorrupt, "ledger-corrupt", 500, exit::CORRUPT, "keep the file, and see docs/recovery.md";
     /// Input or output failed.

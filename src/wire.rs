@@ -1,4 +1,5 @@
-//! What travels over the socket, as JSON under `/v1`. Instants are RFC 3339 UTC; spans are in the unit of their name.
+//! What travels over the socket, as JSON under `/v1`. Instants are RFC 3339 UTC; spans are in the
+//! unit of their name.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,8 @@ pub struct CreateLease {
     pub grantee: String,
     /// KMS's operation names.
     pub operations: Vec<String>,
-    /// How long, such as `2h` or `90m` (humantime, without months and years). Without it and `until`: the policy's default.
+    /// How long, such as `2h` or `90m` (humantime, without months and years). Without it and
+    /// `until`: the policy's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<String>,
     /// Until when.
@@ -37,8 +39,8 @@ pub struct CreateLease {
     pub token: bool,
 }
 
-/// The reply to a create: 201, or 200 when it was made before. While the outcome is unknown the reply is 202 with a
-/// [`Problem`] that names the lease.
+/// The reply to a create: 201, or 200 when it was made before. While the outcome is unknown the
+/// reply is 202 with a [`Problem`] that names the lease.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LeaseMade {
@@ -80,7 +82,8 @@ pub struct Lease {
     /// `g-` and 12 characters.
     #[serde(rename = "ref")]
     pub reference: Ref,
-    /// `creating`, `active`, `ending`, `ended` or `closed`: of its grants, the one that has farthest to go.
+    /// `creating`, `active`, `ending`, `ended` or `closed`: of its grants, the one that has
+    /// farthest to go.
     pub state: String,
     /// The key.
     pub key_arn: KeyArn,
@@ -186,7 +189,8 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// `POST /v1/leases/REF/revoke` answers with the lease, once KMS accepted the end or 10 s have passed.
+/// `POST /v1/leases/REF/revoke` answers with the lease, once KMS accepted the end or 10 s have
+/// passed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RevokeLease {
@@ -195,7 +199,8 @@ pub struct RevokeLease {
     pub reason: Option<String>,
 }
 
-/// `GET /v1/leases`: all filters are "and"; text filters match exactly or, for key and grantee, by their last piece.
+/// `GET /v1/leases`: all filters are "and"; text filters match exactly or, for key and grantee, by
+/// their last piece.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ListLeases {
@@ -255,7 +260,8 @@ pub struct Broken {
     pub why: String,
 }
 
-/// `GET /v1/health`: the API answers and the engine still listens. What they have to say is in [`Status`].
+/// `GET /v1/health`: the API answers and the engine still listens. What they have to say is in
+/// [`Status`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Health {

@@ -17,7 +17,8 @@ use crate::engine::Command;
 use crate::fault::{Fault, Kind};
 use crate::wire::{CreateLease, Health, RevokeLease};
 
-/// The names by which a client may mean this server; a browser led astray by DNS would bring another.
+/// The names by which a client may mean this server; a browser led astray by DNS would bring
+/// another.
 const HOSTS: &[&str] = &["localhost", "grantd"];
 /// What browsers add on behalf of a page.
 const SEC_FETCH: &str = "sec-fetch-";
@@ -143,7 +144,8 @@ impl Calls {
         Ok(reply::ok(&lease))
     }
 
-    /// Ask the engine, never waiting for room: what the engine cannot take now, the client tries later.
+    /// Ask the engine, never waiting for room: what the engine cannot take now, the client tries
+    /// later.
     async fn engine<T>(
         &self,
         make: impl FnOnce(oneshot::Sender<Result<T, Fault>>) -> Command,
@@ -211,8 +213,10 @@ struct Silence {
 
 const NO_CREATE: Silence = Silence {
     kind: Kind::OutcomeUnknown,
-    late: "the daemon has not said in time what came of the request; `grantd list --mine` shows whether it is recorded",
-    stopped: "the daemon stopped over the request; if it was recorded, `grantd list --mine` shows it after the restart, and it ends at its deadline in any case",
+    late: "the daemon has not said in time what came of the request; \
+           `grantd list --mine` shows whether it is recorded",
+    stopped: "the daemon stopped over the request; if it was recorded, `grantd list --mine` \
+              shows it after the restart, and it ends at its deadline in any case",
 };
 const NO_REVOKE: Silence = Silence {
     kind: Kind::OutcomeUnknown,
@@ -225,7 +229,8 @@ const NO_STATUS: Silence = Silence {
     stopped: "the daemon is stopping",
 };
 
-/// Refuse what a web page could have sent, whoever's browser it was: the socket is no place for browsers.
+/// Refuse what a web page could have sent, whoever's browser it was: the socket is no place for
+/// browsers.
 fn same_site(request: &Request<Incoming>) -> Result<(), Fault> {
     let refuse = |text: String| Err(Fault::new(Kind::CrossSite, text));
     let headers = request.headers();
@@ -274,7 +279,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Fault> {
     }
 }
 
-/// A form of a web page cannot declare JSON without asking first; and a client that means another format is told.
+/// A form of a web page cannot declare JSON without asking first; and a client that means another
+/// format is told.
 fn declared_json(headers: &HeaderMap) -> Result<(), Fault> {
     let declared = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
     let essence = declared.and_then(|kind| kind.split(|b| *b == b';').next());

@@ -1,26 +1,30 @@
-//! What a client may take of the API, in counts, bytes and time; and the only timers outside the clock port.
+//! What a client may take of the API, in counts, bytes and time; and the only timers outside the
+//! clock port.
 //!
-//! Network time-outs may stop in suspend and ignore clock steps: they bound how long a *connection* lasts, and no
-//! deadline of a lease depends on them.
+//! Network time-outs may stop in suspend and ignore clock steps: they bound how long a *connection*
+//! lasts, and no deadline of a lease depends on them.
 
 use std::time::Duration;
 
-/// The bounds of the API. Every value of [`Limits::default`] has its reason beside it; tests shrink or widen them.
+/// The bounds of the API. Every value of [`Limits::default`] has its reason beside it; tests shrink
+/// or widen them.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at once: the CLI needs one, for milliseconds; 64 descriptors and their buffers fit any host.
+    /// Connections at once: the CLI needs one, for milliseconds; 64 descriptors and their buffers
+    /// fit any host.
     pub connections: usize,
     /// Connections at once of one user, so that no user can keep the others out alone.
     pub per_uid: usize,
-    /// From the first byte awaited to the end of the headers. It counts from the last reply on too, so that an idle
-    /// connection is closed after the same time.
+    /// From the first byte awaited to the end of the headers. It counts from the last reply on too,
+    /// so that an idle connection is closed after the same time.
     pub header: Duration,
     /// For the body of one request.
     pub body: Duration,
-    /// For the answer of the engine or the ledger: a create waits 10 s for KMS and up to 15 s for the first proof of
-    /// the way out on a key.
+    /// For the answer of the engine or the ledger: a create waits 10 s for KMS and up to 15 s for
+    /// the first proof of the way out on a key.
     pub reply: Duration,
-    /// After this a connection takes no further request: even a client that never reads its reply goes in the end.
+    /// After this a connection takes no further request: even a client that never reads its reply
+    /// goes in the end.
     pub life: Duration,
     /// After `life`, for the call in flight (the reply and its way to the client).
     pub linger: Duration,

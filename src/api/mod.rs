@@ -1,10 +1,12 @@
 //! The control socket: HTTP/1.1 and JSON on a Unix socket, for people of this host.
 //!
-//! It runs on a runtime and thread of its own, and hands work to the engine through a bounded channel without ever
-//! waiting for room in it: whatever clients do to the socket, endings do not notice. Nothing here is durable; a crash
-//! loses connections, and what they asked for is in the ledger or was never begun.
+//! It runs on a runtime and thread of its own, and hands work to the engine through a bounded
+//! channel without ever waiting for room in it: whatever clients do to the socket, endings do not
+//! notice. Nothing here is durable; a crash loses connections, and what they asked for is in the
+//! ledger or was never begun.
 //!
-//! Rejected: `axum::serve`, which has no time-outs (half-sent requests stay for ever, reliability 0.6), and TCP.
+//! Rejected: `axum::serve`, which has no time-outs (half-sent requests stay for ever, reliability
+//! 0.6), and TCP.
 
 mod books;
 mod call;
@@ -40,7 +42,8 @@ use call::Calls;
 use limits::{pause, within};
 use peer::{Names, Peer};
 
-/// After an accept that failed (no descriptors left, say): long enough not to spin, short enough not to be noticed.
+/// After an accept that failed (no descriptors left, say): long enough not to spin, short enough
+/// not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Who answers the API's requests.
@@ -52,12 +55,14 @@ pub struct Backend {
     pub ledger: Arc<dyn Books>,
 }
 
-/// Serve `listener` until `stop` resolves; then accept nothing more, give calls in flight [`Limits::grace`], and
-/// close. To be run on a current-thread tokio runtime of its own, with I/O and time enabled. End that runtime with
-/// `shutdown_background`: a user-name look-up that hangs in a directory server may still hold one of its threads.
+/// Serve `listener` until `stop` resolves; then accept nothing more, give calls in flight
+/// [`Limits::grace`], and close. To be run on a current-thread tokio runtime of its own, with I/O
+/// and time enabled. End that runtime with `shutdown_background`: a user-name look-up that hangs in
+/// a directory server may still hold one of its threads.
 ///
 /// # Errors
-/// `Io` when the listener cannot be used at all. Whatever happens to a connection ends that connection alone.
+/// `Io` when the listener cannot be used at all. Whatever happens to a connection ends that
+/// connection alone.
 pub async fn serve(
     listener: std::os::unix::net::UnixListener,
     backend: Backend,
@@ -163,8 +168,8 @@ impl Door {
     }
 }
 
-/// Tell a client that there is no room. It gets no task and no buffer; if its socket does not take the answer at once,
-/// it gets none.
+/// Tell a client that there is no room. It gets no task and no buffer; if its socket does not take
+/// the answer at once, it gets none.
 fn turn_away(stream: UnixStream, fault: &Fault) {
     let told = stream
         .into_std()

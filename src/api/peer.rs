@@ -1,7 +1,8 @@
-//! Who is at the other end: what the kernel noted at `connect(2)`, and nothing that the client says.
+//! Who is at the other end: what the kernel noted at `connect(2)`, and nothing that the client
+//! says.
 //!
-//! A descriptor can be passed on, and then the credentials stay those of the process that connected. The pid is not
-//! read at all: it may be another process by now.
+//! A descriptor can be passed on, and then the credentials stay those of the process that
+//! connected. The pid is not read at all: it may be another process by now.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -16,10 +17,11 @@ use super::limits::within;
 use crate::engine::Caller;
 use crate::fault::{Fault, Kind};
 
-/// The uid and gid that the kernel shows for whoever has none in our user namespace (`overflowuid`): it stands for
-/// many, so it may stand for nobody in particular.
+/// The uid and gid that the kernel shows for whoever has none in our user namespace
+/// (`overflowuid`): it stands for many, so it may stand for nobody in particular.
 const OVERFLOW_ID: u32 = 65_534;
-/// For the user's name, which is decoration: a directory server that does not answer must not hold up a revoke.
+/// For the user's name, which is decoration: a directory server that does not answer must not hold
+/// up a revoke.
 const NAME_PATIENCE: Duration = Duration::from_secs(1);
 /// Name look-ups at once: each may hold a thread for as long as a directory server likes.
 const NAME_LOOKUPS: usize = 4;
@@ -61,7 +63,8 @@ impl Names {
         Self(Arc::new(Semaphore::new(NAME_LOOKUPS)))
     }
 
-    /// The caller as the engine wants him: with his name, or his uid in digits where no name is to be had in time.
+    /// The caller as the engine wants him: with his name, or his uid in digits where no name is to
+    /// be had in time.
     pub(super) async fn caller(&self, peer: &Peer) -> Caller {
         let name = within(NAME_PATIENCE, self.find(peer.uid)).await.flatten();
         Caller {

@@ -59,13 +59,15 @@ pub(super) fn no_action(refusal: &NoAction) -> Reply {
     reply
 }
 
-/// A problem as bytes on a connection that HTTP never sees: for the one too many, which must cost nothing.
+/// A problem as bytes on a connection that HTTP never sees: for the one too many, which must cost
+/// nothing.
 pub(super) fn turned_away(fault: &Fault) -> String {
     let body = text(&Problem::from(fault));
     let status = StatusCode::from_u16(fault.kind.http());
     let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     format!(
-        "HTTP/1.1 {status}\r\ncontent-type: {PROBLEM}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {status}\r\ncontent-type: {PROBLEM}\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
         body.len()
     )
 }

@@ -1,4 +1,5 @@
-//! One match from (method, path, query) to what is asked. Whatever is not understood is refused by its name.
+//! One match from (method, path, query) to what is asked. Whatever is not understood is refused by
+//! its name.
 
 use hyper::Method;
 

@@ -1,4 +1,5 @@
-//! Making the socket: only the owner and one group may connect, and nothing but a dead socket is ever removed.
+//! Making the socket: only the owner and one group may connect, and nothing but a dead socket is
+//! ever removed.
 
 use std::fs::Permissions;
 use std::io;
@@ -18,14 +19,16 @@ const SHARED: u32 = 0o660;
 /// Only the owner may: without a group of our own, the owner's primary group could be everybody.
 const PRIVATE: u32 = 0o600;
 
-/// Bind the control socket at `path` and open it to `group`; `None` stands for [`DEFAULT_GROUP`] if that exists and can
-/// be given, else for nobody but the owner.
+/// Bind the control socket at `path` and open it to `group`; `None` stands for [`DEFAULT_GROUP`] if
+/// that exists and can be given, else for nobody but the owner.
 ///
-/// A crash leaves the socket file behind, and so does a stop: the next start finds that nobody answers there and
-/// replaces it. Two daemons that start at the same instant are kept apart by the ledger's lock, which is taken first.
+/// A crash leaves the socket file behind, and so does a stop: the next start finds that nobody
+/// answers there and replaces it. Two daemons that start at the same instant are kept apart by the
+/// ledger's lock, which is taken first.
 ///
 /// # Errors
-/// `LedgerHeld` when another daemon answers there, `Config` for a group that does not exist, `Io` for the rest.
+/// `LedgerHeld` when another daemon answers there, `Config` for a group that does not exist, `Io`
+/// for the rest.
 pub fn bind(path: &Path, group: Option<&str>) -> Result<UnixListener, Fault> {
     clear(path)?;
     let listener = bind_private(path).map_err(|error| cannot("bind", path, &error))?;
@@ -39,7 +42,8 @@ pub fn bind(path: &Path, group: Option<&str>) -> Result<UnixListener, Fault> {
             return Err(cannot("give its group to", path, &error));
         }
         Some(Err(error)) => {
-            tracing::warn!(%error, path = %path.display(), "only the owner may use the socket: its group cannot be set");
+            let path = path.display();
+            tracing::warn!(%error, %path, "only the owner may use the socket: no group set");
             PRIVATE
         }
         None => PRIVATE,
