@@ -30,7 +30,7 @@ use crate::wire::{
 /// For a whole call: a create waits for KMS (10 s) and for a first proof of the way out, and the
 /// API gives up at 30 s.
 pub const CALL: Duration = Duration::from_secs(40);
-/// Bytes of an answer: a page of 1,000 leases is about 1 MiB.
+/// Bytes of an answer: a page of 100 leases with a few grants each is about 200 KiB.
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
 
 /// A client of the daemon behind one socket.
@@ -295,3 +295,6 @@ fn with_query(path: &str, filter: &impl Serialize) -> Result<String, Fault> {
 async fn bounded<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     tokio::time::timeout(limit, future).await.ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -293,6 +293,11 @@ fn declared_json(headers: &HeaderMap) -> Result<(), Fault> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    // serde would also take an array, with the fields in order: a request has names in it.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        let text = "the body of the request is an array, not an object";
+        return Err(Fault::new(Kind::BadArgument, text));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();

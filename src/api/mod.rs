@@ -19,7 +19,7 @@ pub mod socket;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::io::{self, Write};
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
-pub use books::Books;
+pub use books::{Books, LedgerBooks};
 pub use limits::Limits;
 pub use reply::{JSON, PROBLEM};
 
@@ -45,6 +45,11 @@ use peer::{Names, Peer};
 /// After an accept that failed (no descriptors left, say): long enough not to spin, short enough
 /// not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Clients that are being told there is no room; those beyond are closed without a word.
+const TURNED_AWAY: usize = 16;
+/// For the request of a client that is to be turned away.
+const TURN_AWAY_TIME: Duration = Duration::from_secs(1);
 
 /// Who answers the API's requests.
 #[derive(Clone)]
@@ -100,6 +105,7 @@ pub async fn serve(
 struct Door {
     calls: Calls,
     tasks: JoinSet<()>,
+    turned_away: JoinSet<()>,
     inside: HashMap<Id, u32>,
     stopping: watch::Sender<bool>,
 }
@@ -109,6 +115,7 @@ impl Door {
         Self {
             calls,
             tasks: JoinSet::new(),
+            turned_away: JoinSet::new(),
             inside: HashMap::new(),
             stopping: watch::Sender::new(false),
         }
@@ -122,7 +129,11 @@ impl Door {
         };
         if let Err(fault) = self.room(peer.uid) {
             tracing::debug!(uid = peer.uid, %fault, "connection turned away");
-            return turn_away(stream, &fault);
+            while self.turned_away.try_join_next().is_some() {}
+            if self.turned_away.len() < TURNED_AWAY {
+                self.turned_away.spawn(turn_away(stream, fault));
+            }
+            return;
         }
         let uid = peer.uid;
         let calls = self.calls.clone();
@@ -168,13 +179,23 @@ impl Door {
     }
 }
 
-/// Tell a client that there is no room. It gets no task and no buffer; if its socket does not take
-/// the answer at once, it gets none.
-fn turn_away(stream: UnixStream, fault: &Fault) {
-    let told = stream
-        .into_std()
-        .and_then(|mut stream| stream.write_all(reply::turned_away(fault).as_bytes()));
-    if let Err(error) = told {
+/// Tell a client that there is no room. Its request is awaited, since an answer before the question
+/// confuses HTTP clients, but not read for meaning.
+async fn turn_away(stream: UnixStream, fault: Fault) {
+    let told = async {
+        let mut ignored = [0; 4096];
+        loop {
+            stream.readable().await?; // may be wrong about it
+            match stream.try_read(&mut ignored) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+                Ok(_) => break,
+            }
+        }
+        stream.writable().await?;
+        stream.try_write(reply::turned_away(&fault).as_bytes())
+    };
+    if let Some(Err(error)) = within(TURN_AWAY_TIME, told).await {
         tracing::debug!(%error, "a client is gone before it was told");
     }
 }

@@ -85,3 +85,6 @@ impl Names {
         tokio::task::spawn_blocking(lookup).await.ok().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,3 +163,6 @@ fn bad(name: &str, what: &str) -> Fault {
     let text = format!("query parameter {name:?} {what}");
     Fault::new(Kind::BadArgument, text).hint("docs/api.md lists the parameters of each route")
 }
+
+#[cfg(test)]
+mod tests;

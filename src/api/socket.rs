@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use nix::unistd::Group;
 use rustix::fs::Mode;
@@ -88,8 +89,11 @@ fn require_directory(path: &Path) -> Result<(), Fault> {
     Err(Fault::new(Kind::FileAbsent, text).hint("create it, or choose another --socket"))
 }
 
-/// Bind so that nobody but the owner can connect until mode and group are set.
+/// Bind so that nobody but the owner can connect until mode and group are set. The mask belongs to the
+/// whole process: for this instant other threads make their files private too, which harms nobody.
 fn bind_private(path: &Path) -> io::Result<UnixListener> {
+    static MASK: Mutex<()> = Mutex::new(()); // two at once would restore each other's mask
+    let _alone = MASK.lock().unwrap_or_else(PoisonError::into_inner);
     let before = rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let bound = UnixListener::bind(path);
     rustix::process::umask(before);
@@ -114,3 +118,6 @@ fn require(name: &str) -> Result<u32, Fault> {
 fn cannot(what: &str, path: &Path, error: &io::Error) -> Fault {
     Fault::new(Kind::Io, format!("cannot {what} socket {}: {error}", path.display()))
 }
+
+#[cfg(test)]
+mod tests;

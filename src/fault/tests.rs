@@ -71,3 +71,13 @@ fn a_code_of_a_newer_version_keeps_its_exit_code_and_its_words() {
         assert_eq!((fault.text.as_str(), fault.remedy()), ("what, where", "do this"));
     }
 }
+
+#[test]
+fn the_page_on_the_api_has_the_whole_table() {
+    let page = include_str!("../../docs/api.md");
+    let (_, table) = page.split_once("| `type` | status | exit |\n|---|---|---|\n").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let row = |kind: &Kind| format!("| `{}` | {} | {} |", kind.code(), kind.http(), kind.exit());
+    let expected: Vec<String> = Kind::ALL.iter().map(row).collect();
+    assert_eq!(table.lines().collect::<Vec<_>>(), expected);
+}

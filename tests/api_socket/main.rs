@@ -1,0 +1,13 @@
+//! The API over a real socket, with a real client and hostile ones. The engine and the ledger are
+//! played: what they do is tested where they live.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and measures real time at a real socket"
+)]
+
+mod calls;
+mod hostile;
+mod replies;
+mod stop;
+mod support;

@@ -1,0 +1,275 @@
+//! A server in a thread of its own, as the daemon runs it, and the two whom it asks.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use grantd::api::{Backend, Books, Limits, serve, socket};
+use grantd::client::Client;
+use grantd::engine::Command;
+use grantd::fault::{Fault, Kind};
+use grantd::ids::Ref;
+use grantd::wire::*;
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot};
+
+/// Failing bound of every wait.
+pub(crate) const BOUND: Duration = Duration::from_secs(10);
+/// As many commands as the engine of these tests lets wait.
+pub(crate) const QUEUE: usize = 2;
+pub(crate) const REF: &str = "g-7k2m9x4p1q8z";
+
+/// A running server.
+pub(crate) struct World {
+    _dir: tempfile::TempDir,
+    pub(crate) socket: PathBuf,
+    /// What reached the engine and the ledger, as they saw it.
+    pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    /// Commands on `alias/held` wait here.
+    pub(crate) held: Receiver<Command>,
+    stop: Option<oneshot::Sender<()>>,
+    server: Option<JoinHandle<Result<(), Fault>>>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    pub(crate) fn with(limits: Limits) -> Self {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (engine, commands) = mpsc::channel(QUEUE);
+        let (hold, held) = channel();
+        let engine_asked = Arc::clone(&asked);
+        std::thread::spawn(move || play_engine(commands, &engine_asked, &hold));
+        Self::of(limits, engine, asked, held)
+    }
+
+    /// With an engine that takes nothing out of its queue.
+    pub(crate) fn stuck(limits: Limits) -> (Self, mpsc::Receiver<Command>) {
+        let (engine, commands) = mpsc::channel(QUEUE);
+        (Self::of(limits, engine, Arc::default(), channel().1), commands)
+    }
+
+    fn of(
+        limits: Limits,
+        engine: mpsc::Sender<Command>,
+        asked: Arc<Mutex<Vec<String>>>,
+        held: Receiver<Command>,
+    ) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let listener = socket::bind(&path, None).unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let backend = Backend { engine, ledger: Arc::new(Shelf(Arc::clone(&asked))) };
+        let server = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let stop = async { drop(stopped.await) };
+            runtime.unwrap().block_on(serve(listener, backend, limits, stop))
+        });
+        Self { _dir: dir, socket: path, asked, held, stop: Some(stop), server: Some(server) }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(&self.socket)
+    }
+
+    /// What was asked so far, and forget it.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
+    pub(crate) fn dial(&self) -> UnixStream {
+        let stream = UnixStream::connect(&self.socket).unwrap();
+        stream.set_read_timeout(Some(BOUND)).unwrap();
+        stream
+    }
+
+    /// Send these bytes, and read until the server closes: the reply with what differs from run to
+    /// run replaced.
+    pub(crate) fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
+        let mut stream = self.dial();
+        stream.write_all(bytes.as_ref()).unwrap();
+        redact(&read_out(&mut stream))
+    }
+
+    /// A well-formed request without a body, on a connection of its own.
+    pub(crate) fn get(&self, target: &str) -> String {
+        self.exchange(format!("GET {target} HTTP/1.1\r\nHost: grantd\r\nConnection: close\r\n\r\n"))
+    }
+
+    /// A well-formed request with a JSON body, on a connection of its own.
+    pub(crate) fn post(&self, target: &str, headers: &str, body: &str) -> String {
+        let length = body.len();
+        self.exchange(format!(
+            "POST {target} HTTP/1.1\r\nHost: grantd\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        ))
+    }
+
+    /// Tell the server to stop, without waiting for it.
+    pub(crate) fn begin_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Wait for the server's end.
+    pub(crate) fn ended(&mut self) -> Result<(), Fault> {
+        self.server.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.begin_stop();
+        if let Some(server) = self.server.take() {
+            let ended = server.join();
+            if !std::thread::panicking() {
+                ended.unwrap().unwrap();
+            }
+        }
+    }
+}
+
+/// Everything until the other end closes; a reset after the last byte is a close too.
+pub(crate) fn read_out(stream: &mut UnixStream) -> String {
+    let (mut all, mut some) = (Vec::new(), [0; 4096]);
+    loop {
+        match stream.read(&mut some) {
+            Ok(0) => break,
+            Ok(n) => all.extend_from_slice(&some[..n]),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
+            Err(error) => panic!("not closed within {BOUND:?}: {error}"),
+        }
+    }
+    String::from_utf8(all).unwrap()
+}
+
+/// What differs from run to run, and nothing else: the date and this user.
+fn redact(reply: &str) -> String {
+    let uid = nix::unistd::Uid::effective();
+    let lines = reply.split_inclusive("\r\n").map(|line| match line.strip_prefix("date: ") {
+        Some(_) => "date: [date]\r\n".to_owned(),
+        None => line.replace(&format!("user {uid} "), "user [uid] "),
+    });
+    lines.collect::<String>().replace("\r\n", "\n")
+}
+
+pub(crate) fn lease(state: &str) -> Lease {
+    serde_json::from_value(json!({
+        "ref": REF, "state": state,
+        "key-arn": "arn:aws:kms:ap-northeast-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        "key": "alias/app", "grantee": "arn:aws:iam::111122223333:role/RoleB",
+        "operations": ["Decrypt"], "constraints": "none", "policy": "s3-readers", "reason": "INC-7",
+        "asker": {"uid": 1000, "name": "alice"}, "origin": "asked", "account": "111122223333",
+        "region": "ap-northeast-1", "endpoint": null, "started-at": "2026-11-23T16:00:00Z",
+        "deadline": "2026-11-23T18:00:00Z", "lead-ms": 0, "closed-at": null, "grants": [],
+    }))
+    .unwrap()
+}
+
+pub(crate) fn status() -> Status {
+    serde_json::from_value(json!({
+        "version": "0.0.0", "health": 1, "alarms": ["one"], "end-only": null,
+        "started-at": "2026-11-23T15:00:00Z", "now": "2026-11-23T16:00:00Z",
+        "counts": {"active": 1}, "next-deadline": "2026-11-23T18:00:00Z", "overdue": [],
+        "overdue-count": 0, "waits": [], "lanes": [], "history-head": "ab", "unproven": 0,
+    }))
+    .unwrap()
+}
+
+pub(crate) fn create(key: &str) -> CreateLease {
+    serde_json::from_value(json!({"key": key, "grantee": "role/RoleB", "operations": ["Decrypt"]}))
+        .unwrap()
+}
+
+/// The engine of these tests: the key says what becomes of a create, the ref what becomes of a
+/// revoke.
+fn play_engine(
+    mut commands: mpsc::Receiver<Command>,
+    asked: &Mutex<Vec<String>>,
+    hold: &Sender<Command>,
+) {
+    while let Some(command) = commands.blocking_recv() {
+        match command {
+            Command::Create { caller, request, idempotency, reply } => {
+                let said = format!("create for {}: {request:?}, key {idempotency:?}", caller.name);
+                asked.lock().unwrap().push(said);
+                if request.key == "alias/held" {
+                    hold.send(Command::Create { caller, request, idempotency, reply }).unwrap();
+                } else if request.key != "alias/silent" {
+                    drop(reply.send(made(&request, idempotency.as_deref())));
+                }
+            }
+            Command::Revoke { caller, reference, reason, reply } => {
+                let said = format!("revoke {reference} for {}: {reason:?}", caller.name);
+                asked.lock().unwrap().push(said);
+                let answer = match reference.as_str() {
+                    "g-0" => Err(Fault::new(Kind::NotYours, "lease g-0 is alice's")),
+                    _ => Ok(lease("ended")),
+                };
+                drop(reply.send(answer));
+            }
+            Command::Status { reply } => drop(reply.send(Ok(status()))),
+        }
+    }
+}
+
+fn made(request: &CreateLease, idempotency: Option<&str>) -> Result<LeaseMade, Fault> {
+    let reference = Ref::parse(REF).unwrap();
+    match request.key.as_str() {
+        "alias/denied" => Err(Fault::new(Kind::NoPolicy, "no policy allows this")),
+        "alias/unknown" => {
+            Err(Fault::new(Kind::OutcomeUnknown, "KMS has not answered").about(reference))
+        }
+        _ => Ok(LeaseMade {
+            lease: lease("active"),
+            token: request.token.then(|| "AQpAM2RhZ".to_owned()),
+            repeated: idempotency == Some("again"),
+        }),
+    }
+}
+
+/// The ledger of these tests.
+struct Shelf(Arc<Mutex<Vec<String>>>);
+
+impl Shelf {
+    fn note(&self, what: String) {
+        self.0.lock().unwrap().push(what);
+    }
+}
+
+impl Books for Shelf {
+    fn lease<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Lease, Fault>> {
+        self.note(format!("lease {prefix}"));
+        let found = match prefix {
+            "g-0" => Err(Fault::new(Kind::RefUnknown, "no lease g-0")),
+            _ => Ok(lease("active")),
+        };
+        ready(found).boxed()
+    }
+
+    fn leases(&self, filter: ListLeases, _: u32) -> BoxFuture<'_, Result<Page<Lease>, Fault>> {
+        self.note(format!("{filter:?}"));
+        let page = Page { items: vec![lease("active")], next: Some("c1".into()) };
+        ready(Ok(page)).boxed()
+    }
+
+    fn history(&self, filter: ListHistory) -> BoxFuture<'_, Result<Page<HistoryRow>, Fault>> {
+        self.note(format!("{filter:?}"));
+        let row = serde_json::from_value(json!({
+            "seq": 1, "at": "2026-11-23T16:00:00Z", "ref": REF, "kind": "granted",
+            "actor": "kms", "body": {"grant-id": "abc"}, "hash": "ab",
+        }));
+        ready(Ok(Page { items: vec![row.unwrap()], next: None })).boxed()
+    }
+
+    fn verify(&self) -> BoxFuture<'_, Result<Verified, Fault>> {
+        self.note("verify".into());
+        ready(Ok(Verified { rows: 1, head: "ab".into(), broken: None })).boxed()
+    }
+}
