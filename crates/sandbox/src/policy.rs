@@ -129,18 +129,28 @@ fn strings(value: Option<&Value>) -> Option<Vec<String>> {
 }
 
 /// Whether an action pattern with `*` matches; actions are compared without case, as IAM does.
+/// Takes each star as short as it can and goes back to the last one only: no pattern is slow.
 pub(crate) fn matches(pattern: &str, action: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern.eq_ignore_ascii_case(action),
-        Some((head, tail)) => {
-            let Some(start) = action.get(..head.len()) else {
-                return false;
-            };
-            start.eq_ignore_ascii_case(head)
-                && (head.len()..=action.len())
-                    .any(|at| action.get(at..).is_some_and(|rest| matches(tail, rest)))
+    let (pattern, action) = (pattern.as_bytes(), action.as_bytes());
+    let (mut p, mut a) = (0, 0);
+    // The place after the last star, and where in the action it was tried last.
+    let mut star: Option<(usize, usize)> = None;
+    while a < action.len() {
+        let wanted = pattern.get(p);
+        if wanted == Some(&b'*') {
+            p += 1;
+            star = Some((p, a));
+        } else if wanted.is_some_and(|w| w.eq_ignore_ascii_case(&action[a])) {
+            p += 1;
+            a += 1;
+        } else if let Some((after, tried)) = star {
+            star = Some((after, tried + 1));
+            (p, a) = (after, tried + 1);
+        } else {
+            return false;
         }
     }
+    pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]

@@ -254,3 +254,10 @@ async fn it_listens_on_loopback_only() {
     let refused = Server::bind("0.0.0.0:0".parse().unwrap(), handle).await.err().unwrap();
     assert_eq!(refused.kind(), std::io::ErrorKind::InvalidInput);
 }
+
+#[tokio::test]
+async fn a_server_of_its_own_starts_from_asynchronous_code_too() {
+    let (server, story) = world();
+    let signer = Signer::of(&story.grantd);
+    assert_eq!(Client::to(&server).kms(&signer, "ListKeys", &json!({})).status, 200);
+}

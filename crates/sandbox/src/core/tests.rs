@@ -77,6 +77,58 @@ fn the_journal_keeps_mutations_and_refusals() {
     );
 }
 
+/// Whatever is sent, there is an answer.
+#[test]
+fn no_body_makes_it_panic() {
+    let mut s = story();
+    s.core.settings_mut().quotas.clear();
+    let made = s.admin_does(Op::CreateGrant, s.terms());
+    let members = "KeyId GrantId GrantToken GrantTokens Name Operations Constraints Limit Marker \
+                   GranteePrincipal RetiringPrincipal Plaintext CiphertextBlob EncryptionContext \
+                   KeySpec NumberOfBytes AliasName TargetKeyId Policy PendingWindowInDays RoleArn \
+                   RoleSessionName DurationSeconds DryRun";
+    let values = [
+        Value::Null,
+        json!(true),
+        json!(-1),
+        json!(i64::MAX),
+        json!(1.5),
+        json!(""),
+        json!("\u{0}é"),
+        json!("arn:aws:kms:::"),
+        json!("arn:aws:iam::111122223333:role/"),
+        json!("="),
+        json!([]),
+        json!([null]),
+        json!(["x"]),
+        json!({}),
+        json!({ "a": null }),
+        json!({ "SourceArn": "arn" }),
+        json!("x".repeat(10_000)),
+        made["GrantToken"].clone(),
+        made["GrantId"].clone(),
+    ];
+    let callers = [s.admin.caller.clone(), s.role_b.caller.clone()];
+    for op in Op::ALL {
+        for (member, value) in members.split(' ').flat_map(|m| values.iter().map(move |v| (m, v))) {
+            let mut body = json!({
+                "KeyId": s.key_arn, "GrantId": made["GrantId"], "AliasName": "alias/x",
+                "TargetKeyId": s.key_id, "RoleArn": s.grantd.arn, "RoleSessionName": "session",
+            });
+            body[member] = value.clone();
+            for caller in &callers {
+                if let Err(error) = s.by(caller, *op, body.clone()) {
+                    assert!([400, 403].contains(&error.status) && !error.message.is_empty());
+                }
+            }
+        }
+        for body in [json!(null), json!([]), json!("x"), json!(5)] {
+            let answer = s.by(&callers[0], *op, body);
+            assert!(*op == Op::GetCallerIdentity || code(answer) == "SerializationException");
+        }
+    }
+}
+
 /// Counted in steps of the core, not in seconds: 5,000 grants on one key stay cheap, since every
 /// operation on one of them seeks. (The whole takes well under a second; quadratic work would not
 /// end.)

@@ -195,7 +195,7 @@ fn http_date(ms: i64) -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + since)
 }
 
-/// A server on a thread of its own, for tests that are not asynchronous. It ends when dropped.
+/// A server on a thread and a runtime of its own, for tests. It ends when dropped.
 pub struct Running {
     addr: SocketAddr,
     handle: Handle,
@@ -209,20 +209,23 @@ impl Running {
     /// # Errors
     /// No port, thread or runtime to be had.
     pub fn start(handle: Handle) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+        listener.set_nonblocking(true)?;
+        let addr = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = runtime.block_on(Server::bind(any, handle.clone()))?;
-        let addr = server.addr();
         let (stop, stopped) = oneshot::channel();
-        let thread =
-            std::thread::Builder::new().name("kms-sandbox".to_owned()).spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        () = server.serve() => {}
-                        _ = stopped => {}
-                    }
-                });
-            })?;
+        let served = handle.clone();
+        let serve = move || {
+            runtime.block_on(async {
+                // Fails only if the descriptor cannot be watched; then no request is answered.
+                let Ok(listener) = TcpListener::from_std(listener) else { return };
+                tokio::select! {
+                    () = Server { listener, addr, handle: served }.serve() => {}
+                    _ = stopped => {}
+                }
+            });
+        };
+        let thread = std::thread::Builder::new().name("kms-sandbox".to_owned()).spawn(serve)?;
         Ok(Self { addr, handle, stop: Some(stop), thread: Some(thread) })
     }
 
