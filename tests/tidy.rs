@@ -121,7 +121,7 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
         }
         let close = format!("{}}}", " ".repeat(indent));
         let ends = |line: &&str| **line == close || line.ends_with([';', '}']);
-        let end = match lines[start..].iter().position(|line| ends(line)) {
+        let end = match lines[start..].iter().position(ends) {
             // On one line, or a declaration without a body.
             Some(0) => start,
             _ => match lines[start..].iter().position(|line| *line == close) {

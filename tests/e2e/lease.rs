@@ -1,0 +1,129 @@
+//! What the tests ask for, and what must be true of it in the end.
+
+use std::time::Duration;
+
+use kms_sandbox::{Entry, GrantTruth, Op};
+use serde_json::{Value, json};
+use testbed::{Host, PATIENCE, Reply, Sandbox, until, until_within};
+
+/// A lease as the daemon has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Lease {
+    pub(crate) reference: String,
+    pub(crate) deadline_ms: i64,
+}
+
+/// `POST /v1/leases` for RoleB with this time to live.
+pub(crate) fn request(sandbox: &Sandbox, ttl: &str) -> Value {
+    json!({
+        "key": sandbox.story.alias, "grantee": "role/RoleB", "operations": ["Decrypt"], "ttl": ttl,
+    })
+}
+
+/// Unix milliseconds of an RFC 3339 text.
+pub(crate) fn instant(text: &Value) -> i64 {
+    let text = text.as_str().unwrap_or_else(|| panic!("{text} is no instant"));
+    text.parse::<jiff::Timestamp>().unwrap().as_millisecond()
+}
+
+impl Lease {
+    /// Makes a lease and waits for it.
+    pub(crate) fn make(host: &Host, sandbox: &Sandbox, ttl: &str) -> Self {
+        let made = host.post("/v1/leases", &request(sandbox, ttl));
+        Self::of(&made, 201)
+    }
+
+    /// The lease of a reply to a create.
+    #[track_caller]
+    pub(crate) fn of(made: &Reply, status: u16) -> Self {
+        assert_eq!(made.status, status, "{made:?}");
+        Self::read(&made.body["lease"])
+    }
+
+    fn read(lease: &Value) -> Self {
+        Self {
+            reference: lease["ref"].as_str().unwrap().to_owned(),
+            deadline_ms: instant(&lease["deadline"]),
+        }
+    }
+
+    /// The leases that the daemon knows, closed ones too, without its probes; by deadline.
+    pub(crate) fn all(host: &Host) -> Vec<(Self, Value)> {
+        let page = host.get("/v1/leases?all=true");
+        assert_eq!(page.status, 200, "{page:?}");
+        let items = page.body["items"].as_array().unwrap();
+        let asked = items.iter().filter(|lease| lease["origin"] != "probe");
+        asked.map(|lease| (Self::read(lease), lease.clone())).collect()
+    }
+
+    /// The one lease of this host.
+    #[track_caller]
+    pub(crate) fn only(host: &Host) -> Self {
+        let all = Self::all(host);
+        assert_eq!(all.len(), 1, "{all:?}");
+        all[0].0.clone()
+    }
+
+    /// As the daemon has it now.
+    pub(crate) fn now(&self, host: &Host) -> Value {
+        let shown = host.get(&format!("/v1/leases/{}", self.reference));
+        assert_eq!(shown.status, 200, "{shown:?}");
+        shown.body
+    }
+
+    /// Waits until the lease is closed: nothing of it lives, and nothing of it can still appear.
+    #[track_caller]
+    pub(crate) fn closes(&self, host: &Host) -> Value {
+        let left = u64::try_from(self.deadline_ms - testbed::now_ms()).unwrap_or(0);
+        let bound = Duration::from_millis(left) + 4 * PATIENCE;
+        until_within(bound, "the lease is closed", || {
+            let lease = self.now(host);
+            (lease["state"] == "closed").then_some(lease)
+        })
+    }
+
+    /// The id of its grant, once the daemon knows it.
+    #[track_caller]
+    pub(crate) fn grant_id(&self, host: &Host) -> String {
+        until("the daemon knows the grant", || {
+            let id = self.now(host)["grants"][0]["grant-id"].as_str().map(str::to_owned);
+            id.filter(|id| !id.is_empty())
+        })
+    }
+
+    /// Waits until the grant was ended, and checks that it was one grant, ended on time: not before its deadline, and
+    /// within the failing bound after it.
+    #[track_caller]
+    pub(crate) fn ends_on_time(&self, sandbox: &Sandbox) -> GrantTruth {
+        self.ends_within(sandbox, PATIENCE)
+    }
+
+    /// The same with another bound.
+    #[track_caller]
+    pub(crate) fn ends_within(&self, sandbox: &Sandbox, bound: Duration) -> GrantTruth {
+        let left = u64::try_from(self.deadline_ms - testbed::now_ms()).unwrap_or(0);
+        until_within(Duration::from_millis(left) + bound, "the grant is ended", || {
+            (!sandbox.leased().is_empty() && sandbox.living().is_empty()).then_some(())
+        });
+        let grants = sandbox.leased();
+        assert_eq!(grants.len(), 1, "nothing is doubled: {grants:?}");
+        let late = grants[0].ended_at_ms.unwrap() - self.deadline_ms;
+        let bound = i64::try_from(bound.as_millis()).unwrap();
+        assert!((0..bound).contains(&late), "ended {late} ms after the deadline");
+        grants[0].clone()
+    }
+}
+
+/// The accepted ends of leases, oldest first.
+pub(crate) fn ends(sandbox: &Sandbox) -> Vec<Entry> {
+    sandbox.accepted(Op::RetireGrant)
+}
+
+/// The chain of the history is whole.
+#[track_caller]
+pub(crate) fn history_verifies(host: &Host) {
+    let verified = host.get("/v1/history/verify");
+    assert_eq!(verified.status, 200, "{verified:?}");
+    assert!(verified.body["broken"].is_null(), "{verified:?}");
+    assert!(verified.body["rows"].as_i64().unwrap() > 0, "{verified:?}");
+}

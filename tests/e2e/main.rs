@@ -1,0 +1,12 @@
+//! The real binary against the embedded KMS, whose journal says what really happened and when.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod crash;
+mod lease;
+mod many;
+mod service;
+mod start;
+mod stop;
+
+/// The program under test.
+const GRANTD: &str = env!("CARGO_BIN_EXE_grantd");

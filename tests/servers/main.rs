@@ -1,0 +1,137 @@
+//! The real binary against servers that we did not write: MiniStack, and moto as a second opinion, looked at with the
+//! AWS CLI. Both come from a Python environment under `target/`; where that cannot be made, the trials are shown as
+//! ignored, with the reason, and with `CI=true` they fail.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::{Value, json};
+use testbed::{Daemon, Foreign, Host, PATIENCE, now_ms, until, until_within, venv};
+
+const ACCOUNT: &str = "000000000000";
+
+struct World {
+    server: Foreign,
+    key: String,
+    host: Host,
+}
+
+impl World {
+    fn new(server: Foreign, probe: bool) -> Self {
+        let key = server.create_key();
+        let account = key.split(':').nth(4).unwrap_or(ACCOUNT).to_owned();
+        let host = Host::new(env!("CARGO_BIN_EXE_grantd")).credentials("testing", "testing");
+        host.configure(&format!(
+            "group = \"test\"\n\n[daemon]\nsettle = \"1s\"\n\n\
+             [[account]]\nid = \"{account}\"\n\
+             retiring-principal = \"arn:aws:iam::{account}:role/grantd\"\n\
+             regions = [\"ap-northeast-1\"]\nendpoint-url = \"{}\"\nprobe = {probe}\n\n\
+             [[policy]]\nname = \"readers\"\nkeys = [\"{key}\"]\ngrantees = [\"role/RoleB\"]\n\
+             operations = [\"Decrypt\"]\ncallers = [\"user:{}\"]\nmax-ttl = \"1h\"\n",
+            server.url(),
+            rustix::process::getuid().as_raw(),
+        ));
+        Self { server, key, host }
+    }
+
+    /// Makes a lease with the command, as a person would, and gives its deadline and Name.
+    fn lease(&self, ttl: &str) -> (i64, String) {
+        let ran = self.host.grantd(&[
+            "create",
+            "--key",
+            &self.key,
+            "--grantee",
+            "role/RoleB",
+            "--operations",
+            "Decrypt",
+            "--ttl",
+            ttl,
+            "--json",
+        ]);
+        let made = ran.ok().json();
+        let lease = &made["lease"];
+        let deadline = lease["deadline"].as_str().unwrap();
+        let name = lease["grants"][0]["name"].as_str().unwrap().to_owned();
+        let reference = lease["ref"].as_str().unwrap();
+        assert_eq!(name, format!("grantd/test/{reference}/1/{deadline}"));
+        let at: jiff::Timestamp = deadline.parse().unwrap();
+        (at.as_millisecond(), name)
+    }
+
+    /// The Names of all grants of the key, as the AWS CLI shows them.
+    fn names(&self) -> Vec<Value> {
+        let grants = self.server.list_grants(&self.key);
+        grants["Grants"].as_array().unwrap().iter().map(|grant| grant["Name"].clone()).collect()
+    }
+
+    /// Waits until the AWS CLI shows no grant, which must not be before the deadline.
+    fn ends(&self, deadline_ms: i64) {
+        let left = u64::try_from(deadline_ms - now_ms()).unwrap_or(0);
+        let bound = std::time::Duration::from_millis(left) + PATIENCE;
+        until_within(bound, "the AWS CLI shows no grant", || {
+            let begun = now_ms();
+            let empty = self.server.list_grants(&self.key) == json!({ "Grants": [] });
+            assert!(!empty || now_ms() >= deadline_ms, "ended early, seen at {begun}");
+            empty.then_some(())
+        });
+    }
+}
+
+/// A lease shows with our Name, and is gone after its deadline.
+fn a_lease_is_made_and_ended(world: &World) -> Daemon {
+    let daemon = world.host.ready();
+    let (deadline, name) = world.lease("5s");
+    until("the AWS CLI shows the lease", || (world.names() == [json!(name)]).then_some(()));
+    world.ends(deadline);
+    daemon
+}
+
+/// Killed between making and ending; the next start ends it.
+fn killed_between_and_restarted(world: &World) {
+    let daemon = world.host.ready();
+    let (deadline, name) = world.lease("8s");
+    daemon.kill();
+    assert_eq!(world.names(), [json!(name)]);
+    let _daemon = world.host.ready();
+    world.ends(deadline);
+    let shown = world.host.grantd(&["history", "verify"]).ok();
+    assert!(!shown.stdout.is_empty(), "{shown:?}");
+}
+
+fn trials(missing: Option<&str>) -> Vec<Trial> {
+    type Start = fn() -> Result<Foreign, String>;
+    type Test = fn(&World);
+    // moto gives two grants for two identical named creates, and acts on DryRun; a probe there proves nothing.
+    let servers: [(&str, Start, bool); 2] =
+        [("ministack", Foreign::ministack, true), ("moto", Foreign::moto, false)];
+    let tests: [(&str, Test); 2] = [
+        ("a_lease_is_made_and_ended", |world| drop(a_lease_is_made_and_ended(world))),
+        ("killed_between_and_restarted", killed_between_and_restarted),
+    ];
+    let mut trials = Vec::new();
+    for (server, start, probe) in servers {
+        for (name, test) in tests {
+            let name = match missing {
+                Some(reason) => format!("{server}::{name} (not run: {reason})"),
+                None => format!("{server}::{name}"),
+            };
+            let run = move || {
+                let server = start().map_err(Failed::from)?;
+                test(&World::new(server, probe));
+                Ok(())
+            };
+            let honest = std::env::var("CI").is_ok_and(|ci| ci == "true");
+            trials.push(Trial::test(name, run).with_ignored_flag(missing.is_some() && !honest));
+        }
+    }
+    trials
+}
+
+fn main() -> ExitCode {
+    let args = Arguments::from_args();
+    // Whoever only lists the tests waits for no installation.
+    let install = || venv::SERVERS.programs().and_then(|_| venv::CLIENTS.programs());
+    let missing = if args.list { None } else { install().err() };
+    libtest_mimic::run(&args, trials(missing.as_deref())).exit_code()
+}
