@@ -264,3 +264,22 @@ fn what_a_newcomer_looks_for_is_there() {
         .collect();
     report("missing", &missing);
 }
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let text = |file| std::fs::read_to_string(root().join(file)).unwrap();
+    let (manifest, reasons) = (text("Cargo.toml"), text("ARCHITECTURE.md"));
+    let mut section = "";
+    let mut missing = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            section = line;
+        } else if section.ends_with("dependencies]") && !section.contains("workspace") {
+            let name = line.split([' ', '.', '=']).next().unwrap_or_default();
+            if !name.is_empty() && !name.starts_with('#') && !reasons.contains(&format!("`{name}`")) {
+                missing.push(name.to_owned());
+            }
+        }
+    }
+    report("give each dependency its reason in ARCHITECTURE.md", &missing);
+}

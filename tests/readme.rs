@@ -1,0 +1,77 @@
+//! The README, as a newcomer takes it: its configuration loads, its JSON parses, its commands exist.
+#![expect(clippy::unwrap_used, reason = "a test that cannot read the README has failed")]
+
+use std::collections::BTreeSet;
+use std::process::{Command, Output};
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// The code blocks of one language.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let code = text.split("```").skip(1).step_by(2);
+    let of_language = |block: &str| Some(block.strip_prefix(language)?.strip_prefix('\n')?.to_owned());
+    code.filter_map(of_language).collect()
+}
+
+fn grantd(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_grantd")).args(args).output().unwrap()
+}
+
+#[test]
+fn its_configuration_loads() {
+    let configs = blocks(&read("README.md"), "toml");
+    assert!(!configs.is_empty());
+    let dir = tempfile::tempdir().unwrap();
+    for config in configs {
+        let file = dir.path().join("grantd.toml");
+        // The group exists once grantd is installed.
+        std::fs::write(&file, config.replace("group:grantd", "group:root")).unwrap();
+        let checked = grantd(&["check", file.to_str().unwrap()]);
+        assert!(checked.status.success(), "{config}\n{checked:?}");
+    }
+}
+
+#[test]
+fn the_example_loads() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/config.example.toml");
+    let checked = grantd(&["check", example]);
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+#[test]
+fn its_json_parses_and_its_role_cannot_revoke() {
+    let policies = blocks(&read("README.md"), "json");
+    assert_eq!(policies.len(), 1);
+    let policy: serde_json::Value = serde_json::from_str(&policies[0]).unwrap();
+    let statements = policy["Statement"].as_array().unwrap();
+    let all: Vec<String> = statements.iter().map(|s| s["Action"].to_string()).collect();
+    assert!(all.iter().all(|s| !s.contains("Revoke") && !s.contains('*')), "{all:?}");
+    let lend = statements.iter().find(|s| s["Action"] == "kms:CreateGrant").unwrap();
+    let own = &lend["Condition"]["StringEquals"]["kms:RetiringPrincipal"];
+    assert_eq!(own, "arn:aws:iam::111122223333:role/grantd");
+}
+
+#[test]
+fn its_commands_exist() {
+    let text = read("README.md");
+    let shell = blocks(&text, "sh").concat();
+    let in_line = text.split('`').skip(1).step_by(2);
+    let typed = shell.lines().chain(in_line).filter_map(|line| line.strip_prefix("grantd "));
+    let commands: BTreeSet<&str> = typed.filter_map(|rest| rest.split_whitespace().next()).collect();
+    assert!(commands.len() > 5, "{commands:?}");
+    for command in commands {
+        let help = grantd(&[command, "--help"]);
+        assert!(help.status.success(), "grantd {command}: {help:?}");
+    }
+}
+
+#[test]
+fn its_two_commands_are_what_the_gate_runs() {
+    let shell = blocks(&read("README.md"), "sh").concat();
+    let first = |words: &str| shell.lines().find(|line| line.starts_with(words)).map(str::to_owned);
+    assert_eq!(first("cargo run").as_deref(), Some("cargo run --release -- demo"));
+    assert_eq!(first("cargo test").as_deref(), Some("cargo test"));
+    assert!(read(".ci/run").contains("from_readme 'cargo run --release -- demo'"));
+}
