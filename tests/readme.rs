@@ -11,7 +11,8 @@ fn read(file: &str) -> String {
 /// The code blocks of one language.
 fn blocks(text: &str, language: &str) -> Vec<String> {
     let code = text.split("```").skip(1).step_by(2);
-    let of_language = |block: &str| Some(block.strip_prefix(language)?.strip_prefix('\n')?.to_owned());
+    let of_language =
+        |block: &str| Some(block.strip_prefix(language)?.strip_prefix('\n')?.to_owned());
     code.filter_map(of_language).collect()
 }
 
@@ -59,7 +60,8 @@ fn its_commands_exist() {
     let shell = blocks(&text, "sh").concat();
     let in_line = text.split('`').skip(1).step_by(2);
     let typed = shell.lines().chain(in_line).filter_map(|line| line.strip_prefix("grantd "));
-    let commands: BTreeSet<&str> = typed.filter_map(|rest| rest.split_whitespace().next()).collect();
+    let commands: BTreeSet<&str> =
+        typed.filter_map(|rest| rest.split_whitespace().next()).collect();
     assert!(commands.len() > 5, "{commands:?}");
     for command in commands {
         let help = grantd(&[command, "--help"]);

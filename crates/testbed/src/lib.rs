@@ -10,6 +10,7 @@
 mod daemon;
 mod foreign;
 mod host;
+pub mod load;
 mod notify;
 mod sandbox;
 pub mod venv;
