@@ -1,5 +1,6 @@
-//! What a lease costs over the bare call: `CreateGrant` by the SDK, and the same through the daemon (socket, policy, two
-//! commits, the same `CreateGrant`). Both against the embedded KMS on loopback, so that the difference is grantd's own.
+//! What a lease costs over the bare call: `CreateGrant` by the SDK, and the same through the daemon
+//! (socket, policy, two commits, the same `CreateGrant`). Both against the embedded KMS on
+//! loopback, so that the difference is grantd's own.
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on has failed")]
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -1,5 +1,6 @@
-//! How late ends take effect, as the embedded KMS saw it: 1,000 leases over 30 s, then 200 at one second. Promise 2: the
-//! k-th end due in one second is sent within 0.5 s + k / rate (p99), 2 s + k / rate at most.
+//! How late ends take effect, as the embedded KMS saw it: 1,000 leases over 30 s, then 200 at one
+//! second. Promise 2: the k-th end due in one second is sent within 0.5 s + k / rate (p99), 2 s + k
+//! / rate at most.
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "what it is for")]
 

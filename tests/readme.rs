@@ -1,4 +1,5 @@
-//! The README, as a newcomer takes it: its configuration loads, its JSON parses, its commands exist.
+//! The README, as a newcomer takes it: its configuration loads, its JSON parses, its commands
+//! exist.
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the README has failed")]
 
 use std::collections::BTreeSet;

@@ -1,4 +1,5 @@
-//! The house rules, as a test: what rustfmt and clippy do not look at. Each rule names the file and the line.
+//! The house rules, as a test: what rustfmt and clippy do not look at. Each rule names the file and
+//! the line.
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the tree has failed")]
 
 use std::collections::BTreeSet;
@@ -27,7 +28,8 @@ impl Source {
         self.path.ends_with(".rs")
     }
 
-    /// House rule: unit tests live in files of their own, `tests.rs` or another module under `#[cfg(test)]`.
+    /// House rule: unit tests live in files of their own, `tests.rs` or another module under
+    /// `#[cfg(test)]`.
     fn is_test(&self, test_modules: &BTreeSet<String>) -> bool {
         let pieces = self.path.trim_end_matches(".rs").split('/');
         pieces.into_iter().any(|piece| {
@@ -100,8 +102,8 @@ fn lines_where(sources: &[Source], bad: impl Fn(&Source, &str) -> bool) -> Vec<S
     found
 }
 
-/// `(name's line, lines)` of each function of a rustfmt-formatted text: it ends at the first `}` that stands as far
-/// in as the line it began on.
+/// `(name's line, lines)` of each function of a rustfmt-formatted text: it ends at the first `}`
+/// that stands as far in as the line it began on.
 fn functions(text: &str) -> Vec<(String, usize, usize)> {
     let lines: Vec<&str> = text.lines().collect();
     let mut found = Vec::new();

@@ -1,4 +1,5 @@
-//! The unit file: what systemd itself does not check. `.ci/run` adds `systemd-analyze verify` and `security`.
+//! The unit file: what systemd itself does not check. `.ci/run` adds `systemd-analyze verify` and
+//! `security`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the unit has failed")]
 
 use std::process::Command;

@@ -1,5 +1,6 @@
-//! `kill -9` at each point of a create and of an end, and a restart: nothing is lost, nothing is doubled, and it ends on
-//! time. Where the daemon stands when it dies is known: a rule of the sandbox holds the call.
+//! `kill -9` at each point of a create and of an end, and a restart: nothing is lost, nothing is
+//! doubled, and it ends on time. Where the daemon stands when it dies is known: a rule of the
+//! sandbox holds the call.
 
 use std::time::Duration;
 

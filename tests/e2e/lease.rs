@@ -91,8 +91,8 @@ impl Lease {
         })
     }
 
-    /// Waits until the grant was ended, and checks that it was one grant, ended on time: not before its deadline, and
-    /// within the failing bound after it.
+    /// Waits until the grant was ended, and checks that it was one grant, ended on time: not before
+    /// its deadline, and within the failing bound after it.
     #[track_caller]
     pub(crate) fn ends_on_time(&self, sandbox: &Sandbox) -> GrantTruth {
         self.ends_within(sandbox, PATIENCE)

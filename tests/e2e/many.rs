@@ -1,4 +1,5 @@
-//! Many at once: 1,000 leases over 30 s and 200 at one second all end, in the order of their deadlines.
+//! Many at once: 1,000 leases over 30 s and 200 at one second all end, in the order of their
+//! deadlines.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,8 +31,8 @@ fn a_thousand_over_half_a_minute_and_two_hundred_at_one_second() {
     history_verifies(&host);
 }
 
-/// Deadlines never fall in the order in which the ends took effect, but for what was on the wire at the same time: two
-/// requests that leave together may overtake each other.
+/// Deadlines never fall in the order in which the ends took effect, but for what was on the wire at
+/// the same time: two requests that leave together may overtake each other.
 fn in_order(ends: &[(i64, i64)]) {
     for pair in ends.windows(2) {
         let [(due, at), (next_due, next_at)] = pair else { continue };

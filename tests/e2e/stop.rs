@@ -1,4 +1,5 @@
-//! Stopping, and starting in a bad way: the ledger in use, the ledger lost, the configuration broken.
+//! Stopping, and starting in a bad way: the ledger in use, the ledger lost, the configuration
+//! broken.
 
 use kms_sandbox::{Act, Fault, Match, Op, When};
 use testbed::{Config, Host, Sandbox, until};
@@ -38,7 +39,8 @@ fn a_create_in_flight_at_sigterm_is_left_for_the_next_start() {
             move || daemon.exited()
         });
         assert_eq!(code.code(), Some(0), "stopping is no failure");
-        // The asker hears that it is recorded, or that the daemon stops; never that it failed for good.
+        // The asker hears that it is recorded, or that the daemon stops; never that it failed for
+        // good.
         if let Ok(reply) = asker.join().unwrap() {
             assert!(matches!(reply.status, 202 | 503), "{reply:?}");
         }

@@ -1,6 +1,6 @@
-//! The real binary against servers that we did not write: MiniStack, and moto as a second opinion, looked at with the
-//! AWS CLI. Both come from a Python environment under `target/`; where that cannot be made, the trials are shown as
-//! ignored, with the reason, and with `CI=true` they fail.
+//! The real binary against servers that we did not write: MiniStack, and moto as a second opinion,
+//! looked at with the AWS CLI. Both come from a Python environment under `target/`; where that
+//! cannot be made, the trials are shown as ignored, with the reason, and with `CI=true` they fail.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::process::ExitCode;
@@ -102,7 +102,8 @@ fn killed_between_and_restarted(world: &World) {
 fn trials(missing: Option<&str>) -> Vec<Trial> {
     type Start = fn() -> Result<Foreign, String>;
     type Test = fn(&World);
-    // moto gives two grants for two identical named creates, and acts on DryRun; a probe there proves nothing.
+    // moto gives two grants for two identical named creates, and acts on DryRun; a probe there
+    // proves nothing.
     let servers: [(&str, Start, bool); 2] =
         [("ministack", Foreign::ministack, true), ("moto", Foreign::moto, false)];
     let tests: [(&str, Test); 2] = [

@@ -43,7 +43,8 @@ pub struct Reply {
 }
 
 impl Host {
-    /// A machine that runs `binary`: `env!("CARGO_BIN_EXE_grantd")`. Its credentials belong to nobody.
+    /// A machine that runs `binary`: `env!("CARGO_BIN_EXE_grantd")`. Its credentials belong to
+    /// nobody.
     #[must_use]
     pub fn new(binary: impl Into<PathBuf>) -> Self {
         let dir = tempfile::Builder::new().prefix("grantd-").tempdir();

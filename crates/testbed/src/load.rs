@@ -17,8 +17,8 @@ const ASKERS: usize = 6;
 /// Making the leases of [`deadlines`] takes 27 s at [`RATE`]; the first is due behind that.
 const LEAD_SECONDS: i64 = 45;
 
-/// 1,000 deadlines over 30 s and then 200 at one second, in Unix milliseconds, far enough ahead to be
-/// asked for before the first is due.
+/// 1,000 deadlines over 30 s and then 200 at one second, in Unix milliseconds, far enough ahead to
+/// be asked for before the first is due.
 #[must_use]
 pub fn deadlines() -> Vec<i64> {
     let start = (now_ms() / 1_000 + LEAD_SECONDS) * 1_000;
@@ -48,8 +48,8 @@ pub fn lend(host: &Host, sandbox: &Sandbox, deadlines: &[i64]) {
     assert!(now_ms() < *first, "too slow: the first was due before the last was made");
 }
 
-/// Of each accepted end of a lease, in the order in which they took effect: the deadline that stands
-/// in the grant's Name, and the instant.
+/// Of each accepted end of a lease, in the order in which they took effect: the deadline that
+/// stands in the grant's Name, and the instant.
 #[must_use]
 pub fn ends(sandbox: &Sandbox) -> Vec<(i64, i64)> {
     let due = |end: &Entry| {

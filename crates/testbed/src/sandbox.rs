@@ -11,7 +11,8 @@ use crate::wait::now_ms;
 pub struct Sandbox {
     /// The server; its handle holds and fails calls.
     pub server: Running,
-    /// Who and what is in it. (Its `core` is the world before it began; the running one is the handle's.)
+    /// Who and what is in it. (Its `core` is the world before it began; the running one is the
+    /// handle's.)
     pub story: Story,
 }
 

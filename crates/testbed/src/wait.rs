@@ -16,7 +16,8 @@ pub fn until<T>(what: &str, reached: impl FnMut() -> Option<T>) -> T {
     until_within(PATIENCE, what, reached)
 }
 
-/// The same with another bound, for levels that lie in the future by themselves, such as a deadline.
+/// The same with another bound, for levels that lie in the future by themselves, such as a
+/// deadline.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place where a test waits: looks at a level, never for time to pass"
