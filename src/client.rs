@@ -134,13 +134,20 @@ impl Client {
     }
 
     async fn call<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Fault> {
-        let answer = bounded(self.patience, self.exchange(call)).await;
-        let (is_problem, body) = answer.unwrap_or_else(|| Err(self.silent()))?;
+        let changes = call.method == Method::POST;
+        let request = call.request()?;
+        let dialled = bounded(self.patience, UnixStream::connect(&self.socket)).await;
+        let stream = dialled.ok_or_else(|| self.silent())?;
+        let stream = stream.map_err(|error| self.unreachable(&error))?;
+        let answer = bounded(self.patience, self.exchange(stream, request)).await;
+        let answer = answer.unwrap_or_else(|| Err(self.silent()));
+        let (is_problem, body) =
+            answer.map_err(|fault| if changes { in_doubt(fault) } else { fault })?;
         let broken = |error: serde_json::Error| {
             let socket = self.socket.display();
             let text = format!("what answers on {socket} is not understood: {error}");
-            Fault::new(Kind::Bug, text)
-                .hint("check that the daemon and this command are of one version")
+            let hint = "check that the daemon and this command are of one version";
+            Fault::new(Kind::Bug, text).hint(hint)
         };
         if is_problem {
             let problem: Problem = serde_json::from_slice(&body).map_err(broken)?;
@@ -150,18 +157,18 @@ impl Client {
     }
 
     /// One request on a connection of its own: whether the answer is a problem, and its body.
-    async fn exchange(&self, call: Call<'_>) -> Result<(bool, Bytes), Fault> {
-        let request = call.request()?;
-        let stream = UnixStream::connect(&self.socket).await;
-        let stream = stream.map_err(|error| self.unreachable(&error))?;
+    async fn exchange(
+        &self,
+        stream: UnixStream,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(bool, Bytes), Fault> {
         let handshake = http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(|error| self.broke_off(&error))?;
         let asked = pin!(async {
             let answer = sender.send_request(request).await;
             self.read(answer.map_err(|error| self.broke_off(&error))?).await
         });
-        // The connection only makes progress while it is polled; when it ends first, the answer is
-        // in `asked`.
+        // The connection moves only while it is polled; when it ends first, `asked` has the rest.
         match select(asked, pin!(connection)).await {
             Either::Left((answer, _)) => answer,
             Either::Right((_, asked)) => asked.await,
@@ -253,6 +260,14 @@ impl Call<'_> {
         let body = Full::new(Bytes::from(self.body.unwrap_or_default()));
         request.body(body).map_err(|error| unsendable(&error))
     }
+}
+
+/// A change that was sent and not answered may have been made.
+fn in_doubt(fault: Fault) -> Fault {
+    let hint = "`grantd list --mine` shows what is recorded; repeating a create under the same \
+                idempotency key, or a revoke, is safe";
+    let text = format!("{}: what was asked may have been done", fault.text);
+    Fault::new(Kind::OutcomeUnknown, text).hint(hint)
 }
 
 fn unsendable(error: &dyn std::error::Error) -> Fault {

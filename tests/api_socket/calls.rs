@@ -61,9 +61,11 @@ async fn no_daemon_is_named_by_its_socket() {
     let text = format!("no daemon: there is no socket {}", path.display());
     assert_eq!(fault, Fault::new(Kind::DaemonDown, text));
     drop(UnixListener::bind(&path).unwrap());
-    let fault = client.health().await.unwrap_err();
-    let text = format!("no daemon: nobody listens on {}", path.display());
-    assert_eq!(fault, Fault::new(Kind::DaemonDown, text));
+    let nobody = format!("no daemon: nobody listens on {}", path.display());
+    let nobody = Fault::new(Kind::DaemonDown, nobody);
+    assert_eq!(client.health().await, Err(nobody.clone()));
+    // Nothing was sent, so nothing can have been done.
+    assert_eq!(client.create(&create("alias/app"), None).await, Err(nobody));
 }
 
 /// The fault of a call to a server that says `answer`, whatever it is asked, and closes.
@@ -115,4 +117,9 @@ async fn a_silent_daemon_is_given_up() {
     let fault = client.status().await.unwrap_err();
     assert_eq!(fault.kind, Kind::DaemonDown);
     assert_eq!(fault.text, format!("the daemon on {} does not answer (0 s)", path.display()));
+    // A change may have been made all the same.
+    let fault = client.revoke("g-7k", &RevokeLease::default()).await.unwrap_err();
+    assert_eq!(fault.kind, Kind::OutcomeUnknown);
+    let silent = format!("the daemon on {} does not answer (0 s)", path.display());
+    assert_eq!(fault.text, format!("{silent}: what was asked may have been done"));
 }
