@@ -150,7 +150,7 @@ impl Door {
         }
         let own = self.inside.values().filter(|inside| **inside == uid).count();
         if own >= limits.per_uid {
-            let text = format!("user {uid} has {own} connections open, as many as one may");
+            let text = format!("you have {own} connections open, as many as one user may");
             return Err(Fault::new(Kind::Busy, text));
         }
         Ok(())

@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use grantd::api::Limits;
 use grantd::client::Client;
 use grantd::fault::Kind;
-use insta::assert_snapshot;
 
-use super::support::{BOUND, World, read_out};
+use super::support::{BOUND, World, read_out, same};
 
 /// More clients at once than the defaults allow one user: the tests have one user only.
 fn roomy() -> Limits {
@@ -67,7 +66,7 @@ async fn one_user_cannot_have_all_the_connections() {
     let world = World::new();
     let limits = Limits::default();
     let mut held: Vec<UnixStream> = (0..limits.per_uid).map(|_| world.dial()).collect();
-    assert_snapshot!("one-too-many", world.get("/v1/health"));
+    same("one-too-many", world.get("/v1/health"));
     let fault = world.client().health().await.unwrap_err();
     assert_eq!(fault.kind, Kind::Busy, "{fault}");
     // One goes: there is room again as soon as the server notices.
@@ -83,7 +82,7 @@ async fn one_user_cannot_have_all_the_connections() {
 fn all_users_together_have_a_limit() {
     let world = World::with(Limits { connections: 3, ..Limits::default() });
     let _held: Vec<UnixStream> = (0..3).map(|_| world.dial()).collect();
-    assert_snapshot!("full", world.get("/v1/health"));
+    same("full", world.get("/v1/health"));
 }
 
 #[test]
@@ -91,7 +90,7 @@ fn a_body_too_large_is_refused_unread() {
     let world = World::new();
     let head = "POST /v1/leases HTTP/1.1\r\nHost: grantd\r\nContent-Type: application/json\r\n";
     let declared = format!("{head}Content-Length: 65537\r\n\r\n");
-    assert_snapshot!("too-large", world.exchange(declared));
+    same("too-large", world.exchange(declared));
     // Undeclared: in chunks, until it is too much. The server may hang up while we still write.
     let mut stream = world.dial();
     stream.write_all(format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes()).unwrap();

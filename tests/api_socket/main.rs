@@ -8,6 +8,8 @@
 
 mod calls;
 mod hostile;
+#[path = "../support/redact.rs"]
+mod redact;
 mod replies;
 mod stop;
 mod support;

@@ -11,12 +11,15 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use grantd::api::{Backend, Books, Limits, serve, socket};
 use grantd::client::Client;
-use grantd::engine::Command;
+use grantd::engine::{Caller, Command};
 use grantd::fault::{Fault, Kind};
 use grantd::ids::Ref;
 use grantd::wire::*;
+use nix::unistd::{Uid, User};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
+
+use crate::redact;
 
 /// Failing bound of every wait.
 pub(crate) const BOUND: Duration = Duration::from_secs(10);
@@ -90,12 +93,11 @@ impl World {
         stream
     }
 
-    /// Send these bytes, and read until the server closes: the reply with what differs from run to
-    /// run replaced.
+    /// Send these bytes, and read until the server closes: the reply, with plain line ends.
     pub(crate) fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
         let mut stream = self.dial();
         stream.write_all(bytes.as_ref()).unwrap();
-        redact(&read_out(&mut stream))
+        read_out(&mut stream).replace("\r\n", "\n")
     }
 
     /// A well-formed request without a body, on a connection of its own.
@@ -149,14 +151,16 @@ pub(crate) fn read_out(stream: &mut UnixStream) -> String {
     String::from_utf8(all).unwrap()
 }
 
-/// What differs from run to run, and nothing else: the date and this user.
-fn redact(reply: &str) -> String {
-    let uid = nix::unistd::Uid::effective();
-    let lines = reply.split_inclusive("\r\n").map(|line| match line.strip_prefix("date: ") {
-        Some(_) => "date: [date]\r\n".to_owned(),
-        None => line.replace(&format!("user {uid} "), "user [uid] "),
-    });
-    lines.collect::<String>().replace("\r\n", "\n")
+/// Compare with what was read and found good.
+pub(crate) fn same(name: &str, shown: impl AsRef<str>) {
+    redact::settings().bind(|| insta::assert_snapshot!(name, shown.as_ref()));
+}
+
+/// Whether the caller is the one who runs this test, by uid and name.
+fn who(caller: &Caller) -> &'static str {
+    let own = User::from_uid(Uid::effective()).unwrap();
+    let name = own.map_or_else(|| Uid::effective().to_string(), |user| user.name);
+    if caller.uid == Uid::effective().as_raw() && caller.name == name { "me" } else { "another" }
 }
 
 pub(crate) fn lease(state: &str) -> Lease {
@@ -197,7 +201,7 @@ fn play_engine(
     while let Some(command) = commands.blocking_recv() {
         match command {
             Command::Create { caller, request, idempotency, reply } => {
-                let said = format!("create for {}: {request:?}, key {idempotency:?}", caller.name);
+                let said = format!("create for {}: {request:?}, key {idempotency:?}", who(&caller));
                 asked.lock().unwrap().push(said);
                 if request.key == "alias/held" {
                     hold.send(Command::Create { caller, request, idempotency, reply }).unwrap();
@@ -206,7 +210,7 @@ fn play_engine(
                 }
             }
             Command::Revoke { caller, reference, reason, reply } => {
-                let said = format!("revoke {reference} for {}: {reason:?}", caller.name);
+                let said = format!("revoke {reference} for {}: {reason:?}", who(&caller));
                 asked.lock().unwrap().push(said);
                 let answer = match reference.as_str() {
                     "g-0" => Err(Fault::new(Kind::NotYours, "lease g-0 is alice's")),

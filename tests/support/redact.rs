@@ -4,12 +4,15 @@
 const LIST: &[(&str, &str)] = &[
     // Temporary directories, and the sockets and files in them.
     (r"/tmp/[A-Za-z0-9._-]+", "[TMP]"),
+    // The header of every HTTP reply.
+    (r"(?m)^date: .*$", "date: [DATE]"),
     // Distances from the present: "in 2 h", "3 d 4 h ago".
     (r"\bin \d+ (d|h|min|s)( \d+ (h|min|s))?\b", "[IN]"),
     (r"\b\d+ (d|h|min|s)( \d+ (h|min|s))? ago\b", "[AGO]"),
     // In a table they decide the padding too.
     (r"(\[(IN|AGO)\]\)?|ENDS|DEADLINE|SINCE|NEXT|LAST ANSWER) {2,}", "$1  "),
     // The version, wherever the program names itself.
+    (r#""version":"0\.\d+\.\d+""#, r#""version":"[VERSION]""#),
     (r"\bgrantd 0\.\d+\.\d+", "grantd [VERSION]"),
 ];
 
