@@ -89,8 +89,9 @@ fn require_directory(path: &Path) -> Result<(), Fault> {
     Err(Fault::new(Kind::FileAbsent, text).hint("create it, or choose another --socket"))
 }
 
-/// Bind so that nobody but the owner can connect until mode and group are set. The mask belongs to the
-/// whole process: for this instant other threads make their files private too, which harms nobody.
+/// Bind so that nobody but the owner can connect until mode and group are set. The mask belongs to
+/// the whole process: for this instant other threads make their files private too, which harms
+/// nobody.
 fn bind_private(path: &Path) -> io::Result<UnixListener> {
     static MASK: Mutex<()> = Mutex::new(()); // two at once would restore each other's mask
     let _alone = MASK.lock().unwrap_or_else(PoisonError::into_inner);
