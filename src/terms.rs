@@ -55,6 +55,21 @@ impl Operation {
     pub const fn redelegates(self) -> bool {
         matches!(self, Self::CreateGrant | Self::RetireGrant)
     }
+
+    /// What to write in place of `text`, which is no operation: the one that was probably meant, or all of them.
+    #[must_use]
+    pub fn advice(text: &str) -> String {
+        let name = text.strip_prefix("kms:").unwrap_or(text);
+        if name.eq_ignore_ascii_case("ReEncrypt") {
+            return "KMS splits it: ReEncryptFrom and ReEncryptTo".to_owned();
+        }
+        let all = || Self::ALL.iter().map(|op| op.as_str());
+        let same = all().find(|known| known.eq_ignore_ascii_case(name));
+        match same.or_else(|| nearest(name, all())) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("KMS knows {}", all().collect::<Vec<_>>().join(", ")),
+        }
+    }
 }
 
 impl fmt::Display for Operation {
@@ -108,4 +123,20 @@ pub struct GrantRequest {
     pub constraints: Constraints,
     /// `grantd/<group>/<ref>/<serial>/<deadline>`: the idempotency key and the deadline's second home.
     pub name: String,
+}
+
+/// The word that was probably meant: at most one change in every three characters.
+pub(crate) fn nearest<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    // The distance takes quadratic time, and a word of kilobytes is no typing error.
+    const WORD_MAX: usize = 64;
+    let length = word.chars().count();
+    if length > WORD_MAX {
+        return None;
+    }
+    let allowed = (length / 3).max(1);
+    words
+        .map(|known| (strsim::damerau_levenshtein(word, known), known))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
 }

@@ -246,7 +246,7 @@ fn rates(walk: &mut Walk<'_>, table: &Table<'_, '_>, aws: bool) -> Rates {
         let Some(rate) =
             u32::try_from(given.value).ok().filter(|_| (1..=RATE_MAX).contains(&given.value))
         else {
-            let message = format!("`{key}` is {} per second", given.value);
+            let message = format!("`{key}` may not be {} per second", given.value);
             let help = format!("from 1 to {RATE_MAX}; AWS gives an account {quota} by default");
             walk.problem(Problem::at(given.span, message).help(help));
             continue;

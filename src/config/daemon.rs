@@ -33,7 +33,7 @@ pub(super) fn root(walk: &mut Walk<'_>, tree: &DeTable<'_>) -> Option<Parts> {
         }
     });
     let accounts = tables(walk, &table, "account", &ACCOUNT, account::read);
-    if table.get("account").is_none() {
+    if is_empty(&table, "account") {
         let problem = Problem::whole("the file has no [[account]]");
         walk.problem(problem.help("add one with id, role-arn and regions").derived());
     }
@@ -41,7 +41,7 @@ pub(super) fn root(walk: &mut Walk<'_>, tree: &DeTable<'_>) -> Option<Parts> {
     let accounts: Vec<_> = accounts.into_iter().filter_map(|read| read.value).collect();
     let policies =
         tables(walk, &table, "policy", &POLICY, |walk, table| policy::read(walk, table, &accounts));
-    if table.get("policy").is_none() {
+    if is_empty(&table, "policy") {
         let problem = Problem::whole("the file has no [[policy]]: every create will be refused");
         walk.warn(problem);
     }
@@ -104,6 +104,12 @@ fn unique<T>(walk: &mut Walk<'_>, all: &[Read<T>], what: &str) {
     }
 }
 
+/// Whether the list under `key` is not there or has no entry.
+fn is_empty(root: &Table<'_, '_>, key: &str) -> bool {
+    let none = |value: &DeValue<'_>| matches!(value, DeValue::Array(list) if list.is_empty());
+    root.get(key).is_none_or(|value| none(value.get_ref()))
+}
+
 fn daemon(walk: &mut Walk<'_>, root: &Table<'_, '_>, accounts: &[Account]) -> (i64, i64) {
     let Some(table) = root.get("daemon").and_then(|v| Table::of(walk, v, &DAEMON)) else {
         return (SETTLE, TIME_OUT);
@@ -115,7 +121,7 @@ fn daemon(walk: &mut Walk<'_>, root: &Table<'_, '_>, accounts: &[Account]) -> (i
     let time_out = table.duration(walk, "time-out").map_or(TIME_OUT, |given| {
         if !(TIME_OUT_MIN..=TIME_OUT).contains(&given.value) {
             let (least, most) = (show_span(TIME_OUT_MIN), show_span(TIME_OUT));
-            let message = format!("`time-out` is {}", show_span(given.value));
+            let message = format!("`time-out` may not be {}", show_span(given.value));
             let help = format!(
                 "one KMS attempt gets {least} to {most}; what is not answered by then is looked after"
             );
@@ -130,7 +136,7 @@ fn check_settle(walk: &mut Walk<'_>, settle: &At<i64>, accounts: &[Account]) {
     let aws = accounts.iter().find(|a| reaches_aws(a));
     let shown = show_span(settle.value);
     if settle.value > SETTLE_MAX {
-        let message = format!("`settle` is {shown}");
+        let message = format!("`settle` may not be {shown}");
         let help =
             format!("at most {}; the default is {}", show_span(SETTLE_MAX), show_span(SETTLE));
         walk.problem(Problem::at(settle.span.clone(), message).help(help));

@@ -10,6 +10,7 @@ mod account;
 mod callers;
 mod daemon;
 mod diagnostics;
+mod listed;
 mod pattern;
 mod policy;
 mod schema;

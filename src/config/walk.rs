@@ -10,6 +10,7 @@ use super::callers::Names;
 use super::diagnostics::{Place, Problem, place};
 use super::schema::{ALL, Schema};
 use crate::rules::policy::parse_span;
+use crate::terms::nearest;
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
@@ -108,8 +109,14 @@ impl<'t, 'i> Table<'t, 'i> {
         self.map.get(key)
     }
 
-    /// Report that a required key is missing.
+    /// Report that a required key is missing; not when it is there with a typing error, which is reported already.
     pub(super) fn missing(&self, walk: &mut Walk<'_>, key: &str) {
+        let known = || self.schema.keys.iter().map(|(known, _)| *known);
+        let mistyped =
+            |name: &str| !known().any(|k| k == name) && nearest(name, known()) == Some(key);
+        if self.map.keys().any(|name| mistyped(name.get_ref())) {
+            return;
+        }
         let message = format!("{} has no `{key}`", self.schema.title);
         let problem = match self.span.is_empty() {
             true => Problem::whole(message),
@@ -120,7 +127,7 @@ impl<'t, 'i> Table<'t, 'i> {
     }
 
     fn wrong(&self, walk: &mut Walk<'_>, key: &str, value: &Spanned<DeValue<'i>>, want: &str) {
-        let message = format!("`{key}` is {want}, not {}", kind(value.get_ref()));
+        let message = format!("`{key}` takes {want}, not {}", kind(value.get_ref()));
         let help = format!("write {}", self.schema.example(key));
         walk.problem(Problem::at(value.span(), message).help(help));
     }
@@ -171,7 +178,7 @@ impl<'t, 'i> Table<'t, 'i> {
     pub(super) fn duration(&self, walk: &mut Walk<'_>, key: &str) -> Option<At<i64>> {
         let value = self.get(key)?;
         let DeValue::String(text) = value.get_ref() else {
-            self.wrong(walk, key, value, "a time with its unit, as a text");
+            self.wrong(walk, key, value, "a time with its unit, in quotes");
             return None;
         };
         match parse_span(text) {
@@ -197,7 +204,11 @@ impl<'t, 'i> Table<'t, 'i> {
                 DeValue::String(text) => {
                     texts.push(At { value: text.as_ref(), span: entry.span() })
                 }
-                _ => self.wrong(walk, key, entry, "a list of texts"),
+                other => {
+                    let message =
+                        format!("`{key}` is a list of texts, and this is {}", kind(other));
+                    walk.problem(Problem::at(entry.span(), message));
+                }
             }
         }
         Some(texts)
@@ -248,19 +259,4 @@ fn unknown_key(name: &str, span: Range<usize>, schema: &'static Schema) -> Probl
     }
     let known: Vec<_> = schema.keys.iter().map(|(known, _)| *known).collect();
     problem.help(format!("it takes {}", known.join(", ")))
-}
-
-/// The word that was probably meant: at most one change in every three characters.
-pub(super) fn nearest<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    // A word of megabytes is no typing error, and the distance takes quadratic time.
-    let length = word.chars().count();
-    if length > 64 {
-        return None;
-    }
-    let allowed = (length / 3).max(1);
-    words
-        .map(|known| (strsim::damerau_levenshtein(word, known), known))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
 }

@@ -1,7 +1,9 @@
 //! What decides. Nothing here does I/O, reads a clock or draws a random number: `now` is an argument.
 
 pub mod clocks;
+pub mod found;
 pub mod life;
+pub mod name;
 pub mod pace;
 pub mod policy;
 pub mod time;

@@ -34,7 +34,7 @@ impl Time {
     /// The same instant, rounded down to the whole second: a deadline must not promise more than its text says.
     #[must_use]
     pub const fn floor_second(self) -> Self {
-        Self(self.0 - self.0.rem_euclid(SECOND))
+        Self(self.0.saturating_sub(self.0.rem_euclid(SECOND)))
     }
 
     /// Read RFC 3339 with a zone (`Z` or an offset).

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Digits of one text. More are no span of time that anybody means, and humantime 2.4.0 panics on
+/// Digits of one number. More are no span of time that anybody means, and humantime 2.4.0 panics on
 /// `18446744073709551615s 1000ms` (its carry overflows `Duration::new`).
 const DIGITS_MAX: usize = 12;
 /// Characters of one text: all units at once fit.
@@ -20,7 +20,7 @@ pub enum BadSpan {
     /// `1 2h`.
     #[error("there is a space within a number")]
     Split,
-    /// More than 12 digits or 64 characters, or below a millisecond.
+    /// More than 64 characters, or 12 digits in a number.
     #[error("it is too long a text")]
     TooLong,
     /// `1500us`.
@@ -57,8 +57,8 @@ impl BadSpan {
 /// # Errors
 /// [`BadSpan`].
 pub fn parse_span(text: &str) -> Result<i64, BadSpan> {
-    let digits = text.chars().filter(char::is_ascii_digit).count();
-    if digits > DIGITS_MAX || text.chars().count() > TEXT_MAX {
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit());
+    if text.chars().count() > TEXT_MAX || numbers.any(|digits| digits.len() > DIGITS_MAX) {
         return Err(BadSpan::TooLong);
     }
     let mut units = text.split(|c: char| !c.is_alphabetic());
@@ -111,3 +111,6 @@ pub fn show_span(ms: i64) -> String {
         (false, false) => parts.join(" "),
     }
 }
+
+#[cfg(test)]
+mod tests;

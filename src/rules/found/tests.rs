@@ -1,0 +1,180 @@
+use super::*;
+use crate::config::{Names, parse};
+use crate::ids::{GrantId, KeyArn};
+use crate::terms::Constraints;
+
+struct Nobody;
+
+impl Names for Nobody {
+    fn user(&self, _: &str) -> Result<Option<u32>, String> {
+        Ok(None)
+    }
+
+    fn group(&self, _: &str) -> Result<Option<u32>, String> {
+        Ok(None)
+    }
+}
+
+const CONFIG: &str = r#"
+group = "prod"
+[[account]]
+id = "111122223333"
+role-arn = "arn:aws:iam::111122223333:role/grantd"
+regions = ["ap-northeast-1"]
+[[policy]]
+name = "short"
+keys = ["alias/app"]
+grantees = ["role/RoleB"]
+operations = ["Decrypt"]
+callers = ["user:1000"]
+max-ttl = "1h"
+[[policy]]
+name = "long"
+keys = ["alias/app"]
+grantees = ["role/*"]
+operations = ["Decrypt"]
+callers = ["user:1001"]
+max-ttl = "8h"
+"#;
+
+const KEY: &str = "arn:aws:kms:ap-northeast-1:111122223333:key/1234abcd";
+const CREATED: &str = "2026-11-23T10:00:00Z";
+
+fn config() -> Config {
+    parse("grantd.toml", CONFIG, &Nobody).unwrap()
+}
+
+fn at(text: &str) -> Time {
+    Time::parse(text).unwrap()
+}
+
+fn ours() -> Listed {
+    Listed {
+        key_arn: KEY.to_owned(),
+        id: GrantId::parse("ab12").unwrap(),
+        name: "grantd/prod/g-7k2m9x4p1q8z/1/2026-11-23T18:00:00Z".to_owned(),
+        created: Some(at(CREATED)),
+        grantee: "arn:aws:iam::111122223333:role/RoleB".to_owned(),
+        retiring_principal: "arn:aws:iam::111122223333:role/grantd".to_owned(),
+        issuing_account: "arn:aws:iam::111122223333:root".to_owned(),
+        operations: vec!["Decrypt".to_owned()],
+        constraints: Constraints::None,
+        source_arn: None,
+    }
+}
+
+fn probe() -> Listed {
+    Listed {
+        name: "grantd/prod/g-7k2m9x4p1q8z/1/2026-11-23T10:30:00Z".to_owned(),
+        grantee: "arn:aws:iam::111122223333:role/grantd".to_owned(),
+        operations: vec!["DescribeKey".to_owned()],
+        ..ours()
+    }
+}
+
+/// The verdict in words, on AWS or behind an endpoint.
+fn verdict(listed: &Listed, endpoint: Option<&str>) -> String {
+    let config = config();
+    let (_, mut lane) = config.lanes().next().unwrap();
+    lane.endpoint = endpoint.map(str::to_owned);
+    let aliases = ["alias/app".to_owned()];
+    match judge(&config, &lane, &aliases, listed, at("2026-11-23T12:00:00Z")) {
+        Found::Ours { name, policy } => {
+            let policy = policy.map_or("a probe", |p| p.name.as_str());
+            format!("ours until {}, by {policy}", name.deadline())
+        }
+        Found::Unproven(why) => format!("unproven: {why}"),
+        Found::Foreign => "foreign".to_owned(),
+    }
+}
+
+const OURS: &str = "ours until 2026-11-23T18:00:00Z, by long";
+const PROBE: &str = "ours until 2026-11-23T10:30:00Z, by a probe";
+
+#[test]
+fn our_own_grant_and_our_own_probe_are_ours() {
+    assert_eq!(verdict(&ours(), None), OURS);
+    assert_eq!(verdict(&probe(), None), PROBE);
+    let mut bare = ours();
+    bare.issuing_account = "111122223333".to_owned();
+    assert_eq!(verdict(&bare, None), OURS);
+}
+
+/// Each differs from ours in one thing.
+#[test]
+fn a_look_alike_is_told_from_ours() {
+    type Change = fn(&mut Listed);
+    let cases: [(&str, Change); 20] = [
+        ("no name", |l| l.name.clear()),
+        ("another tool", |l| l.name = "terraform".to_owned()),
+        ("another group", |l| l.name = l.name.replace("/prod/", "/test/")),
+        ("a longer group", |l| l.name = l.name.replace("/prod/", "/prod2/")),
+        ("no deadline", |l| l.name = "grantd/prod/g-7k2m9x4p1q8z/1".to_owned()),
+        ("only the group", |l| l.name = "grantd/prod".to_owned()),
+        ("another form of instant", |l| l.name = l.name.replace("00Z", "00z")),
+        ("another retiring principal", |l| l.retiring_principal.push('2')),
+        ("no retiring principal", |l| l.retiring_principal.clear()),
+        ("a decayed retiring principal", |l| l.retiring_principal = "AROAEXAMPLE".to_owned()),
+        ("another issuer", |l| l.issuing_account = l.issuing_account.replace("1111", "9999")),
+        ("a service as issuer", |l| l.issuing_account = "ec2.amazonaws.com".to_owned()),
+        ("no issuer", |l| l.issuing_account.clear()),
+        ("no policy for the grantee", |l| l.grantee.push_str("/x")),
+        ("a decayed grantee", |l| l.grantee = "AROAEXAMPLE".to_owned()),
+        ("account root as grantee", |l| l.grantee = "arn:aws:iam::111122223333:root".to_owned()),
+        ("no creation date", |l| l.created = None),
+        ("beyond the longest maximum", |l| l.created = Some(at("2026-11-23T09:54:59Z"))),
+        ("another Region's key", |l| l.key_arn = l.key_arn.replace("ap-northeast-1", "us-east-1")),
+        ("a bare key id", |l| l.key_arn = "1234abcd".to_owned()),
+    ];
+    let table: Vec<_> = cases
+        .iter()
+        .map(|(what, change)| {
+            let mut listed = ours();
+            change(&mut listed);
+            format!("{what}: {}", verdict(&listed, None))
+        })
+        .collect();
+    let shown = table.join("\n");
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn a_probe_is_for_describe_key_alone_and_short() {
+    let mut wide = probe();
+    wide.operations.push("Decrypt".to_owned());
+    let mut long = probe();
+    long.name = ours().name;
+    let shown = [verdict(&wide, None), verdict(&long, None)].join("\n");
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn the_host_clock_may_be_ahead_by_the_signature_window() {
+    let mut early = ours();
+    early.created = Some(at("2026-11-23T09:55:00Z"));
+    assert_eq!(verdict(&early, None), OURS);
+}
+
+#[test]
+fn a_key_that_no_policy_names_proves_nothing() {
+    let config = config();
+    let (_, lane) = config.lanes().next().unwrap();
+    let found = judge(&config, &lane, &[], &ours(), at(CREATED));
+    let key = KeyArn::parse(KEY).unwrap();
+    assert_eq!(found, Found::Unproven(format!("no policy names its key {key}")));
+}
+
+#[test]
+fn an_emulator_on_this_host_may_leave_fields_out() {
+    let mut bare = ours();
+    bare.created = None;
+    bare.issuing_account.clear();
+    assert_eq!(verdict(&bare, Some("http://127.0.0.1:4567")), OURS);
+    assert!(verdict(&bare, Some("https://kms.example.com")).starts_with("unproven"));
+
+    bare.name = bare.name.replace("T18:00:00Z", "T20:05:01Z");
+    assert_eq!(
+        verdict(&bare, Some("http://127.0.0.1:4567")),
+        "unproven: its deadline is 8h 5m 1s after its creation, above the maximum of 8h"
+    );
+}
