@@ -1,9 +1,12 @@
 //! The KMS port: all that grantd asks of KMS and STS. `aws` is the production adapter and the only user of the SDK;
 //! the simulation has the other.
 
+pub mod aws;
+pub mod classify;
+
 use std::fmt;
 
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use zeroize::Zeroizing;
 
 use crate::ids::{AccountId, GrantId, KeyArn, Principal, Region};
@@ -182,4 +185,11 @@ pub trait Kms {
     fn describe<'a>(&'a self, lane: &'a Lane, key: &'a str) -> Call<'a, KeyFacts>;
     /// GetCallerIdentity with the lane's credentials.
     fn identity<'a>(&'a self, lane: &'a Lane) -> Call<'a, Identity>;
+    /// Refresh the lane's credentials before they are needed; to be called every minute. Asks nothing of KMS. A refusal
+    /// (always `Credentials`) means that they could not be had; those in hand serve until they expire.
+    fn warm<'a>(&'a self, lane: &'a Lane) -> Call<'a, ()> {
+        let _ = lane;
+        async { Answer { outcome: Outcome::Done(()), date: None, detail: None, request_id: None } }
+            .boxed_local()
+    }
 }
