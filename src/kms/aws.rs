@@ -323,3 +323,6 @@ fn same_way(one: &Lane, other: &Lane) -> bool {
         && one.external_id == other.external_id
         && one.endpoint == other.endpoint
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,7 +82,7 @@ fn listed(entry: sdk::GrantListEntry, of: Option<&KeyArn>) -> Result<Listed, Str
         key_arn: whole_arn(entry.key_id.unwrap_or_default(), of),
         id: GrantId::parse(id).map_err(|e| e.to_string())?,
         name: entry.name.unwrap_or_default(),
-        created: entry.creation_date.and_then(|at| at.to_millis().ok()).map(Time),
+        created: entry.creation_date.as_ref().and_then(instant),
         grantee: either(entry.grantee_principal, entry.grantee_service_principal),
         retiring_principal: either(entry.retiring_principal, entry.retiring_service_principal),
         issuing_account: entry.issuing_account.unwrap_or_default(),
@@ -90,6 +90,12 @@ fn listed(entry: sdk::GrantListEntry, of: Option<&KeyArn>) -> Result<Listed, Str
         constraints,
         source_arn,
     })
+}
+
+/// KMS writes seconds as a decimal fraction, which a float can miss by a hair: round to the nearest millisecond.
+fn instant(at: &aws_smithy_types::DateTime) -> Option<Time> {
+    let half_up = at.as_nanos().checked_add(500_000)?;
+    i64::try_from(half_up.div_euclid(1_000_000)).ok().map(Time)
 }
 
 /// moto shows the bare key id. In the listing of one key it can only be that key's.

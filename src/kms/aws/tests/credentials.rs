@@ -1,0 +1,190 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::fake::Request;
+use super::*;
+
+const ROLE: &str = "arn:aws:iam::111122223333:role/grantd";
+const EMPTY: &str = r#"{"Aliases":[],"Truncated":false}"#;
+
+fn as_role(endpoint: &str) -> Lane {
+    Lane {
+        role_arn: Some(Principal::parse(ROLE).unwrap()),
+        external_id: Some("ext-7".to_owned()),
+        ..lane(endpoint)
+    }
+}
+
+/// What STS answers: credentials with this number in their key id, valid until then.
+fn assumed(number: u32, expires: &str) -> Reply {
+    Reply::xml(
+        200,
+        &format!(
+            "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
+             <Credentials><AccessKeyId>ASIA{number}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+             <SessionToken>session-{number}</SessionToken><Expiration>{expires}</Expiration></Credentials>\
+             </AssumeRoleResult></AssumeRoleResponse>"
+        ),
+    )
+}
+
+fn sts_refuses() -> Reply {
+    Reply::xml(
+        403,
+        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+         <Code>AccessDenied</Code><Message>not authorized to perform: sts:AssumeRole</Message></Error>\
+         <RequestId>r</RequestId></ErrorResponse>",
+    )
+}
+
+/// A server whose STS hands out credentials until `expires`, and whose KMS answers as `kms` says.
+fn with_sts(
+    expires: &'static str,
+    mut kms: impl FnMut(&Request) -> Reply + Send + 'static,
+) -> Fake {
+    let mut number = 0;
+    Fake::start(move |request| {
+        if request.operation == "assumerole" {
+            number += 1;
+            return assumed(number, expires);
+        }
+        kms(request)
+    })
+}
+
+#[test]
+fn without_credentials_nothing_is_sent() {
+    alone(&[], async || {
+        let (answer, sent) = describe(Reply::json(DESCRIBED)).await;
+        assert_eq!((&answer.outcome, sent), (&Outcome::Refused(Class::Credentials), 0));
+        assert!(detail(&answer).starts_with("no AWS credentials: "), "{answer:?}");
+        assert_eq!(answer.date, None);
+    });
+}
+
+#[test]
+fn a_role_is_assumed_once_and_expires_by_amazons_clock() {
+    alone(&KEYS, async || {
+        let fake = with_sts("2019-11-23T19:00:00Z", |_| Reply::json(EMPTY));
+        let (adapter, lane) = (adapter(), as_role(&fake.endpoint));
+        // An hour by the server's `Date`; years past by this host's wall clock.
+        for _ in 0..3 {
+            let answer = adapter.aliases(&lane, None).await;
+            assert_eq!(answer.outcome, Outcome::Done(Vec::new()), "{answer:?}");
+        }
+        let heard = fake.heard();
+        let operations: Vec<&str> = heard.iter().map(|r| r.operation.as_str()).collect();
+        assert_eq!(operations, ["assumerole", "listaliases", "listaliases", "listaliases"]);
+        assert!(heard[0].head.contains("credential=akiaambient/"), "{}", heard[0].head);
+        assert!(heard[0].head.contains("/ap-northeast-1/sts/"), "{}", heard[0].head);
+        for part in ["RoleSessionName=grantd", "ExternalId=ext-7", "role%2Fgrantd"] {
+            assert!(heard[0].body.contains(part), "{}", heard[0].body);
+        }
+        assert!(heard[1].head.contains("credential=asia1/"), "{}", heard[1].head);
+        assert!(heard[1].head.contains("x-amz-security-token: session-1"), "{}", heard[1].head);
+    });
+}
+
+#[test]
+fn a_refusal_of_sts_is_in_its_words_and_nothing_reaches_kms() {
+    alone(&KEYS, async || {
+        let fake = Fake::start(|_| sts_refuses());
+        let (adapter, lane) = (adapter(), as_role(&fake.endpoint));
+        let answer = adapter.describe(&lane, KEY).await;
+        assert_eq!(answer.outcome, Outcome::Refused(Class::Credentials));
+        assert_eq!(
+            detail(&answer),
+            format!(
+                "cannot assume {ROLE}: AccessDenied: not authorized to perform: sts:AssumeRole"
+            )
+        );
+        assert_eq!(adapter.warm(&lane).await.outcome, Outcome::Refused(Class::Credentials));
+        assert_eq!(fake.operations(), ["assumerole", "assumerole"]);
+    });
+}
+
+#[test]
+fn who_waits_for_credentials_shares_the_failure() {
+    alone(&KEYS, async || {
+        let fake = Fake::start(|_| sts_refuses());
+        let (adapter, lane) = (adapter(), as_role(&fake.endpoint));
+        let calls = (0..20).map(|_| adapter.describe(&lane, KEY));
+        let answers = futures_util::future::join_all(calls).await;
+        let refused = Outcome::Refused(Class::Credentials);
+        assert!(answers.iter().all(|answer| answer.outcome == refused));
+        assert_eq!(fake.operations(), ["assumerole"]);
+    });
+}
+
+#[test]
+fn silent_sts_is_given_up_in_time_and_nothing_is_sent() {
+    alone(&KEYS, async || {
+        let fake = Fake::start(|_| Reply::Silence);
+        let start = Instant::now();
+        let answer = adapter().describe(&as_role(&fake.endpoint), KEY).await;
+        assert_eq!(answer.outcome, Outcome::Refused(Class::Credentials));
+        assert!(start.elapsed() < BOUND);
+        assert_eq!(fake.operations(), ["assumerole"]);
+    });
+}
+
+#[test]
+fn warming_fetches_before_the_old_ones_expire() {
+    alone(&KEYS, async || {
+        // By AWS's clock (18:00) they last 20 s: usable, and due for new ones at half of that.
+        let fake = with_sts("2019-11-23T18:00:20Z", |_| Reply::json(EMPTY));
+        let (adapter, lane) = (adapter(), as_role(&fake.endpoint));
+        assert_eq!(adapter.warm(&lane).await.outcome, Outcome::Done(()));
+        assert_eq!(adapter.warm(&lane).await.outcome, Outcome::Done(()));
+        adapter.aliases(&lane, None).await;
+        assert_eq!(fake.operations(), ["assumerole", "listaliases"]);
+
+        let short = with_sts("2019-11-23T18:00:09Z", |_| Reply::json(EMPTY));
+        let lane = as_role(&short.endpoint);
+        assert_eq!(adapter.warm(&lane).await.outcome, Outcome::Done(()));
+        assert_eq!(adapter.warm(&lane).await.outcome, Outcome::Done(()));
+        assert_eq!(short.operations(), ["assumerole", "assumerole"]);
+    });
+}
+
+#[test]
+fn refused_credentials_are_replaced_before_the_next_call() {
+    alone(&KEYS, async || {
+        let calls = Arc::new(AtomicU32::new(0));
+        let fake = with_sts("2019-11-23T19:00:00Z", move |_| {
+            if calls.fetch_add(1, Ordering::SeqCst) == 0 {
+                return Reply::error(400, "ExpiredTokenException", "The security token is expired");
+            }
+            Reply::json(EMPTY)
+        });
+        let (adapter, lane) = (adapter(), as_role(&fake.endpoint));
+        let refused = adapter.aliases(&lane, None).await;
+        assert_eq!(refused.outcome, Outcome::Refused(Class::Credentials));
+        assert_eq!(adapter.aliases(&lane, None).await.outcome, Outcome::Done(Vec::new()));
+        let expected = ["assumerole", "listaliases", "assumerole", "listaliases"];
+        assert_eq!(fake.operations(), expected);
+    });
+}
+
+#[test]
+fn an_identity_is_told_without_its_session() {
+    alone(&KEYS, async || {
+        let fake = Fake::start(|_| {
+            Reply::xml(
+                200,
+                "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+                 <GetCallerIdentityResult><Arn>arn:aws:sts::111122223333:assumed-role/grantd/grantd</Arn>\
+                 <UserId>AROAEXAMPLE:grantd</UserId><Account>111122223333</Account>\
+                 </GetCallerIdentityResult></GetCallerIdentityResponse>",
+            )
+        });
+        let answer = adapter().identity(&lane(&fake.endpoint)).await;
+        let expected = Identity {
+            account: "111122223333".to_owned(),
+            arn: "arn:aws:sts::111122223333:assumed-role/grantd/grantd".to_owned(),
+            unique_id: "AROAEXAMPLE".to_owned(),
+        };
+        assert_eq!(answer.outcome, Outcome::Done(expected));
+        assert_eq!(answer.date, Some(Time::parse("2019-11-23T18:00:00Z").unwrap()));
+    });
+}
