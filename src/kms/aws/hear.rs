@@ -128,8 +128,8 @@ fn trouble<'a, E: ProvideErrorMetadata>(
             code: refusal.err().code().filter(|code| !code.is_empty()),
         },
         SdkError::ResponseError(_) => Trouble::Unreadable,
-        // Also any kind that a later SDK adds: nothing is known of it.
-        _ => Trouble::Silent,
+        // The last: any kind that a later SDK adds, of which nothing is known.
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | _ => Trouble::Silent,
     }
 }
 
