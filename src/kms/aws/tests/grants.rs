@@ -1,5 +1,7 @@
 //! Creates and ends. Only the ledger makes an `Intent` or a `Warrant`, so there is one here.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::*;
 use crate::ids::{GrantId, Ref};
 use crate::ledger::{Handle, LaneFacts, Ledger, NewLease, Note, Urgency};
@@ -32,7 +34,8 @@ fn request(lane: &Lane) -> GrantRequest {
 }
 
 async fn world(endpoint: &str) -> World {
-    let dir = tempfile::tempdir().unwrap();
+    let private = std::fs::Permissions::from_mode(0o700);
+    let dir = tempfile::Builder::new().permissions(private).tempdir().unwrap();
     let (mut ledger, _) = Ledger::open(dir.path()).unwrap();
     let Lane { account, region, role_arn, external_id, endpoint, retiring_principal, .. } =
         lane(endpoint);
