@@ -1,4 +1,5 @@
-//! The clock port. Everything that reads a clock or waits is behind it (clippy's disallowed-methods keeps it so).
+//! The clock port. Everything that reads a clock or waits is behind it (clippy's disallowed-methods
+//! keeps it so).
 
 use futures_util::future::LocalBoxFuture;
 
@@ -20,8 +21,8 @@ pub trait Clock {
     /// Read all clocks at once.
     fn read(&self) -> Reading;
 
-    /// Wait for at most `ms` milliseconds; returns early when the wall clock was set or the machine resumed. The
-    /// caller re-reads and judges: a wake-up promises nothing.
+    /// Wait for at most `ms` milliseconds; returns early when the wall clock was set or the machine
+    /// resumed. The caller re-reads and judges: a wake-up promises nothing.
     fn nap(&self, ms: i64) -> LocalBoxFuture<'_, ()>;
 }
 

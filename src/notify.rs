@@ -1,8 +1,9 @@
 //! What the service manager is told (sd_notify(3)): ready, status, alive, reloading, stopping.
 //!
-//! Messages are rendered by the sd-notify crate and sent from here, because that crate (0.5) knows no abstract sockets
-//! (`@…`, which containers use). Whether a message arrived decides nothing, so that a failure is logged where it happens
-//! and goes no further: a daemon must not stop ending leases because nobody listens to it.
+//! Messages are rendered by the sd-notify crate and sent from here, because that crate (0.5) knows
+//! no abstract sockets (`@…`, which containers use). Whether a message arrived decides nothing, so
+//! that a failure is logged where it happens and goes no further: a daemon must not stop ending
+//! leases because nobody listens to it.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -47,8 +48,8 @@ impl Notifier {
         self.socket.is_some()
     }
 
-    /// How often to send [`Notifier::alive`]: half of what the manager allows, as sd_watchdog_enabled(3) advises; `None`
-    /// without a watchdog.
+    /// How often to send [`Notifier::alive`]: half of what the manager allows, as
+    /// sd_watchdog_enabled(3) advises; `None` without a watchdog.
     #[must_use]
     pub fn alive_every(&self) -> Option<Duration> {
         self.watchdog.map(|limit| limit / 2)
@@ -69,7 +70,8 @@ impl Notifier {
         self.send(&[NotifyState::Watchdog]);
     }
 
-    /// A reload begins; [`Notifier::ready`] ends it. With the monotonic time that `Type=notify-reload` wants.
+    /// A reload begins; [`Notifier::ready`] ends it. With the monotonic time that
+    /// `Type=notify-reload` wants.
     pub fn reloading(&self) {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => self.send(&[NotifyState::Reloading, now]),

@@ -1,9 +1,10 @@
 //! The machine's own clocks: the only place of the daemon that reads one.
 //!
-//! A nap is at most [`TICK`] long, so that no step, suspend or VM pause, noticed or not, delays anything by more. A
-//! timerfd that the kernel cancels when somebody sets the clock, or the machine resumes, makes the common cases instant
-//! (timerfd_create(2), `TFD_TIMER_CANCEL_ON_SET`). Rejected: one long timer per deadline (tokio's clock stops in suspend
-//! and ignores steps), and inotify on `/etc/adjtime` (not every tool writes it).
+//! A nap is at most [`TICK`] long, so that no step, suspend or VM pause, noticed or not, delays
+//! anything by more. A timerfd that the kernel cancels when somebody sets the clock, or the machine
+//! resumes, makes the common cases instant (timerfd_create(2), `TFD_TIMER_CANCEL_ON_SET`).
+//! Rejected: one long timer per deadline (tokio's clock stops in suspend and ignores steps), and
+//! inotify on `/etc/adjtime` (not every tool writes it).
 
 use std::cell::{Cell, OnceCell};
 use std::io;
@@ -31,9 +32,11 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 #[derive(Debug)]
 pub struct SystemClock {
     boot_id: String,
-    /// Made at the first nap; `None` where the kernel refused it, and then the tick alone notices steps.
+    /// Made at the first nap; `None` where the kernel refused it, and then the tick alone notices
+    /// steps.
     alarm: OnceCell<Option<AsyncFd<OwnedFd>>>,
-    /// How often the wall clock was set under us: tells a nap that another nap has read the alarm before it.
+    /// How often the wall clock was set under us: tells a nap that another nap has read the alarm
+    /// before it.
     steps: Cell<u64>,
 }
 
@@ -73,8 +76,9 @@ impl SystemClock {
                 // Another nap was quicker; the step is as true for this one.
                 Err(_would_block) if self.steps.get() == before => {}
                 Err(_would_block) => return,
-                // ECANCELED is the step. An expiry cannot be (it is set for the end of time); were it one, or any
-                // other error, then to arm afresh and look at the clocks is right as well.
+                // ECANCELED is the step. An expiry cannot be (it is set for the end of time); were
+                // it one, or any other error, then to arm afresh and look at the clocks is right as
+                // well.
                 Ok(_) => {
                     self.steps.set(self.steps.get().wrapping_add(1));
                     if let Err(error) = arm(alarm.get_ref()) {
@@ -131,7 +135,8 @@ fn arm(fd: &OwnedFd) -> Result<(), Errno> {
     };
     let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
     match rustix::time::timerfd_settime(fd, flags, &never) {
-        // Armed, and told that the clock was set since the last look: the caller is about to look anyway.
+        // Armed, and told that the clock was set since the last look: the caller is about to look
+        // anyway.
         Ok(_) | Err(Errno::CANCELED) => Ok(()),
         Err(error) => Err(error),
     }

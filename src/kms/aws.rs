@@ -1,12 +1,15 @@
-//! The production adapter: KMS and STS through the AWS SDK. With `aws::map` the only code that names the KMS SDK.
+//! The production adapter: KMS and STS through the AWS SDK. With `aws::map` the only code that
+//! names the KMS SDK.
 //!
-//! One call is at most one request on the wire: SDK retries are off, because the ledger counts every send before it
-//! leaves. A call takes at most the attempt time-out, credentials included, so that nothing leaves long after its row
-//! said that it would. What reached the wire is noted by an ear of the call's own: only what certainly never left, or
-//! what AWS refused by name, is a refusal.
+//! One call is at most one request on the wire: SDK retries are off, because the ledger counts
+//! every send before it leaves. A call takes at most the attempt time-out, credentials included, so
+//! that nothing leaves long after its row said that it would. What reached the wire is noted by an
+//! ear of the call's own: only what certainly never left, or what AWS refused by name, is a
+//! refusal.
 //!
-//! Clients are built from the lane alone. Ambient endpoint variables and profiles cannot lead them elsewhere (a daemon
-//! that trusts its environment can be pointed at a fake KMS). The ambient chain gives credentials, and nothing else.
+//! Clients are built from the lane alone. Ambient endpoint variables and profiles cannot lead them
+//! elsewhere (a daemon that trusts its environment can be pointed at a fake KMS). The ambient chain
+//! gives credentials, and nothing else.
 
 mod hear;
 mod keeper;
@@ -39,14 +42,16 @@ use crate::ids::KeyArn;
 use crate::ledger::{Intent, Warrant};
 use crate::rules::life::{Class, Outcome, Via};
 
-/// The most that a KMS listing takes as `Limit` (kms-facts 2); fewer pages, fewer chances to change between them.
+/// The most that a KMS listing takes as `Limit` (kms-facts 2); fewer pages, fewer chances to change
+/// between them.
 const PAGE: i32 = 100;
 /// 100,000 aliases: far above any account's quota, and an end to a listing that has none.
 const ALIAS_PAGES_MAX: usize = 1_000;
 /// Variables that other AWS programs obey and that we do not.
 const IGNORED: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL_STS"];
 
-/// KMS and STS of AWS, or of the lane's other endpoint. Belongs to one thread, inside a tokio runtime.
+/// KMS and STS of AWS, or of the lane's other endpoint. Belongs to one thread, inside a tokio
+/// runtime.
 pub struct AwsKms {
     settings: Settings,
     clock: Rc<dyn Clock>,
@@ -63,7 +68,8 @@ struct Site {
 }
 
 impl AwsKms {
-    /// Nothing is built or fetched before the first call on a lane. The clock bounds calls and judges expiry.
+    /// Nothing is built or fetched before the first call on a lane. The clock bounds calls and
+    /// judges expiry.
     #[must_use]
     pub fn new(settings: Settings, clock: Rc<dyn Clock>) -> Self {
         for name in IGNORED.into_iter().filter(|name| std::env::var_os(name).is_some()) {
@@ -112,7 +118,8 @@ impl AwsKms {
         }
     }
 
-    /// One bounded call: credentials, one request, one answer. `take` makes sense of a success, or says what it lacks.
+    /// One bounded call: credentials, one request, one answer. `take` makes sense of a success, or
+    /// says what it lacks.
     async fn call<O, E, T, F>(
         &self,
         lane: &Lane,
@@ -131,7 +138,8 @@ impl AwsKms {
                 Ok(generation) => generation,
                 Err(text) => return unsigned(&text),
             };
-            // The host may have been suspended meanwhile: what is sent now must be what was recorded just now.
+            // The host may have been suspended meanwhile: what is sent now must be what was
+            // recorded just now.
             if self.clock.read().boot >= until {
                 return unsigned("the credentials came too late for this attempt");
             }
@@ -315,7 +323,8 @@ fn unsigned<T>(text: &str) -> Answer<T> {
     given(Heard::default(), outcome(Trouble::NoCredentials), Some(text))
 }
 
-/// The same credentials to the same place: one client serves both. The retiring principal is only an argument.
+/// The same credentials to the same place: one client serves both. The retiring principal is only
+/// an argument.
 fn same_way(one: &Lane, other: &Lane) -> bool {
     one.account == other.account
         && one.region == other.region

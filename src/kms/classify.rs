@@ -1,8 +1,10 @@
-//! What an error of KMS or STS means for the next step. Pure: codes and HTTP status in, [`Outcome`] out.
+//! What an error of KMS or STS means for the next step. Pure: codes and HTTP status in, [`Outcome`]
+//! out.
 //!
-//! Two rules. *A definite no needs a word that we know came from AWS*: a 4xx answer with an error code. Everything else
-//! (a reset, a time-out, any 5xx, an answer that cannot be read) is [`Outcome::Unknown`] and leads to looking. *Texts are
-//! for people*: only the code decides (kms-facts 3).
+//! Two rules. *A definite no needs a word that we know came from AWS*: a 4xx answer with an error
+//! code. Everything else (a reset, a time-out, any 5xx, an answer that cannot be read) is
+//! [`Outcome::Unknown`] and leads to looking. *Texts are for people*: only the code decides
+//! (kms-facts 3).
 
 use crate::rules::life::{Class, Outcome};
 
@@ -15,7 +17,8 @@ pub enum Trouble<'a> {
     NoCredentials,
     /// It was sent, or may have been, and no answer came.
     Silent,
-    /// An answer came that is no answer of KMS: bad JSON, a web page, a success without its content.
+    /// An answer came that is no answer of KMS: bad JSON, a web page, a success without its
+    /// content.
     Unreadable,
     /// KMS answered with an error.
     Error {
@@ -37,7 +40,8 @@ pub fn outcome<T>(trouble: Trouble<'_>) -> Outcome<T> {
     }
 }
 
-/// Only 4xx is a definite no. Without a code it may be the word of a proxy, after it had passed the request on.
+/// Only 4xx is a definite no. Without a code it may be the word of a proxy, after it had passed the
+/// request on.
 fn answered<T>(status: u16, code: Option<&str>) -> Outcome<T> {
     let Some(code) = code.filter(|_| (400..500).contains(&status)) else {
         return Outcome::Unknown;
@@ -55,9 +59,10 @@ fn answered<T>(status: u16, code: Option<&str>) -> Outcome<T> {
     }
 }
 
-/// Every code of the KMS operations that grantd uses (botocore 1.44.5), the unmodelled ones that AWS returns with any
-/// operation (kms-facts 1 and 3), STS's, and the SDK's own list of throttling codes (aws-runtime 1.10). `None`: an error
-/// of the service, after which nobody knows; some servers send these as 400 (lab E).
+/// Every code of the KMS operations that grantd uses (botocore 1.44.5), the unmodelled ones that
+/// AWS returns with any operation (kms-facts 1 and 3), STS's, and the SDK's own list of throttling
+/// codes (aws-runtime 1.10). `None`: an error of the service, after which nobody knows; some
+/// servers send these as 400 (lab E).
 const CODES: &[(&str, Option<Class>)] = &[
     ("NotFoundException", Some(Class::NotFound)),
     ("InvalidGrantIdException", Some(Class::NotFound)),

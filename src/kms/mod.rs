@@ -1,5 +1,5 @@
-//! The KMS port: all that grantd asks of KMS and STS. `aws` is the production adapter and the only user of the SDK;
-//! the simulation has the other.
+//! The KMS port: all that grantd asks of KMS and STS. `aws` is the production adapter and the only
+//! user of the SDK; the simulation has the other.
 
 pub mod aws;
 pub mod classify;
@@ -15,8 +15,8 @@ use crate::rules::life::{Outcome, Via};
 use crate::rules::time::Time;
 use crate::terms::Constraints;
 
-/// A grant token: AWS calls it non-secret, but it extends use beyond a revoke. It lives in memory, never in the
-/// ledger or the log, and is wiped on drop.
+/// A grant token: AWS calls it non-secret, but it extends use beyond a revoke. It lives in memory,
+/// never in the ledger or the log, and is wiped on drop.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(Zeroizing<String>);
 
@@ -47,7 +47,8 @@ pub struct Answer<T> {
     pub outcome: Outcome<T>,
     /// KMS's `Date` header: AWS's clock, to the second. `None` when no answer came.
     pub date: Option<Time>,
-    /// For people: the error code and message (never a token or a credential), or what went wrong on the way.
+    /// For people: the error code and message (never a token or a credential), or what went wrong
+    /// on the way.
     pub detail: Option<String>,
     /// `x-amzn-RequestId`, to find the call in CloudTrail.
     pub request_id: Option<String>,
@@ -62,8 +63,8 @@ pub struct Created {
     pub token: Token,
 }
 
-/// The KMS client, pacing and queue of one (account of the credentials, Region, endpoint, role). All that ending needs,
-/// kept in the ledger so that it outlives the config.
+/// The KMS client, pacing and queue of one (account of the credentials, Region, endpoint, role).
+/// All that ending needs, kept in the ledger so that it outlives the config.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lane {
     /// Its row in the ledger.
@@ -76,14 +77,15 @@ pub struct Lane {
     pub role_arn: Option<Principal>,
     /// STS's external id for that role.
     pub external_id: Option<String>,
-    /// Another endpoint than AWS's. A row is never ended or closed through another endpoint than its own.
+    /// Another endpoint than AWS's. A row is never ended or closed through another endpoint than
+    /// its own.
     pub endpoint: Option<String>,
     /// Who retires the grants made here: grantd's own role.
     pub retiring_principal: Principal,
 }
 
-/// One entry of a listing (botocore kms shape `GrantListEntry`). Text fields are as KMS shows them: principals decay to
-/// unique ids, and a service may stand where an ARN is expected.
+/// One entry of a listing (botocore kms shape `GrantListEntry`). Text fields are as KMS shows them:
+/// principals decay to unique ids, and a service may stand where an ARN is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// The key's ARN.
@@ -115,7 +117,8 @@ pub enum Scope<'a> {
     One(&'a KeyArn, &'a GrantId),
     /// ListGrants of the whole key.
     Key(&'a KeyArn),
-    /// ListRetirableGrants of the lane's retiring principal: all keys of all accounts in this Region.
+    /// ListRetirableGrants of the lane's retiring principal: all keys of all accounts in this
+    /// Region.
     Retirable,
 }
 
@@ -159,14 +162,16 @@ pub struct Identity {
     pub account: String,
     /// The ARN; of an assumed role it is the session's.
     pub arn: String,
-    /// The unique id without the session name: a re-created role has another one under the same ARN.
+    /// The unique id without the session name: a re-created role has another one under the same
+    /// ARN.
     pub unique_id: String,
 }
 
 /// A call under way. Not `Send`: the engine owns one thread.
 pub type Call<'a, T> = LocalBoxFuture<'a, Answer<T>>;
 
-/// What grantd asks of KMS. One attempt per call, never retried inside: the ledger counts every send.
+/// What grantd asks of KMS. One attempt per call, never retried inside: the ledger counts every
+/// send.
 pub trait Kms {
     /// CreateGrant with the stored request, to the letter.
     fn create<'a>(&'a self, intent: &'a Intent) -> Call<'a, Created>;
@@ -181,12 +186,14 @@ pub trait Kms {
     ) -> Call<'a, Page>;
     /// ListAliases, all pages: of one key, or of the Region.
     fn aliases<'a>(&'a self, lane: &'a Lane, key: Option<&'a KeyArn>) -> Call<'a, Vec<Alias>>;
-    /// DescribeKey by key id or ARN (never an alias: that can create an AWS managed key, kms-facts 2).
+    /// DescribeKey by key id or ARN (never an alias: that can create an AWS managed key, kms-facts
+    /// 2).
     fn describe<'a>(&'a self, lane: &'a Lane, key: &'a str) -> Call<'a, KeyFacts>;
     /// GetCallerIdentity with the lane's credentials.
     fn identity<'a>(&'a self, lane: &'a Lane) -> Call<'a, Identity>;
-    /// Refresh the lane's credentials before they are needed; to be called every minute. Asks nothing of KMS. A refusal
-    /// (always `Credentials`) means that they could not be had; those in hand serve until they expire.
+    /// Refresh the lane's credentials before they are needed; to be called every minute. Asks
+    /// nothing of KMS. A refusal (always `Credentials`) means that they could not be had; those in
+    /// hand serve until they expire.
     fn warm<'a>(&'a self, lane: &'a Lane) -> Call<'a, ()> {
         let _ = lane;
         async { Answer { outcome: Outcome::Done(()), date: None, detail: None, request_id: None } }

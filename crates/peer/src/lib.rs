@@ -1,8 +1,9 @@
-//! The supplementary groups of a Unix socket's peer (`SO_PEERGROUPS`, Linux 4.13), as the kernel recorded them when it
-//! connected.
+//! The supplementary groups of a Unix socket's peer (`SO_PEERGROUPS`, Linux 4.13), as the kernel
+//! recorded them when it connected.
 //!
-//! Neither rustix 1.1 nor nix 0.31 has this socket option, and reading `/proc/PID/status` instead would race with the
-//! reuse of the pid. This crate exists so that all other code of the workspace can forbid `unsafe`.
+//! Neither rustix 1.1 nor nix 0.31 has this socket option, and reading `/proc/PID/status` instead
+//! would race with the reuse of the pid. This crate exists so that all other code of the workspace
+//! can forbid `unsafe`.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -14,12 +15,13 @@ const GROUPS_MAX: usize = 65_536;
 /// The size of a `gid_t`, in which the kernel counts.
 const GID_SIZE: usize = size_of::<libc::gid_t>();
 
-/// The peer's supplementary group ids, in the kernel's order. They may lack the primary group, which `SO_PEERCRED`
-/// tells. They are those of the moment when it connected; they never change on this socket.
+/// The peer's supplementary group ids, in the kernel's order. They may lack the primary group,
+/// which `SO_PEERCRED` tells. They are those of the moment when it connected; they never change on
+/// this socket.
 ///
-/// # Errors
-/// What getsockopt(2) says: `ENOTSOCK`, `ENODATA` on a socket without a peer, `ENOPROTOOPT` before Linux 4.13. An answer
-/// of more than 65,536 groups, or one that is no whole number of ids, is `InvalidData`.
+/// # Errors What getsockopt(2) says: `ENOTSOCK`, `ENODATA` on a socket without a peer,
+/// `ENOPROTOOPT` before Linux 4.13. An answer of more than 65,536 groups, or one that is no whole
+/// number of ids, is `InvalidData`.
 pub fn peer_groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
     let mut room = FIRST_ROOM;
     loop {
@@ -34,7 +36,8 @@ pub fn peer_groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
                 groups.truncate(count);
                 return Ok(groups);
             }
-            // The kernel says how much it needs; a wish that does not grow would be an endless loop.
+            // The kernel says how much it needs; a wish that does not grow would be an endless
+            // loop.
             Some(error) if count > room && error.raw_os_error() == Some(libc::ERANGE) => {
                 room = count;
             }
@@ -57,9 +60,10 @@ fn ask(
     groups: &mut [libc::gid_t],
 ) -> io::Result<(Option<io::Error>, usize)> {
     let mut length = libc::socklen_t::try_from(size_of_val(groups)).map_err(io::Error::other)?;
-    // SAFETY: `socket` is borrowed, so the descriptor stays open during the call. `groups` is exclusively borrowed
-    // initialised memory of exactly `length` bytes, and every bit pattern is a valid `gid_t`; the kernel writes no more
-    // than `length` bytes there, and its true length to `length`, which outlives the call.
+    // SAFETY: `socket` is borrowed, so the descriptor stays open during the call. `groups` is
+    // exclusively borrowed initialised memory of exactly `length` bytes, and every bit pattern is a
+    // valid `gid_t`; the kernel writes no more than `length` bytes there, and its true length to
+    // `length`, which outlives the call.
     let status = unsafe {
         libc::getsockopt(
             socket.as_raw_fd(),

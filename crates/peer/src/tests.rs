@@ -33,8 +33,8 @@ fn what_has_no_peer_is_an_error() {
     assert_eq!(error.raw_os_error(), Some(libc::ENOTSOCK));
 }
 
-/// More groups than the first room: the kernel answers `ERANGE`, and we ask again. Only root may take groups; the child
-/// is this very test binary, started with 200 of them by setpriv(1).
+/// More groups than the first room: the kernel answers `ERANGE`, and we ask again. Only root may
+/// take groups; the child is this very test binary, started with 200 of them by setpriv(1).
 #[test]
 fn more_than_fit_at_first_are_asked_for_again() {
     const CHILD: &str = "PEER_GROUPS_TEST_CHILD";

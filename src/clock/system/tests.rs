@@ -18,8 +18,8 @@ fn run<T>(what: impl Future<Output = T>) -> T {
     runtime.block_on(async { tokio::time::timeout(BOUND, what).await.unwrap() })
 }
 
-/// Set the wall clock to what it shows: a step of nothing, which the kernel announces like any other. `false`, and a word
-/// about it, where this process may not.
+/// Set the wall clock to what it shows: a step of nothing, which the kernel announces like any
+/// other. `false`, and a word about it, where this process may not.
 fn step_by_nothing() -> bool {
     let now = rustix::time::clock_gettime(ClockId::Realtime);
     let set = rustix::time::clock_settime(ClockId::Realtime, now);
@@ -41,8 +41,8 @@ fn it_reads_all_clocks_at_once() {
     assert_eq!(first.boot_id, second.boot_id);
 }
 
-/// How long a nap of `ms` lasts, undisturbed: the clock may be set by anybody at any time (the tests below do), and then
-/// the nap rightly ends early, so that the longest of a few counts.
+/// How long a nap of `ms` lasts, undisturbed: the clock may be set by anybody at any time (the
+/// tests below do), and then the nap rightly ends early, so that the longest of a few counts.
 async fn longest(clock: &SystemClock, ms: i64) -> Duration {
     let mut longest = Duration::ZERO;
     for _ in 0..5 {
@@ -75,7 +75,8 @@ fn a_step_of_the_wall_clock_wakes_every_nap_again_and_again() {
         for _ in 0..3 {
             let start = Instant::now();
             let naps = join3(clock.nap(TICK), clock.nap(TICK), async {
-                // Both naps listen before the clock is set; a yield lets the driver register the timer.
+                // Both naps listen before the clock is set; a yield lets the driver register the
+                // timer.
                 tokio::task::yield_now().await;
                 step_by_nothing()
             });

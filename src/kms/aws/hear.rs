@@ -37,7 +37,8 @@ pub(super) struct Heard {
     pub(super) request_id: Option<String>,
 }
 
-/// Listens to one call. The SDK wants its interceptors `Send`, hence the lock, which nobody ever waits for.
+/// Listens to one call. The SDK wants its interceptors `Send`, hence the lock, which nobody ever
+/// waits for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ear(Arc<Mutex<Heard>>);
 
@@ -133,7 +134,8 @@ fn trouble<'a, E: ProvideErrorMetadata>(
     }
 }
 
-/// For people. Only `Display` texts: the SDK's `Debug` of an answer shows its body, and so the grant token.
+/// For people. Only `Display` texts: the SDK's `Debug` of an answer shows its body, and so the
+/// grant token.
 pub(super) fn words<E>(heard: &Heard, error: &SdkError<E, Response>) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,

@@ -1,11 +1,11 @@
 //! The credentials of one lane, fetched before they are needed.
 //!
-//! The SDK's own cache fetches on demand, within the call: the first end after an idle hour would pay for STS, and a
-//! refusal of STS would look like a lost CreateGrant (kms-facts 12). Here a call starts only with credentials in hand, so
-//! that "no credentials" is always *nothing was sent*.
+//! The SDK's own cache fetches on demand, within the call: the first end after an idle hour would
+//! pay for STS, and a refusal of STS would look like a lost CreateGrant (kms-facts 12). Here a call
+//! starts only with credentials in hand, so that "no credentials" is always *nothing was sent*.
 //!
-//! Nothing is durable. Expiry is judged by AWS's last `Date` and the boot clock: on a host whose wall clock is a day
-//! ahead, every new credential would otherwise look expired.
+//! Nothing is durable. Expiry is judged by AWS's last `Date` and the boot clock: on a host whose
+//! wall clock is a day ahead, every new credential would otherwise look expired.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -21,11 +21,13 @@ use super::source::Source;
 use crate::clock::Clock;
 use crate::rules::time::{MINUTE, SECOND, Time};
 
-/// Refreshed when no longer valid than this. EC2 offers new ones at least 5 min before the old ones expire.
+/// Refreshed when no longer valid than this. EC2 offers new ones at least 5 min before the old ones
+/// expire.
 const REFRESH_BEFORE: i64 = 10 * MINUTE;
 /// Not used for a call when no longer valid than this: it would arrive with expired ones.
 const SPARE: i64 = 10 * SECOND;
-/// Credentials that name no expiry are read again this often (the SDK's own default): a file may have new ones.
+/// Credentials that name no expiry are read again this often (the SDK's own default): a file may
+/// have new ones.
 const UNDATED_LIFE: i64 = 15 * MINUTE;
 
 /// Where the SDK finds the credentials: whatever was put there last.

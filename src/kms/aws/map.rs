@@ -1,4 +1,5 @@
-//! The SDK's types and ours. Nothing is left out in silence: what cannot be said in our types makes the answer unreadable.
+//! The SDK's types and ours. Nothing is left out in silence: what cannot be said in our types makes
+//! the answer unreadable.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +60,8 @@ pub(super) fn page(
     Ok(Page { grants: grants?, marker: marker(next, truncated, asked)? })
 }
 
-/// Where the next page starts. A truncated page without a marker, or a marker that leads back to itself, is no listing.
+/// Where the next page starts. A truncated page without a marker, or a marker that leads back to
+/// itself, is no listing.
 pub(super) fn marker(
     next: Option<String>,
     truncated: bool,
@@ -92,7 +94,8 @@ fn listed(entry: sdk::GrantListEntry, of: Option<&KeyArn>) -> Result<Listed, Str
     })
 }
 
-/// KMS writes seconds as a decimal fraction, which a float can miss by a hair: round to the nearest millisecond.
+/// KMS writes seconds as a decimal fraction, which a float can miss by a hair: round to the nearest
+/// millisecond.
 fn instant(at: &aws_smithy_types::DateTime) -> Option<Time> {
     let half_up = at.as_nanos().checked_add(500_000)?;
     i64::try_from(half_up.div_euclid(1_000_000)).ok().map(Time)

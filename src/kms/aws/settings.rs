@@ -11,7 +11,8 @@ use futures_util::future::{Either, select};
 use crate::clock::Clock;
 use crate::rules::time::SECOND;
 
-/// Names grantd in the user agent, and in the session of an assumed role, by which CloudTrail knows it.
+/// Names grantd in the user agent, and in the session of an assumed role, by which CloudTrail knows
+/// it.
 pub const APP: &str = "grantd";
 /// No attempt may take longer: `rules::life::PATIENCE` gives an answer up for lost soon after.
 pub const ATTEMPT_MAX: Duration = Duration::from_secs(10);

@@ -1,4 +1,5 @@
-//! Where a lane's credentials come from: the default chain, and STS AssumeRole on top where the lane names a role.
+//! Where a lane's credentials come from: the default chain, and STS AssumeRole on top where the
+//! lane names a role.
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
@@ -24,13 +25,14 @@ pub(super) struct Source {
 struct Role {
     arn: String,
     external_id: Option<String>,
-    /// Kept for the life of the lane: it learns how wrong this host's clock is, and signs accordingly.
+    /// Kept for the life of the lane: it learns how wrong this host's clock is, and signs
+    /// accordingly.
     sts: aws_sdk_sts::Client,
     base: Slot,
 }
 
-/// A client of the Region's own STS endpoint, or of the lane's other one. Built from nothing but the lane, so that no
-/// ambient variable or profile can lead it elsewhere.
+/// A client of the Region's own STS endpoint, or of the lane's other one. Built from nothing but
+/// the lane, so that no ambient variable or profile can lead it elsewhere.
 pub(super) fn sts_client(settings: &Settings, lane: &Lane, slot: Slot) -> aws_sdk_sts::Client {
     let mut config = aws_sdk_sts::Config::builder()
         .behavior_version(behavior())
@@ -69,8 +71,8 @@ impl Source {
         role.assume().await
     }
 
-    /// The default chain, built anew each time: its providers remember files and variables for ever, and an
-    /// administrator who replaced a key should not have to restart the daemon.
+    /// The default chain, built anew each time: its providers remember files and variables for
+    /// ever, and an administrator who replaced a key should not have to restart the daemon.
     async fn ambient(&self) -> Result<Credentials, String> {
         let ambient = aws_config::defaults(behavior())
             .region(self.region.clone())

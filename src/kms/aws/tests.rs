@@ -1,5 +1,6 @@
-//! The adapter with the real SDK, over real sockets, against a server that misbehaves to order. Each test runs in a process
-//! of its own (this binary, started again): credentials come from the environment, which a test must not change for others.
+//! The adapter with the real SDK, over real sockets, against a server that misbehaves to order.
+//! Each test runs in a process of its own (this binary, started again): credentials come from the
+//! environment, which a test must not change for others.
 
 mod credentials;
 mod fake;
@@ -26,7 +27,9 @@ const KEYS: [(&str, &str); 2] =
     [("AWS_ACCESS_KEY_ID", "AKIAAMBIENT"), ("AWS_SECRET_ACCESS_KEY", "secret")];
 const KEY: &str =
     "arn:aws:kms:ap-northeast-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
-const DESCRIBED: &str = r#"{"KeyMetadata":{"KeyId":"1234abcd","Arn":"arn:aws:kms:ap-northeast-1:111122223333:key/1234abcd","KeySpec":"SYMMETRIC_DEFAULT","KeyUsage":"ENCRYPT_DECRYPT","KeyState":"Enabled","KeyManager":"CUSTOMER"}}"#;
+const DESCRIBED: &str = r#"{"KeyMetadata":{"KeyId":"1234abcd",
+ "Arn":"arn:aws:kms:ap-northeast-1:111122223333:key/1234abcd","KeySpec":"SYMMETRIC_DEFAULT",
+ "KeyUsage":"ENCRYPT_DECRYPT","KeyState":"Enabled","KeyManager":"CUSTOMER"}}"#;
 
 /// Run `scenario` in a process with no ambient AWS settings but `env`.
 fn alone(env: &[(&str, &str)], scenario: impl AsyncFnOnce()) {

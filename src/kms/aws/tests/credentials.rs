@@ -20,9 +20,12 @@ fn assumed(number: u32, expires: &str) -> Reply {
     Reply::xml(
         200,
         &format!(
-            "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
-             <Credentials><AccessKeyId>ASIA{number}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
-             <SessionToken>session-{number}</SessionToken><Expiration>{expires}</Expiration></Credentials>\
+            "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+             <AssumeRoleResult>\
+             <Credentials><AccessKeyId>ASIA{number}</AccessKeyId>\
+             <SecretAccessKey>s</SecretAccessKey>\
+             <SessionToken>session-{number}</SessionToken>\
+             <Expiration>{expires}</Expiration></Credentials>\
              </AssumeRoleResult></AssumeRoleResponse>"
         ),
     )
@@ -31,8 +34,10 @@ fn assumed(number: u32, expires: &str) -> Reply {
 fn sts_refuses() -> Reply {
     Reply::xml(
         403,
-        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
-         <Code>AccessDenied</Code><Message>not authorized to perform: sts:AssumeRole</Message></Error>\
+        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+         <Error><Type>Sender</Type>\
+         <Code>AccessDenied</Code>\
+         <Message>not authorized to perform: sts:AssumeRole</Message></Error>\
          <RequestId>r</RequestId></ErrorResponse>",
     )
 }
@@ -174,7 +179,8 @@ fn an_identity_is_told_without_its_session() {
             Reply::xml(
                 200,
                 "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
-                 <GetCallerIdentityResult><Arn>arn:aws:sts::111122223333:assumed-role/grantd/grantd</Arn>\
+                 <GetCallerIdentityResult>\
+                 <Arn>arn:aws:sts::111122223333:assumed-role/grantd/grantd</Arn>\
                  <UserId>AROAEXAMPLE:grantd</UserId><Account>111122223333</Account>\
                  </GetCallerIdentityResult></GetCallerIdentityResponse>",
             )

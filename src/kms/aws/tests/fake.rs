@@ -5,7 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-/// AWS's clock, according to the fake: years behind any host's, so that no test passes by the host's clock.
+/// AWS's clock, according to the fake: years behind any host's, so that no test passes by the
+/// host's clock.
 pub(super) const DATE: &str = "Sat, 23 Nov 2019 18:00:00 GMT";
 
 /// A request as it came.
@@ -99,7 +100,8 @@ fn serve(mut stream: TcpStream, script: &Script, heard: &Sender<Request>) {
             // Until the client gives up and closes.
             Reply::Silence => drop(stream.read(&mut [0; 1])),
             Reply::Reset => {
-                // Closing with a linger of nothing sends RST; the standard library has no setter that is stable.
+                // Closing with a linger of nothing sends RST; the standard library has no setter
+                // that is stable.
                 let linger = Some(std::time::Duration::ZERO);
                 rustix::net::sockopt::set_socket_linger(&stream, linger).unwrap();
                 return;
@@ -110,7 +112,8 @@ fn serve(mut stream: TcpStream, script: &Script, heard: &Sender<Request>) {
 
 fn answer(stream: &mut TcpStream, status: u16, kind: &str, body: &str, length: usize) {
     let head = format!(
-        "HTTP/1.1 {status} X\r\nDate: {DATE}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\
+        "HTTP/1.1 {status} X\r\nDate: {DATE}\r\nContent-Type: {kind}\r\n\
+         Content-Length: {length}\r\n\
          x-amzn-RequestId: req-1\r\n\r\n"
     );
     // A client that is gone is no concern of a server.
