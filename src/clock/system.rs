@@ -55,7 +55,7 @@ impl SystemClock {
         let made = self.alarm.get_or_init(|| match make_alarm() {
             Ok(alarm) => Some(alarm),
             Err(error) => {
-                tracing::warn!(%error, "no timerfd: a step of the clock is noticed up to 1 s later");
+                tracing::warn!(%error, "no timerfd: a clock step is noticed up to 1 s later");
                 None
             }
         });
@@ -82,7 +82,7 @@ impl SystemClock {
                 Ok(_) => {
                     self.steps.set(self.steps.get().wrapping_add(1));
                     if let Err(error) = arm(alarm.get_ref()) {
-                        tracing::warn!(%error, "cannot arm the timerfd again; the 1 s tick goes on");
+                        tracing::warn!(%error, "cannot arm the timerfd; the 1 s tick goes on");
                     }
                     return;
                 }
@@ -116,7 +116,7 @@ impl Clock for SystemClock {
 
 #[expect(
     deprecated,
-    reason = "tokio's successor is unsafe, for types that may change their descriptor; an OwnedFd cannot"
+    reason = "tokio's successor is unsafe, for descriptors that may change; an OwnedFd cannot"
 )]
 fn make_alarm() -> io::Result<AsyncFd<OwnedFd>> {
     let fd = rustix::time::timerfd_create(

@@ -6,16 +6,22 @@ use crate::terms::Constraints;
 /// Every field that KMS can show, one entry a kind.
 const GRANTS: &str = r#"{"Truncated":true,"NextMarker":"m2","Grants":[
  {"KeyId":"arn:aws:kms:ap-northeast-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-  "GrantId":"g1","Name":"grantd/prod/g-7k2m9x4p1q8z/1/2026-11-23T18:00:00Z","CreationDate":1764000000.419,
+  "GrantId":"g1","Name":"grantd/prod/g-7k2m9x4p1q8z/1/2026-11-23T18:00:00Z",
+  "CreationDate":1764000000.419,
   "GranteePrincipal":"arn:aws:iam::111122223333:role/RoleB",
   "RetiringPrincipal":"arn:aws:iam::111122223333:role/grantd",
   "IssuingAccount":"arn:aws:iam::111122223333:root","Operations":["Decrypt","FutureOperation"],
   "Constraints":{"EncryptionContextSubset":{"a":"b"}}},
  {"KeyId":"1234abcd-12ab-34cd-56ef-1234567890ab","GrantId":"g2","Name":null,
-  "GranteeServicePrincipal":"s3.eu-west-1.amazonaws.com","RetiringServicePrincipal":"s3.amazonaws.com",
+  "GranteeServicePrincipal":"s3.eu-west-1.amazonaws.com",
+  "RetiringServicePrincipal":"s3.amazonaws.com",
   "Operations":[],"Constraints":{"EncryptionContextEquals":{"a":"b"},
   "SourceArn":"arn:aws:s3:eu-west-1:111122223333:bucket"}},
  {"GrantId":"g3","GranteePrincipal":"AROAEXAMPLE","Constraints":{"EncryptionContextSubset":{}}}]}"#;
+
+/// KMS refuses to make such a grant.
+const BOTH_KINDS: &str = r#"{"Grants":[{"GrantId":"g","Constraints":{
+ "EncryptionContextSubset":{"a":"b"},"EncryptionContextEquals":{"a":"b"}}}]}"#;
 
 async fn list(body: &str, marker: Option<&str>) -> Answer<Page> {
     let body = body.to_owned();
@@ -79,10 +85,7 @@ fn absence_is_not_concluded_from_what_is_no_listing() {
             (r#"{"Grants":[],"Truncated":true}"#, None),
             (r#"{"Grants":[],"Truncated":true,"NextMarker":"m"}"#, Some("m")),
             (r#"{"Grants":[{"Name":"no id"}],"Truncated":false}"#, None),
-            (
-                r#"{"Grants":[{"GrantId":"g","Constraints":{"EncryptionContextSubset":{"a":"b"},"EncryptionContextEquals":{"a":"b"}}}]}"#,
-                None,
-            ),
+            (BOTH_KINDS, None),
         ];
         for (body, marker) in no_listings {
             let answer = list(body, marker).await;
@@ -122,7 +125,8 @@ fn each_scope_asks_for_what_it_says() {
 #[test]
 fn aliases_are_followed_to_the_end_and_never_in_a_circle() {
     alone(&KEYS, async || {
-        let first = r#"{"Aliases":[{"AliasName":"alias/a","TargetKeyId":"k1"}],"Truncated":true,"NextMarker":"m"}"#;
+        let first = r#"{"Truncated":true,"NextMarker":"m",
+            "Aliases":[{"AliasName":"alias/a","TargetKeyId":"k1"}]}"#;
         let second = r#"{"Aliases":[{"AliasName":"alias/aws/s3"}],"Truncated":false}"#;
         let fake = Fake::start(move |request| {
             Reply::json(if request.body.contains("Marker") { second } else { first })
