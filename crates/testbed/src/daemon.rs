@@ -1,7 +1,7 @@
 //! A running `grantd run`.
 
 use std::fs::OpenOptions;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -15,10 +15,9 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    pub(crate) fn start(host: &Host) -> Self {
+    pub(crate) fn start(host: &Host, mut command: Command) -> Self {
         let log = OpenOptions::new().create(true).append(true).open(host.log_path());
         let log = log.expect("the log is writable");
-        let mut command = host.command();
         command.arg("run").arg("--config").arg(host.config());
         command.arg("--state-dir").arg(host.state_dir());
         command.arg("--socket").arg(host.socket());

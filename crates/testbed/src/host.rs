@@ -1,5 +1,6 @@
 //! A machine for grantd in a temporary directory.
 
+use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -113,7 +114,11 @@ impl Host {
     /// The program in this machine's environment: nothing of the test's own reaches it.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
+        self.in_environment(&self.binary)
+    }
+
+    fn in_environment(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
@@ -130,7 +135,15 @@ impl Host {
     /// Starts the daemon, and does not wait for it.
     #[must_use]
     pub fn start(&self) -> Daemon {
-        Daemon::start(self)
+        Daemon::start(self, self.command())
+    }
+
+    /// The same under another program, such as strace: `under` is that program and its arguments.
+    #[must_use]
+    pub fn start_under(&self, under: &[&str]) -> Daemon {
+        let mut command = self.in_environment(under[0]);
+        command.args(&under[1..]).arg(&self.binary);
+        Daemon::start(self, command)
     }
 
     /// Starts the daemon and waits until it answers on its socket.
