@@ -3,7 +3,7 @@
 
 use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -37,7 +37,7 @@ pub fn bind(path: &Path, group: Option<&str>) -> Result<UnixListener, Fault> {
         Some(name) => Some(require(name)?),
         None => find(DEFAULT_GROUP)?,
     };
-    let mode = match gid.map(|gid| chown(path, None, Some(gid))) {
+    let mode = match gid.map(|gid| give(path, gid)) {
         Some(Ok(())) => SHARED,
         Some(Err(error)) if group.is_some() => {
             return Err(cannot("give its group to", path, &error));
@@ -99,6 +99,15 @@ fn bind_private(path: &Path) -> io::Result<UnixListener> {
     let bound = UnixListener::bind(path);
     rustix::process::umask(before);
     bound
+}
+
+/// The unit's system call filter refuses chown(2); there the group is the daemon's own, and nothing
+/// is to be done.
+fn give(path: &Path, gid: u32) -> io::Result<()> {
+    if std::fs::symlink_metadata(path)?.gid() == gid {
+        return Ok(());
+    }
+    chown(path, None, Some(gid))
 }
 
 fn find(name: &str) -> Result<Option<u32>, Fault> {
