@@ -14,7 +14,6 @@ use crate::terms::GrantRequest;
 
 /// What an event did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use]
 pub struct Stepped {
     /// The row as it is now.
     pub row: Row,
@@ -165,11 +164,15 @@ impl Ledger {
         self.atomic(|ledger| {
             let (before, columns, lease) = ledger.stored(grant)?;
             let step = life::step(before.facts(), before.life(), event, now)?;
-            let after = Columns::over(&columns, &step.life, now.latest);
+            let mut after = Columns::over(&columns, &step.life, now.latest);
+            if let (Event::Looked { began, .. }, State::Ended { .. }, State::Closed { .. }) =
+                (event, &before.life().state, &step.life.state)
+            {
+                // The look that closes a row may be the first that lacks its grant.
+                after.gone = after.gone.or(Some(began.latest));
+            }
             if after != columns {
-                let values = std::iter::once(grant.into()).chain(after.values());
-                let mut change = ledger.conn()?.prepare_cached(sql::SET_GRANT)?;
-                change.execute(params_from_iter(values))?;
+                ledger.write_columns(grant, &after)?;
             }
             if let Some(record) = step.record {
                 let body = moved(&before, &after, note);
@@ -194,6 +197,13 @@ impl Ledger {
             drop(closed);
             Ok(Stepped { row: ledger.row(grant)?, twins, lease_closed })
         })
+    }
+
+    pub(super) fn write_columns(&self, grant: i64, to: &Columns) -> Result<(), LedgerError> {
+        let values = std::iter::once(grant.into()).chain(to.values());
+        let mut change = self.conn()?.prepare_cached(sql::SET_GRANT)?;
+        change.execute(params_from_iter(values))?;
+        Ok(())
     }
 
     /// Another grant under the Name and request of `source`: a row of its own, to be ended at once. `None` when it is

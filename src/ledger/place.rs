@@ -78,8 +78,9 @@ fn owned(path: &Path, meta: &fs::Metadata) -> Result<(), OpenError> {
         return Err(not_safe(path, why));
     }
     let mode = meta.mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        let right = if meta.is_dir() { "0700" } else { "0600" };
+    // Who may write to the directory can put another file in the ledger's place; who may only list it sees names.
+    let (others, right) = if meta.is_dir() { (0o022, "0700") } else { (0o077, "0600") };
+    if mode & others != 0 {
         let why = format!("its mode is {mode:04o}, open to others; chmod {right} it");
         return Err(not_safe(path, why));
     }

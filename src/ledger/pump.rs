@@ -83,24 +83,32 @@ fn batch(ledger: &mut Ledger, mut jobs: Vec<Box<dyn Job>>) {
         ledger.release_ballast();
         fate = attempt(ledger, &mut jobs, true);
     }
-    if fate.is_ok() {
+    if fate == Ok(Room::Enough) {
         ledger.restore_ballast();
     }
+    let fate = fate.map(|_| ());
     for job in jobs {
         job.answer(fate.clone());
     }
 }
 
+/// Whether the disk had room for every job of a batch that was committed.
+#[derive(PartialEq, Eq)]
+enum Room {
+    Enough,
+    TooLittle,
+}
+
 /// On the last attempt a job that is too big for the disk fails alone.
-fn attempt(ledger: &mut Ledger, jobs: &mut [Box<dyn Job>], last: bool) -> Result<()> {
+fn attempt(ledger: &mut Ledger, jobs: &mut [Box<dyn Job>], last: bool) -> Result<Room> {
     ledger.begin_batch()?;
+    let mut room = Room::Enough;
     for job in jobs {
         let outcome = ledger.atomic(|ledger| job.run(ledger));
         match outcome {
             Err(error @ LedgerError::InDoubt(_)) => return Err(ledger.roll_back(error)),
-            Err(LedgerError::Full) if !last || !ledger.in_batch() => {
-                return Err(ledger.roll_back(LedgerError::Full));
-            }
+            Err(LedgerError::Full) if last && ledger.in_batch() => room = Room::TooLittle,
+            Err(LedgerError::Full) => return Err(ledger.roll_back(LedgerError::Full)),
             Err(error) if !ledger.in_batch() => {
                 let doubt = LedgerError::InDoubt(error.to_string());
                 return Err(ledger.roll_back(doubt));
@@ -108,7 +116,8 @@ fn attempt(ledger: &mut Ledger, jobs: &mut [Box<dyn Job>], last: bool) -> Result
             Ok(()) | Err(_) => {}
         }
     }
-    ledger.commit_batch()
+    ledger.commit_batch()?;
+    Ok(room)
 }
 
 #[derive(Default)]

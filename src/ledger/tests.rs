@@ -1,1 +1,15 @@
+//! The ledger on real files. `fixture` builds what the other modules put in.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod doubt;
+mod fixture;
+mod found;
+mod history;
+mod life;
+mod lists;
+mod memos;
+mod opening;
+mod plans;
+mod processes;
+mod pump;
+mod round_trip;

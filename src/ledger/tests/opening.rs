@@ -1,0 +1,187 @@
+//! What opening refuses, what it repairs, and what it leaves alone.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::fixture::{World, open, reference};
+use crate::ledger::{Ledger, OpenError, broken_files};
+
+fn file(dir: &Path) -> PathBuf {
+    dir.join("ledger.db")
+}
+
+#[test]
+fn a_new_ledger_is_fresh_once_private_and_set_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let (ledger, opened) = Ledger::open(&state).unwrap();
+    assert!(opened.fresh);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&state), mode(&file(&state))), (0o700, 0o600));
+    assert_eq!(mode(&state.join("ledger.db-wal")), 0o600);
+    assert!(!state.join("ledger.db-shm").exists(), "the WAL index is on the heap");
+    assert_eq!(fs::metadata(state.join("ballast")).unwrap().len(), 4 << 20);
+    assert!(!ledger.is_full());
+    let conn = ledger.conn().unwrap();
+    let pragma = |name: &str| -> String {
+        let sql = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+        conn.query_row(&sql, [], |raw| raw.get(0)).unwrap()
+    };
+    for (name, value) in [
+        ("locking_mode", "exclusive"),
+        ("journal_mode", "wal"),
+        ("synchronous", "2"),
+        ("foreign_keys", "1"),
+        ("trusted_schema", "0"),
+        ("cell_size_check", "1"),
+        ("user_version", "1"),
+    ] {
+        assert_eq!(pragma(name), value, "{name}");
+    }
+    drop(ledger);
+    let (_, opened) = Ledger::open(&state).unwrap();
+    assert!(!opened.fresh && opened.broken.is_none());
+}
+
+#[test]
+fn a_held_ledger_is_refused_and_stays_usable_by_its_holder() {
+    let mut world = World::new();
+    let held = Ledger::open(world.dir.path());
+    assert!(matches!(held, Err(OpenError::Held(_))), "{held:?}");
+    world.granted(1);
+    assert_eq!(world.ledger.counts().unwrap().len(), 1);
+}
+
+#[test]
+fn a_newer_ledger_is_refused_and_not_touched() {
+    let world = World::new();
+    let dir = world.dir;
+    drop(world.ledger);
+    let raw = Connection::open(file(dir.path())).unwrap();
+    raw.pragma_update(None, "user_version", 99).unwrap();
+    drop(raw);
+    let before = fs::read(file(dir.path())).unwrap();
+    match Ledger::open(dir.path()) {
+        Err(OpenError::Newer { found: 99, known: 1, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(fs::read(file(dir.path())).unwrap(), before);
+    assert_eq!(broken_files(dir.path()).unwrap(), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn somebody_else_s_database_is_refused_and_not_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = Connection::open(file(dir.path())).unwrap();
+    raw.execute_batch("CREATE TABLE theirs(x)").unwrap();
+    drop(raw);
+    fs::set_permissions(file(dir.path()), fs::Permissions::from_mode(0o600)).unwrap();
+    let before = fs::read(file(dir.path())).unwrap();
+    let error = Ledger::open(dir.path()).unwrap_err();
+    assert!(error.to_string().contains("something else"), "{error}");
+    assert_eq!(fs::read(file(dir.path())).unwrap(), before);
+}
+
+/// Each damage leads to the broken file kept aside, a fresh ledger, and a word about it.
+#[test]
+fn a_corrupt_ledger_is_kept_aside_and_never_silently_replaced() {
+    let damages: [(&str, fn(&mut Vec<u8>)); 3] = [
+        ("no header", |bytes| bytes[..100].fill(b'x')),
+        ("a page of the schema", |bytes| bytes[100..2_000].fill(0xFF)),
+        // Every page after the first few: found by the quick check alone.
+        ("pages of the tables", |bytes| {
+            for page in bytes.chunks_mut(4_096).skip(8) {
+                page[..64].fill(0xAA);
+            }
+        }),
+    ];
+    for (name, damage) in damages {
+        let mut world = World::new();
+        world.granted(1);
+        let dir = world.dir;
+        drop(world.ledger);
+        let mut bytes = fs::read(file(dir.path())).unwrap();
+        damage(&mut bytes);
+        fs::write(file(dir.path()), &bytes).unwrap();
+
+        let (ledger, opened) = Ledger::open(dir.path()).unwrap();
+        assert!(opened.fresh, "{name}");
+        let aside = opened.broken.unwrap();
+        assert_eq!(fs::read(&aside).unwrap(), bytes, "{name}: the evidence is kept");
+        assert_eq!(broken_files(dir.path()).unwrap(), [aside]);
+        assert!(ledger.lease(reference(1).as_str()).is_err());
+        drop(ledger);
+        // It is said as long as the file lies there, also at a later start.
+        open(&dir);
+        assert_eq!(broken_files(dir.path()).unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn a_second_corrupt_ledger_of_the_same_second_gets_its_own_name() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 1..=3 {
+        let path = file(dir.path());
+        fs::write(&path, vec![b'x'; 4_096]).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let (ledger, opened) = Ledger::open(dir.path()).unwrap();
+        assert!(opened.broken.is_some());
+        drop(ledger);
+        assert_eq!(broken_files(dir.path()).unwrap().len(), n);
+    }
+}
+
+fn refused(dir: &Path, word: &str) {
+    match Ledger::open(dir) {
+        Err(OpenError::Unsafe { why, .. }) => assert!(why.contains(word), "{why}"),
+        other => panic!("{word}: {other:?}"),
+    }
+}
+
+#[test]
+fn an_unsafe_place_is_refused_with_the_remedy() {
+    let made = || {
+        let world = World::new();
+        let dir = world.dir;
+        drop(world.ledger);
+        dir
+    };
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let dir = made();
+    mode(dir.path(), 0o770);
+    refused(dir.path(), "chmod 0700");
+
+    let dir = made();
+    mode(&file(dir.path()), 0o640);
+    refused(dir.path(), "chmod 0600");
+
+    let dir = made();
+    fs::hard_link(file(dir.path()), dir.path().join("second")).unwrap();
+    refused(dir.path(), "2 names");
+
+    let dir = made();
+    fs::rename(file(dir.path()), dir.path().join("elsewhere")).unwrap();
+    symlink("elsewhere", file(dir.path())).unwrap();
+    refused(dir.path(), "no regular file");
+
+    let dir = made();
+    fs::write(dir.path().join("ledger.db-wal"), "").unwrap();
+    mode(&dir.path().join("ledger.db-wal"), 0o644);
+    refused(dir.path(), "chmod 0600");
+}
+
+/// systemd's state directory is a symbolic link under `DynamicUser=`.
+#[test]
+fn a_linked_directory_is_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("private")).unwrap();
+    fs::set_permissions(dir.path().join("private"), fs::Permissions::from_mode(0o700)).unwrap();
+    symlink("private", dir.path().join("state")).unwrap();
+    let (ledger, _) = Ledger::open(&dir.path().join("state")).unwrap();
+    assert!(ledger.dir().ends_with("private"));
+}
