@@ -1,9 +1,34 @@
 //! The engine: one thread that makes, keeps and ends leases. Commands come in by a channel; nothing calls upward.
+//!
+//! One loop looks at the guarded clock, sends what is due within the pace of each lane, and starts everything else as
+//! tasks beside it. It takes no input from a restart: what is due stands in the ledger, and the first load finds it. A
+//! crash at any point leaves rows whose next act is a look or an end.
+//!
+//! Reading order: `run` (the loop), `due` and `look` (what it sends), `record` (what it writes), `lane` and `agenda` (what
+//! it remembers), `desk`, `resolve`, `send` and `prove` (creates), `find` (our grants without a row), `keep` (chores).
+
+mod agenda;
+mod context;
+mod desk;
+mod due;
+mod find;
+mod keep;
+mod lane;
+mod look;
+mod prove;
+mod record;
+mod resolve;
+mod run;
+mod send;
+mod status;
+mod timekeeper;
 
 use tokio::sync::oneshot;
 
 use crate::fault::Fault;
 use crate::wire;
+
+pub use run::{Beat, Engine, Ports};
 
 /// Who asks: the socket's peer, as the kernel told it when it connected. The pid is for the log alone.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,11 @@
 
 pub mod clocks;
 pub mod found;
+pub mod keyref;
 pub mod life;
 pub mod name;
 pub mod pace;
 pub mod policy;
+pub mod same;
 pub mod time;
 pub mod wait;

@@ -53,12 +53,6 @@ pub struct Handle {
     shared: Arc<Shared>,
 }
 
-impl std::fmt::Debug for Handle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Handle").finish_non_exhaustive()
-    }
-}
-
 struct Shared {
     state: Mutex<State>,
     clock: Clock,

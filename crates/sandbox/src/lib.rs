@@ -14,9 +14,6 @@
 //! 3. [`Server`]: HTTP on loopback for any AWS SDK or CLI, with SigV4 verified, KMS and STS on one
 //!    port, and the control surface of the faults under `/_sandbox/`.
 //!
-//! `tests/clients.sh` tries all of it with boto3 and the AWS CLI; `examples/serve.rs` is the story
-//! on a port.
-//!
 //! [`Story`] is a ready world: a key with an alias, RoleA whom the key policy lets decrypt, RoleB
 //! whom nothing lets, the role `grantd`, and an administrator.
 //!

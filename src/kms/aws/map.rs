@@ -142,14 +142,10 @@ pub(super) fn alias(entry: sdk::AliasListEntry) -> Result<Alias, String> {
 pub(super) fn key_facts(metadata: Option<sdk::KeyMetadata>) -> Result<KeyFacts, String> {
     let metadata = metadata.ok_or("KMS gives no KeyMetadata in its answer")?;
     let arn = metadata.arn.ok_or("KMS gives no ARN of the key in its answer")?;
-    // moto leaves it out where CreateKey named none; it is the only usage that such a key can have.
-    let symmetric = metadata.key_spec == Some(sdk::KeySpec::SymmetricDefault);
-    let implied = symmetric.then_some(sdk::KeyUsageType::EncryptDecrypt);
-    let usage = metadata.key_usage.or(implied);
     Ok(KeyFacts {
         arn: KeyArn::parse(arn).map_err(|e| e.to_string())?,
         spec: metadata.key_spec.map_or_else(String::new, |spec| spec.as_str().to_owned()),
-        usage: usage.map_or_else(String::new, |usage| usage.as_str().to_owned()),
+        usage: metadata.key_usage.map_or_else(String::new, |usage| usage.as_str().to_owned()),
         state: metadata.key_state.map_or_else(String::new, |state| state.as_str().to_owned()),
         manager: metadata.key_manager.map_or_else(String::new, |by| by.as_str().to_owned()),
     })

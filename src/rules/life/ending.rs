@@ -131,8 +131,14 @@ pub(super) fn ended(facts: &Facts, life: &Life, event: &Event, now: Now) -> Resu
         return Ok(close(how, now, "closed").twins(twins));
     }
     let word = gone.is_none().then_some("gone");
-    let settled_at = create.last.plus(facts.settle);
-    let at = if accepted.is_some() { settled_at } else { settled_at.max(first.plus(facts.settle)) };
+    let at = if settled {
+        first.plus(facts.settle)
+    } else if create.by_id() {
+        create.last.plus(facts.settle)
+    } else {
+        // A stray copy may still make a grant anew under our Name: it is looked for, so that it cannot live long.
+        now.latest.plus(LOOK_EVERY)
+    };
     // The wait is judged by the least clock, so the look may come a little early and is then simply repeated.
     let at = at.max(now.latest.plus(FIRST_LOOK));
     Ok(to(with(Some(first)), Act::Look, at, life.fault).twins(twins).maybe(word))

@@ -44,7 +44,6 @@ type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Reply = Response<Full<Bytes>>;
 
 /// A listening sandbox, not yet serving.
-#[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     addr: SocketAddr,
@@ -197,7 +196,6 @@ fn http_date(ms: i64) -> String {
 }
 
 /// A server on a thread and a runtime of its own, for tests. It ends when dropped.
-#[derive(Debug)]
 pub struct Running {
     addr: SocketAddr,
     handle: Handle,

@@ -1,0 +1,235 @@
+//! The daemon: the one place that knows everybody. It opens the ledger, loads the config, starts the three threads
+//! (engine, API, ledger), tells systemd, and puts everything away in the right order.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+
+use crate::api::{self, Backend, LedgerBooks, Limits};
+use crate::clock::Clock;
+use crate::clock::system::SystemClock;
+use crate::config::{self, Config};
+use crate::engine::{Beat, Command, Engine, Ports};
+use crate::fault::{Fault, Kind};
+use crate::kms::aws::{AwsKms, Settings};
+use crate::ledger::{Handle, Ledger, broken_files};
+use crate::logging::{self, Format};
+use crate::notify::Notifier;
+use crate::rng::OsRng;
+use crate::rules::time::{SECOND, Time};
+
+/// Commands that wait for the engine: as many as the API has connections; one more is told `busy`.
+const COMMANDS: usize = 64;
+
+/// Where everything is.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// The directory of the ledger. Never from the file: a broken file must not hide the ledger.
+    pub state_dir: PathBuf,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// How the log is written.
+    pub log: Format,
+}
+
+/// Run until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What kept it from starting, or stopped it. With leases open, a bad config is no error: they are ended on time.
+pub fn run(options: &Options) -> Result<(), Fault> {
+    logging::start(options.log);
+    let notifier = Notifier::from_env();
+    let (ledger, _) = Ledger::open(&options.state_dir)?;
+    let (config, end_only) = what_to_do(options, &ledger)?;
+    if let Some(why) = &end_only {
+        tracing::error!("grantd only ends leases, creates are refused: {why}");
+    }
+    let listener = api::socket::bind(&options.socket, Some(api::socket::DEFAULT_GROUP))?;
+    let (handle, ledger_thread) = Handle::thread(ledger).map_err(thread_fault)?;
+    let (engine, commands) = mpsc::channel(COMMANDS);
+    let (stop, stopped) = watch::channel(false);
+    let present = Arc::new(AtomicI64::new(0));
+    let told = Arc::clone(&present);
+    let books = LedgerBooks::new(handle.clone(), move || Time(told.load(Ordering::Relaxed)));
+    let backend = Backend { engine, ledger: Arc::new(books) };
+    let api = serve_api(listener, backend, stopped)?;
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(thread_fault)?;
+    let pulse = (&notifier, present);
+    let work = drive(config, end_only, handle, commands, stop, pulse);
+    let result = runtime.block_on(LocalSet::new().run_until(work));
+    drop(runtime);
+    let served = api.join().unwrap_or_else(|_| Err(Fault::new(Kind::Bug, "the API panicked")));
+    if ledger_thread.join().is_err() {
+        return Err(Fault::new(Kind::Bug, "the ledger's thread panicked"));
+    }
+    result.and(served)
+}
+
+/// The config, or why the daemon only ends. The config makes grants; the ledger alone ends them (DESIGN 5).
+fn what_to_do(
+    options: &Options,
+    ledger: &Ledger,
+) -> Result<(Option<Arc<Config>>, Option<String>), Fault> {
+    let broken = broken_files(&options.state_dir).map_err(|error| {
+        Fault::new(Kind::Io, format!("cannot read the state directory: {error}"))
+    })?;
+    let broken = broken.first().map(|file| {
+        format!("the ledger was corrupt and lies in {}: see docs/recovery.md", file.display())
+    });
+    match config::load(&options.config) {
+        Ok(config) => {
+            for problem in config.warnings.to_string().lines() {
+                tracing::warn!("{problem}");
+            }
+            let end_only = broken.or(stranded(&config, ledger)?);
+            Ok((Some(Arc::new(config)), end_only))
+        }
+        Err(error) => {
+            let fault = Fault::new(Kind::Config, error.to_string());
+            let counts = ledger.counts()?;
+            let live = counts.iter().any(|(state, n)| state != "closed" && *n > 0);
+            if live || broken.is_some() {
+                Ok((None, Some(format!("the configuration does not load: {}", fault.text))))
+            } else {
+                Err(fault)
+            }
+        }
+    }
+}
+
+/// A lane or group with live leases that the config no longer names.
+fn stranded(config: &Config, ledger: &Ledger) -> Result<Option<String>, Fault> {
+    for lane in ledger.lanes()? {
+        let named = config.lanes().any(|(_, wanted)| {
+            let wanted = crate::kms::Lane { id: lane.id, ..wanted };
+            wanted == *lane
+        });
+        if !named && !ledger.live_keys(lane.id, None)?.is_empty() {
+            return Ok(Some(format!(
+                "leases live in account {}, Region {}, under {}, which {} no longer names as it was",
+                lane.account, lane.region, lane.retiring_principal, config.path
+            )));
+        }
+    }
+    Ok(None)
+}
+
+fn serve_api(
+    listener: std::os::unix::net::UnixListener,
+    backend: Backend,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<JoinHandle<Result<(), Fault>>, Fault> {
+    let serve = move || {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(thread_fault)?;
+        let stop = async move {
+            // An error means that the engine is gone: stop as well.
+            if stopped.wait_for(|stop| *stop).await.is_err() {
+                tracing::debug!("the engine is gone");
+            }
+        };
+        let served = runtime.block_on(api::serve(listener, backend, Limits::default(), stop));
+        runtime.shutdown_background();
+        served
+    };
+    std::thread::Builder::new().name("api".to_owned()).spawn(serve).map_err(thread_fault)
+}
+
+async fn drive(
+    config: Option<Arc<Config>>,
+    end_only: Option<String>,
+    ledger: Handle,
+    commands: mpsc::Receiver<Command>,
+    stop: watch::Sender<bool>,
+    (notifier, present): (&Notifier, Arc<AtomicI64>),
+) -> Result<(), Fault> {
+    let clock: Rc<dyn Clock> = Rc::new(SystemClock::new().map_err(|error| {
+        Fault::new(Kind::Io, format!("cannot read the clocks of this host: {error}"))
+    })?);
+    let mut settings = Settings::default();
+    if let Some(config) = &config {
+        settings.attempt_timeout = Duration::from_millis(config.time_out.unsigned_abs());
+    }
+    let kms = Rc::new(AwsKms::new(settings, Rc::clone(&clock)));
+    let ports = Ports { kms, clock: Rc::clone(&clock), rng: Rc::new(OsRng), ledger };
+    let engine = Engine::new(ports, config, end_only).await?;
+    let mut term = signal(SignalKind::terminate()).map_err(thread_fault)?;
+    let mut int = signal(SignalKind::interrupt()).map_err(thread_fault)?;
+    let asked_to_stop = async {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        tracing::info!("stopping: calls in flight get ten seconds");
+        notifier.stopping("stopping");
+        if stop.send(true).is_err() {
+            tracing::debug!("the API has stopped already");
+        }
+    };
+    let pulse = RefCell::new(Pulse::new(notifier, clock));
+    notifier.ready("started");
+    let beat = |beat: Beat| {
+        present.store(beat.now.0, Ordering::Relaxed);
+        pulse.borrow_mut().beat(beat);
+    };
+    engine.run(commands, beat, asked_to_stop).await;
+    Ok(())
+}
+
+/// What systemd hears: the watchdog is fed by the engine's own loop, so a stuck engine is restarted. A silent KMS is no
+/// reason: a restart would not help.
+struct Pulse<'a> {
+    notifier: &'a Notifier,
+    clock: Rc<dyn Clock>,
+    told_at: Option<i64>,
+    text: String,
+}
+
+impl<'a> Pulse<'a> {
+    fn new(notifier: &'a Notifier, clock: Rc<dyn Clock>) -> Self {
+        Self { notifier, clock, told_at: None, text: String::new() }
+    }
+
+    fn beat(&mut self, beat: Beat) {
+        let now = self.clock.read().boot;
+        if self.told_at.is_some_and(|at| now.saturating_sub(at) < SECOND) {
+            return;
+        }
+        self.told_at = Some(now);
+        self.notifier.alive();
+        let text = match beat.next {
+            Some(at) => format!("{} due within 10 min, next at {at}", beat.ahead),
+            None => "nothing due within 10 min".to_owned(),
+        };
+        let text = match beat.unwritten {
+            0 => text,
+            n => format!("{text}; {n} not written: check the disk"),
+        };
+        if text != self.text {
+            self.notifier.status(&text);
+            self.text = text;
+        }
+    }
+}
+
+fn thread_fault(error: std::io::Error) -> Fault {
+    Fault::new(Kind::Io, format!("the system gives no thread, runtime or signal: {error}"))
+}
+
+/// The default place of the ledger: what systemd made for us, or the packaged one.
+#[must_use]
+pub fn default_state_dir() -> PathBuf {
+    let given = std::env::var_os("STATE_DIRECTORY");
+    // systemd joins several directories by colons; grantd has one.
+    given.map_or_else(|| Path::new("/var/lib/grantd").to_owned(), PathBuf::from)
+}

@@ -1,0 +1,146 @@
+//! The look-ahead: what is due within the next minutes, in memory, so that a stalled or full disk does not stop endings.
+//! The ledger stays the truth; the agenda is loaded from it again and again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ids::KeyArn;
+use crate::ledger::Row;
+use crate::rules::life::{Act, State, Why};
+use crate::rules::time::{MINUTE, Time};
+
+/// How far the agenda looks ahead: longer than any disk stall that a host survives, short enough to stay small.
+pub(crate) const HORIZON: i64 = 10 * MINUTE;
+/// How many rows it holds at the most: some 10 MB.
+pub(crate) const ROWS_MAX: usize = 10_000;
+
+/// First what a person asked for, then what is due for the first time, then what is tried again: a storm of retries must
+/// not delay a fresh deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Asked,
+    Fresh,
+    Again,
+}
+
+type Place = (Act, i64, Rank, Time, i64);
+
+struct Entry {
+    row: Row,
+    /// Where it stands in `order`; `None` while somebody works on it.
+    place: Option<Place>,
+    not_before: Time,
+}
+
+/// Rows by id, and the order in which they are to be acted upon.
+#[derive(Default)]
+pub(crate) struct Agenda {
+    rows: BTreeMap<i64, Entry>,
+    order: BTreeSet<Place>,
+    busy: BTreeSet<i64>,
+    horizon: Time,
+}
+
+fn rank(row: &Row) -> Rank {
+    match &row.life().state {
+        State::Ending { end, .. } if end.count > 0 => Rank::Again,
+        State::Ending { why: Why::Asked | Why::Probe, .. } => Rank::Asked,
+        State::Ending { why: Why::Deadline | Why::Twin, .. }
+        | State::Creating { .. }
+        | State::Active { .. }
+        | State::Ended { .. }
+        | State::Closed { .. } => Rank::Fresh,
+    }
+}
+
+impl Agenda {
+    /// Rows due until then belong here.
+    pub(crate) fn reach(&mut self, horizon: Time) {
+        self.horizon = self.horizon.max(horizon);
+    }
+
+    /// Take in a row as the ledger (or, while it does not answer, the life in memory) has it now.
+    pub(crate) fn put(&mut self, row: Row) {
+        let id = row.id();
+        let not_before = self.rows.get(&id).map_or(Time(i64::MIN), |entry| entry.not_before);
+        self.drop_row(id);
+        let Some(next) = row.life().next else { return };
+        let busy = self.busy.contains(&id);
+        let beyond = next.at > self.horizon || self.rows.len() >= ROWS_MAX;
+        if beyond && !busy {
+            return;
+        }
+        // Only looks are held: an end that a person asks for meanwhile leaves at once.
+        let at = if next.act == Act::Look { next.at.max(not_before) } else { next.at };
+        let place = (!busy).then(|| (next.act, row.lane().id, rank(&row), at, id));
+        self.order.extend(place);
+        self.rows.insert(id, Entry { row, place, not_before });
+    }
+
+    /// Do not act on the row before then (a failed look leaves nothing in the ledger).
+    pub(crate) fn hold(&mut self, id: i64, until: Time) {
+        if let Some(entry) = self.rows.get_mut(&id) {
+            entry.not_before = until;
+            let row = entry.row.clone();
+            self.put(row);
+        }
+    }
+
+    /// Mark a row as being worked on: nobody else gets it until [`Agenda::release`]. False if somebody has it.
+    pub(crate) fn claim(&mut self, id: i64) -> bool {
+        if let Some(entry) = self.rows.get_mut(&id)
+            && let Some(place) = entry.place.take()
+        {
+            self.order.remove(&place);
+        }
+        self.busy.insert(id)
+    }
+
+    /// The work is done; the row is acted upon again when its time comes.
+    pub(crate) fn release(&mut self, id: i64) {
+        if self.busy.remove(&id)
+            && let Some(row) = self.rows.get(&id).map(|entry| entry.row.clone())
+        {
+            self.put(row);
+        }
+    }
+
+    pub(crate) fn is_busy(&self, id: i64) -> bool {
+        self.busy.contains(&id)
+    }
+
+    /// The row that comes next on `lane`, if it is due and its key does not wait; it stays where it is.
+    pub(crate) fn first(
+        &self,
+        act: Act,
+        lane: i64,
+        now: Time,
+        shut: impl Fn(&KeyArn) -> bool,
+    ) -> Option<&Row> {
+        self.due(act, lane, now).find(|row| !shut(row.key_arn()))
+    }
+
+    /// All rows of `lane` that are due, in order.
+    pub(crate) fn due(&self, act: Act, lane: i64, now: Time) -> impl Iterator<Item = &Row> {
+        [Rank::Asked, Rank::Fresh, Rank::Again].into_iter().flat_map(move |rank| {
+            let from = (act, lane, rank, Time(i64::MIN), i64::MIN);
+            let to = (act, lane, rank, now, i64::MAX);
+            self.order.range(from..=to).filter_map(|place| Some(&self.rows.get(&place.4)?.row))
+        })
+    }
+
+    /// When the next row of any kind is due.
+    pub(crate) fn next_at(&self) -> Option<Time> {
+        self.order.iter().map(|place| place.3).min()
+    }
+
+    /// How many rows are held: below half of what fits, more may be loaded.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn drop_row(&mut self, id: i64) {
+        if let Some(place) = self.rows.remove(&id).and_then(|entry| entry.place) {
+            self.order.remove(&place);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! What the parts of the engine share: the ports, the agenda, the lanes. One thread, so plain cells; no borrow is ever
+//! held across an await.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use super::agenda::Agenda;
+use super::lane::{LaneState, Notice, Op};
+use super::record::Backlog;
+use super::timekeeper::TimeKeeper;
+use crate::config::Config;
+use crate::fault::Fault;
+use crate::ids::{KeyArn, Ref};
+use crate::kms::{Answer, Kms, Lane, Token};
+use crate::ledger::{Handle, LedgerError, Row, Urgency};
+use crate::rng::Rng;
+use crate::rules::life::{Class, Outcome};
+use crate::rules::time::Time;
+
+/// How many tokens are kept in memory: those of grants that are not settled yet, far more than a host makes.
+const TOKENS_MAX: usize = 10_000;
+
+/// Whoever holds it proves the way out; the others wait for the result.
+pub(crate) type Turn = Rc<tokio::sync::Mutex<()>>;
+
+pub(crate) struct Context {
+    pub(crate) kms: Rc<dyn Kms>,
+    pub(crate) rng: Rc<dyn Rng>,
+    pub(crate) time: TimeKeeper,
+    pub(crate) ledger: Handle,
+    /// `None`: the daemon only ends.
+    pub(crate) config: Option<Arc<Config>>,
+    /// Why the daemon only ends.
+    pub(crate) end_only: Option<String>,
+    pub(crate) started_at: Cell<Time>,
+    pub(crate) agenda: RefCell<Agenda>,
+    pub(crate) lanes: RefCell<BTreeMap<i64, LaneState>>,
+    pub(crate) backlog: RefCell<Backlog>,
+    /// Grants with our prefix that are not provably ours, as the last search counted them.
+    pub(crate) unproven: Cell<i64>,
+    /// Proofs of the way out that are under way, by lane and key.
+    pub(crate) proving: RefCell<BTreeMap<(i64, KeyArn), Turn>>,
+    /// Set once the daemon stops: nothing new is sent.
+    pub(crate) stopping: Cell<bool>,
+    /// Something changed that the main loop should look at.
+    pub(crate) wake: Notify,
+    tokens: RefCell<BTreeMap<i64, Token>>,
+    tasks: RefCell<JoinSet<()>>,
+}
+
+/// The ports and the state to start from.
+pub(crate) struct Parts {
+    pub(crate) kms: Rc<dyn Kms>,
+    pub(crate) rng: Rc<dyn Rng>,
+    pub(crate) time: TimeKeeper,
+    pub(crate) ledger: Handle,
+    pub(crate) config: Option<Arc<Config>>,
+    pub(crate) end_only: Option<String>,
+}
+
+impl Context {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { kms, rng, time, ledger, config, end_only } = parts;
+        Self {
+            kms,
+            rng,
+            time,
+            ledger,
+            config,
+            end_only,
+            started_at: Cell::default(),
+            agenda: RefCell::default(),
+            lanes: RefCell::default(),
+            backlog: RefCell::default(),
+            unproven: Cell::default(),
+            proving: RefCell::default(),
+            stopping: Cell::default(),
+            wake: Notify::new(),
+            tokens: RefCell::default(),
+            tasks: RefCell::default(),
+        }
+    }
+
+    /// Run `work` beside the main loop, which joins it: nothing dies in silence.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + 'static) {
+        self.tasks.borrow_mut().spawn_local(work);
+    }
+
+    /// Reap what has finished. A panic of a task is a panic of the engine: systemd restarts it, and the ledger knows all.
+    pub(crate) fn reap(&self) {
+        while let Some(done) = self.tasks.borrow_mut().try_join_next() {
+            if let Err(error) = done
+                && let Ok(panic) = error.try_into_panic()
+            {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+
+    /// Whether any task is under way.
+    pub(crate) fn idle(&self) -> bool {
+        self.reap();
+        self.tasks.borrow().is_empty()
+    }
+
+    pub(crate) fn put(&self, row: Row) {
+        self.agenda.borrow_mut().put(row);
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn release(&self, id: i64) {
+        self.agenda.borrow_mut().release(id);
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn lane<T>(&self, lane: &Lane, look: impl FnOnce(&mut LaneState) -> T) -> Option<T> {
+        self.lanes.borrow_mut().get_mut(&lane.id).map(look)
+    }
+
+    /// Wait for a place in the pace of `op` on `lane`, and take it.
+    pub(crate) async fn place(&self, lane: &Lane, op: Op, urgent: bool) {
+        loop {
+            let now = self.time.now().latest;
+            let at = self.lane(lane, |state| state.pace(op).next(urgent, now)).unwrap_or(now);
+            if at <= now {
+                self.lane(lane, |state| state.pace(op).sent(now));
+                return;
+            }
+            self.time.nap(at.since(now)).await;
+        }
+    }
+
+    /// Take note of an answer: AWS's date, who waits, and what there is to tell.
+    pub(crate) fn heard<T>(
+        &self,
+        lane: &Lane,
+        op: Op,
+        key: Option<&KeyArn>,
+        young: bool,
+        answer: &Answer<T>,
+    ) {
+        if let Some(date) = answer.date {
+            self.time.heard(date);
+        }
+        let class = class_of(&answer.outcome);
+        let now = self.time.now().latest;
+        let detail = answer.detail.as_deref();
+        let told = self.lane(lane, |state| {
+            state.heard((op, key), (class, young), detail, now, self.rng.as_ref())
+        });
+        for notice in told.unwrap_or_default() {
+            self.tell(lane, &notice);
+        }
+        self.wake.notify_one();
+    }
+
+    fn tell(&self, lane: &Lane, notice: &Notice) {
+        let (kind, body) = match notice {
+            Notice::Alarm { key, class, tries, detail } => {
+                let key = key.as_ref().map(KeyArn::as_str);
+                tracing::error!(account = %lane.account, region = %lane.region, key, ?class, tries,
+                    "KMS refuses or does not answer: {detail}; grantd keeps trying");
+                let body = serde_json::json!({ "account": lane.account, "region": lane.region,
+                    "key": key, "class": class, "tries": tries, "detail": detail });
+                ("alarm", body)
+            }
+            Notice::Over { key, class, lasted } => {
+                let key = key.as_ref().map(KeyArn::as_str);
+                tracing::info!(account = %lane.account, region = %lane.region, key, ?class,
+                    lasted_ms = lasted, "KMS works again");
+                let body = serde_json::json!({ "account": lane.account, "region": lane.region,
+                    "key": key, "class": class, "lasted-ms": lasted });
+                ("alarm-over", body)
+            }
+        };
+        self.chronicle(None, kind, "grantd", body);
+    }
+
+    /// A history row for what is no transition; written beside the work, since nothing depends on it.
+    pub(crate) fn chronicle(
+        &self,
+        lease: Option<Ref>,
+        kind: &'static str,
+        actor: &str,
+        body: serde_json::Value,
+    ) {
+        let (now, actor, ledger) = (self.time.now(), actor.to_owned(), self.ledger.clone());
+        self.spawn(async move {
+            let written = ledger
+                .run(Urgency::Work, move |books| {
+                    books.note(now.latest, lease.as_ref(), kind, &actor, &body)
+                })
+                .await;
+            if let Err(error) = written {
+                tracing::error!(kind, "the history row is lost: {}", crate::fault::chain(&error));
+            }
+        });
+    }
+
+    pub(crate) fn keep_token(&self, grant: i64, token: Token) {
+        let mut tokens = self.tokens.borrow_mut();
+        if tokens.len() < TOKENS_MAX {
+            tokens.insert(grant, token);
+        }
+    }
+
+    pub(crate) fn token(&self, grant: i64) -> Option<Token> {
+        self.tokens.borrow().get(&grant).cloned()
+    }
+
+    pub(crate) fn forget_token(&self, grant: i64) {
+        self.tokens.borrow_mut().remove(&grant);
+    }
+}
+
+/// The class of an answer that is no yes.
+pub(crate) fn class_of<T>(outcome: &Outcome<T>) -> Option<Class> {
+    match outcome {
+        Outcome::Done(_) => None,
+        Outcome::Refused(class) => Some(*class),
+        Outcome::Unknown => Some(Class::Unavailable),
+    }
+}
+
+/// A ledger's error as the asker reads it.
+pub(crate) fn ledger_fault(error: LedgerError) -> Fault {
+    Fault::from(error)
+}
+
+/// Whether the config still makes grants on this lane. What it no longer names is only ended.
+pub(crate) fn is_current(config: &Config, lane: &Lane) -> bool {
+    config.lanes().any(|(_, wanted)| Lane { id: lane.id, ..wanted } == *lane)
+}

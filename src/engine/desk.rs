@@ -1,0 +1,317 @@
+//! The desk: where askers are served. It resolves the key, lets the policy decide, proves the way out, and makes the
+//! lease; or ends one early.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::Caller;
+use super::context::{Context, ledger_fault};
+use super::prove::refusal;
+use super::send::{ASKER_WAITS, Made};
+use crate::config::Config;
+use crate::fault::{Fault, Kind};
+use crate::ids::Ref;
+use crate::kms::Lane;
+use crate::ledger::{Ledger, LedgerError, NewLease, Row, Urgency};
+use crate::rules::life::{EndOrder, Origin, Outcome, State, Why};
+use crate::rules::name::Name;
+use crate::rules::policy::{self, Terms, Until};
+use crate::rules::time::SECOND;
+use crate::terms::GrantRequest;
+use crate::wire;
+
+/// What a request has become: all that the ledger and KMS need.
+struct Prepared {
+    lane: Arc<Lane>,
+    terms: Terms,
+    request: GrantRequest,
+    reference: Ref,
+}
+
+/// Make a lease.
+pub(crate) async fn create(
+    cx: &Rc<Context>,
+    caller: &Caller,
+    request: &wire::CreateLease,
+    idempotency: Option<String>,
+) -> Result<wire::LeaseMade, Fault> {
+    let made = make(cx, caller, request, idempotency).await;
+    if let Err(fault) = &made
+        && fault.kind != Kind::OutcomeUnknown
+    {
+        let body = serde_json::json!({ "fault": fault.kind.code(), "why": fault.text,
+                "key": request.key, "grantee": request.grantee, "operations": request.operations });
+        cx.chronicle(fault.lease.clone(), "refused", &actor(caller), body);
+    }
+    made
+}
+
+async fn make(
+    cx: &Rc<Context>,
+    caller: &Caller,
+    request: &wire::CreateLease,
+    idempotency: Option<String>,
+) -> Result<wire::LeaseMade, Fault> {
+    let config = open_for_creates(cx)?;
+    let idempotency = idempotency.map(|key| (key, digest(request)));
+    if let Some(lease) = repeated(cx, caller, idempotency.as_ref()).await? {
+        return Ok(wire::LeaseMade { lease, token: None, repeated: true });
+    }
+    let prepared = prepare(cx, &config, caller, request).await?;
+    if probes(cx, &prepared.lane) {
+        cx.prove(&prepared.lane, &prepared.request.key_arn).await?;
+    }
+    let reference = prepared.reference.clone();
+    let key = prepared.request.key_arn.clone();
+    let new = new_lease(cx, &config, caller, request, prepared, idempotency.clone());
+    let made = match cx.send(new).await {
+        Ok(made) => made,
+        // The same key came in twice at once: the ledger's unique index decides.
+        Err(LedgerError::Repeated(first)) => {
+            let lease = lease(cx, &first).await?;
+            return Ok(wire::LeaseMade { lease, token: None, repeated: true });
+        }
+        Err(error) => return Err(ledger_fault(error).about(reference)),
+    };
+    match made {
+        Made::Granted(row) => {
+            let token = request.token.then(|| cx.token(row.id())).flatten();
+            let token = token.map(|token| token.reveal().to_owned());
+            Ok(wire::LeaseMade { lease: lease(cx, &reference).await?, token, repeated: false })
+        }
+        Made::Refused(_, class, detail) => Err(refusal(class, &key, &detail).about(reference)),
+        Made::Unknown(row, detail) => {
+            let text = format!(
+                "KMS has not answered ({detail}); lease {reference} is recorded and will end at {} in any case",
+                row.facts().deadline
+            );
+            let hint = format!("see `grantd show {reference}`");
+            Err(Fault::new(Kind::OutcomeUnknown, text).hint(hint).about(reference))
+        }
+    }
+}
+
+fn open_for_creates(cx: &Context) -> Result<Arc<Config>, Fault> {
+    if cx.stopping.get() {
+        return Err(Fault::new(Kind::Stopping, "grantd is stopping"));
+    }
+    let Some(config) = cx.config.clone().filter(|_| cx.end_only.is_none()) else {
+        let why = cx.end_only.as_deref().unwrap_or("no configuration");
+        return Err(Fault::new(Kind::EndOnly, format!("grantd only ends leases now: {why}")));
+    };
+    if let Some(doubt) = cx.time.judge().doubt {
+        let text = match doubt {
+            crate::rules::clocks::Doubt::WallAlone(ms) => format!(
+                "the host's clock is {} s {} the others",
+                ms.abs() / SECOND,
+                if ms > 0 { "ahead of" } else { "behind" }
+            ),
+            crate::rules::clocks::Doubt::Unconfirmed => {
+                "AWS has not confirmed the host's clock yet: no answer since the start".to_owned()
+            }
+        };
+        return Err(Fault::new(Kind::ClockDoubt, text));
+    }
+    Ok(config)
+}
+
+/// SHA-256 of the request as it would be sent again; the same key with another digest is refused.
+fn digest(request: &wire::CreateLease) -> [u8; 32] {
+    let text = serde_json::to_vec(request).unwrap_or_default();
+    Sha256::digest(text).into()
+}
+
+async fn repeated(
+    cx: &Rc<Context>,
+    caller: &Caller,
+    idempotency: Option<&(String, [u8; 32])>,
+) -> Result<Option<wire::Lease>, Fault> {
+    let Some((key, digest)) = idempotency.cloned() else { return Ok(None) };
+    let uid = caller.uid;
+    let read = move |books: &mut Ledger| books.by_idempotency(uid, &key);
+    let known = cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)?;
+    let Some((was, reference)) = known else { return Ok(None) };
+    if was != digest {
+        let text = format!("this idempotency key has made lease {reference} by another request");
+        return Err(Fault::new(Kind::IdempotencyConflict, text).about(reference));
+    }
+    lease(cx, &reference).await.map(Some)
+}
+
+async fn prepare(
+    cx: &Rc<Context>,
+    config: &Arc<Config>,
+    caller: &Caller,
+    request: &wire::CreateLease,
+) -> Result<Prepared, Fault> {
+    let operations = policy::parse_operations(&request.operations)?;
+    let key = super::resolve::resolve(cx, config, request).await?;
+    let grantee = policy::expand_grantee(&request.grantee, &key.facts.arn)?;
+    let now = cx.time.now().latest;
+    let until = match (&request.ttl, request.until) {
+        (Some(_), Some(_)) => {
+            return Err(Fault::new(Kind::Usage, "a ttl and an instant contradict each other"));
+        }
+        (Some(ttl), None) => Until::Ttl(policy::parse_ttl(ttl)?),
+        (None, Some(at)) => Until::At(at),
+        (None, None) => Until::Default,
+    };
+    let ask = policy::Ask {
+        uid: caller.uid,
+        gid: caller.gid,
+        groups: &caller.groups,
+        key: &key.facts,
+        aliases: &key.aliases,
+        grantee: &grantee,
+        operations: &operations,
+        until,
+        reason: request.reason.as_deref(),
+        constraints: &request.constraints,
+        now,
+    };
+    let terms = policy::decide(config, &ask).terms()?;
+    let reference = Ref::random(cx.rng.as_ref());
+    let name = Name::new(config.group.clone(), reference.clone(), 1, terms.deadline)
+        .map_err(|error| Fault::new(Kind::Bug, error.to_string()))?;
+    let request = GrantRequest {
+        key_arn: key.facts.arn.clone(),
+        grantee,
+        operations: terms.operations.clone(),
+        retiring_principal: key.lane.retiring_principal.clone(),
+        constraints: request.constraints.clone(),
+        name: name.to_string(),
+    };
+    Ok(Prepared { lane: key.lane, terms, request, reference })
+}
+
+fn new_lease(
+    cx: &Context,
+    config: &Config,
+    caller: &Caller,
+    request: &wire::CreateLease,
+    prepared: Prepared,
+    idempotency: Option<(String, [u8; 32])>,
+) -> NewLease {
+    let Prepared { lane, terms, request: grant, reference } = prepared;
+    NewLease {
+        reference,
+        lane,
+        origin: Origin::Asked,
+        key: request.key.clone(),
+        request: grant,
+        policy: Some(terms.policy),
+        reason: request.reason.clone(),
+        asker: Some(wire::Asker { uid: caller.uid, name: caller.name.clone() }),
+        idempotency,
+        started_at: cx.time.now().latest,
+        deadline: terms.deadline,
+        latest: terms.latest,
+        lead_ms: terms.lead,
+        settle: config.settle,
+        order: EndOrder::Retire,
+    }
+}
+
+/// Whether the account of `lane` wants the way out proven.
+pub(crate) fn probes(cx: &Context, lane: &Lane) -> bool {
+    cx.config.as_ref().is_some_and(|config| {
+        config.accounts.iter().any(|account| account.id == lane.account && account.probe)
+    })
+}
+
+/// End a lease before its deadline.
+pub(crate) async fn revoke(
+    cx: &Rc<Context>,
+    caller: &Caller,
+    reference: &str,
+    reason: Option<String>,
+) -> Result<wire::Lease, Fault> {
+    let prefix = reference.to_owned();
+    let read = move |books: &mut Ledger| books.lease(&prefix);
+    let known = cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)?;
+    let owner = known.asker.as_ref().map(|asker| asker.uid);
+    if caller.uid != 0 && owner != Some(caller.uid) {
+        let whose = known.asker.as_ref().map_or("found by its name", |asker| asker.name.as_str());
+        let text = format!("lease {} is not yours: {whose}", known.reference);
+        let fault = Fault::new(Kind::NotYours, text).about(known.reference.clone());
+        let body = serde_json::json!({ "fault": fault.kind.code(), "why": fault.text });
+        cx.chronicle(Some(known.reference), "refused", &actor(caller), body);
+        return Err(fault);
+    }
+    if known.closed_at.is_some() {
+        return Ok(known);
+    }
+    let (lease_ref, now) = (known.reference.clone(), cx.time.now());
+    let note = crate::ledger::Note::person(caller.uid, &caller.name, reason);
+    let rows = cx
+        .ledger
+        .run(Urgency::End, move |books| books.end_lease(&lease_ref, Why::Asked, now, &note))
+        .await
+        .map_err(ledger_fault)?;
+    let waits: Vec<_> = rows.into_iter().map(|row| end_now(cx, row)).collect();
+    let ended = futures_util::future::join_all(waits).await;
+    let after = lease(cx, &known.reference).await?;
+    match ended.into_iter().find_map(Result::err) {
+        Some(fault) => Err(fault.about(known.reference)),
+        None => Ok(after),
+    }
+}
+
+/// End one grant and wait for KMS's yes, at most as long as an asker waits. The scheduler keeps at it afterwards.
+async fn end_now(cx: &Rc<Context>, row: Row) -> Result<(), Fault> {
+    let (id, give_up) = (row.id(), cx.time.now().latest.plus(ASKER_WAITS));
+    let still = |why: String, kind| {
+        Fault::new(kind, format!("{why}; the wish to end it is recorded, and grantd keeps trying"))
+    };
+    cx.put(row.clone());
+    while !cx.agenda.borrow_mut().claim(id) {
+        // Its create, or a look at it, is under way: that comes to its end first.
+        if cx.time.now().latest >= give_up {
+            let why = "KMS has not answered an earlier call".to_owned();
+            return Err(still(why, Kind::OutcomeUnknown));
+        }
+        cx.time.pause(SECOND / 10).await;
+    }
+    let mut row = cx.ledger.run(Urgency::Work, move |books| books.row(id)).await.unwrap_or(row);
+    let mut result = Ok(());
+    while matches!(row.life().state, State::Active { .. } | State::Ending { .. }) {
+        cx.place(row.lane(), super::lane::Op::End, true).await;
+        let (after, outcome, detail) = super::due::end(cx, row).await;
+        row = after;
+        if outcome == Outcome::Done(()) {
+            break;
+        }
+        let pause = row.life().next.map_or(0, |next| next.at.since(cx.time.now().latest));
+        let pause = pause.clamp(SECOND / 4, 2 * SECOND);
+        let over = cx.time.now().latest.plus(pause) >= give_up || cx.stopping.get();
+        let denied = matches!(outcome, Outcome::Refused(crate::rules::life::Class::Denied));
+        if over || denied {
+            let kind = if denied { Kind::KmsDenied } else { Kind::OutcomeUnknown };
+            let words = detail.unwrap_or_else(|| "KMS does not answer".to_owned());
+            result = Err(still(words, kind));
+            break;
+        }
+        cx.time.pause(pause).await;
+    }
+    if matches!(row.life().state, State::Creating { .. }) {
+        let why = "it is not known yet whether KMS made the grant".to_owned();
+        result = Err(still(why, Kind::OutcomeUnknown));
+    }
+    cx.put(row);
+    cx.release(id);
+    result
+}
+
+/// The lease as the ledger has it now.
+pub(crate) async fn lease(cx: &Rc<Context>, reference: &Ref) -> Result<wire::Lease, Fault> {
+    let prefix = reference.to_string();
+    let read = move |books: &mut Ledger| books.lease(&prefix);
+    cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)
+}
+
+/// How a caller stands in the history.
+pub(crate) fn actor(caller: &Caller) -> String {
+    format!("uid {} ({})", caller.uid, caller.name)
+}

@@ -1,0 +1,92 @@
+//! Ending what is due.
+
+use std::rc::Rc;
+
+use super::context::Context;
+use super::lane::Op;
+use super::record::{Happening, RECORD_PATIENCE, young};
+use crate::ledger::Row;
+use crate::rules::life::{Act, Class, Event, Outcome, State};
+use crate::rules::time::{Now, Time};
+
+/// The lanes' ends and looks that may leave now; when to come back at the latest.
+pub(crate) fn dispatch(cx: &Rc<Context>, now: Now) -> Option<Time> {
+    let lanes: Vec<i64> = cx.lanes.borrow().keys().copied().collect();
+    let mut again = cx.agenda.borrow().next_at().filter(|at| *at > now.latest);
+    for lane in lanes {
+        let ends = dispatch_ends(cx, lane, now);
+        let looks = super::look::dispatch(cx, lane, now);
+        again = [again, ends, looks].into_iter().flatten().min();
+    }
+    again
+}
+
+fn dispatch_ends(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
+    loop {
+        let mut lanes = cx.lanes.borrow_mut();
+        let state = lanes.get_mut(&lane)?;
+        let mut agenda = cx.agenda.borrow_mut();
+        if let Some(until) = state.shut(now.latest) {
+            return agenda.due(Act::End, lane, now.latest).next().map(|_| until);
+        }
+        let shut = |key: &_| state.key_shut(key, now.latest).is_some();
+        let Some(row) = agenda.first(Act::End, lane, now.latest, shut).cloned() else {
+            // Rows whose keys wait: come back when the first of them may be tried.
+            let waits = agenda.due(Act::End, lane, now.latest);
+            return waits.filter_map(|row| state.key_shut(row.key_arn(), now.latest)).min();
+        };
+        let urgent = asked(&row);
+        let at = state.pace(Op::End).next(urgent, now.latest);
+        if at > now.latest {
+            return Some(at);
+        }
+        state.pace(Op::End).sent(now.latest);
+        state.trying(Some(row.key_arn()));
+        agenda.claim(row.id());
+        drop((agenda, lanes));
+        let cx = Rc::clone(cx);
+        let task = Rc::clone(&cx);
+        cx.spawn(async move {
+            let id = row.id();
+            let row = end(&task, row).await.0;
+            task.put(row);
+            task.release(id);
+        });
+    }
+}
+
+fn asked(row: &Row) -> bool {
+    use crate::rules::life::Why;
+    matches!(&row.life().state, State::Ending { why: Why::Asked | Why::Probe, .. })
+}
+
+/// One attempt to end `row`, whose place in the pace is taken: recorded before the send if the disk answers in time,
+/// sent, and its answer recorded. The row afterwards, and KMS's answer.
+pub(crate) async fn end(cx: &Rc<Context>, row: Row) -> (Row, Outcome<()>, Option<String>) {
+    let now = cx.time.now();
+    let mut before = Vec::new();
+    if matches!(row.life().state, State::Active { .. }) {
+        before.push(Happening::own(Event::Due, now));
+    }
+    before.push(Happening::own(Event::Sending, now));
+    let row = cx.record(&row, before, Some(RECORD_PATIENCE)).await;
+    let (State::Ending { via, .. }, Some(warrant)) = (&row.life().state, row.warrant()) else {
+        return (row, Outcome::Unknown, None);
+    };
+    let is_young = young(&row, now);
+    let token = cx.token(row.id()).filter(|_| is_young);
+    let answer = cx.kms.end(&warrant, *via, token.as_ref()).await;
+    cx.heard(row.lane(), Op::End, Some(row.key_arn()), is_young, &answer);
+    if !is_young || answer.outcome == Outcome::Refused(Class::BadToken) {
+        cx.forget_token(row.id());
+    }
+    let now = cx.time.now();
+    tracing::info!(
+        lease = %row.reference(), key = %row.key_arn(), grant = %warrant.id(), ?via,
+        outcome = ?answer.outcome, late_ms = now.latest.since(row.facts().deadline),
+        "end sent: {}", answer.detail.as_deref().unwrap_or("accepted")
+    );
+    let answered = Happening::kms(Event::Answered(answer.outcome.clone()), now, &answer);
+    let row = cx.record(&row, vec![answered], Some(RECORD_PATIENCE)).await;
+    (row, answer.outcome, answer.detail)
+}

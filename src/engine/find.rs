@@ -1,0 +1,177 @@
+//! Finding our own live grants without a row, by their Names: after the ledger was lost, or left behind by another host
+//! of the group. They end at the deadline that their Name carries.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::context::Context;
+use super::lane::Op;
+use super::look::list;
+use super::resolve::target;
+use crate::config::Config;
+use crate::ids::{KeyArn, Principal};
+use crate::kms::{Alias, Lane, Listed, Scope};
+use crate::ledger::{FoundGrant, Urgency};
+use crate::rules::found::{Found, judge};
+use crate::rules::life::{Class, EndOrder, Outcome};
+use crate::rules::name::Name;
+use crate::rules::policy::lists_key;
+use crate::rules::time::{Now, SECOND};
+
+/// Pause before a search that broke off is begun again.
+const AGAIN: i64 = 2 * SECOND;
+/// More entries than this that are not ours: somebody floods us with grants on his own keys, so list ours key by key.
+const FLOOD: usize = 20_000;
+
+/// Search `lane` until one search came to its end. Runs beside everything else.
+pub(crate) async fn search(cx: Rc<Context>, lane: Arc<Lane>) {
+    let Some(config) = cx.config.clone() else { return };
+    while !cx.stopping.get() {
+        let began = cx.time.judge();
+        // Without a believed present nothing can be judged; the keeper is asking AWS for one.
+        if began.doubt.is_none()
+            && let Ok(listed) = own_entries(&cx, &config, &lane).await
+            && claim(&cx, &config, &lane, listed, began.now).await
+        {
+            return;
+        }
+        cx.time.pause(AGAIN).await;
+    }
+}
+
+/// Everything that names our role as retiring principal, or, where that cannot be listed, all of the policies' keys.
+async fn own_entries(
+    cx: &Rc<Context>,
+    config: &Config,
+    lane: &Arc<Lane>,
+) -> Result<Vec<Listed>, Class> {
+    match list(cx, lane, Scope::Retirable).await {
+        Ok(all) if all.len() <= FLOOD => return Ok(all),
+        Ok(all) => {
+            tracing::warn!(entries = all.len(), "too many grants name our role: listing key by key")
+        }
+        // An endpoint without ListRetirableGrants, or a role that may not use it.
+        Err(Class::Invalid | Class::Denied) => {}
+        Err(class) => return Err(class),
+    }
+    let mut all = Vec::new();
+    for key in policy_keys(cx, config, lane).await? {
+        match list(cx, lane, Scope::Key(&key)).await {
+            Ok(found) => all.extend(found),
+            Err(Class::NotFound | Class::Denied) => {
+                tracing::warn!(%key, "a key of a policy cannot be listed: its grants are not searched");
+            }
+            Err(class) => return Err(class),
+        }
+    }
+    Ok(all)
+}
+
+/// The keys of this lane that a policy names, by alias or literally.
+async fn policy_keys(
+    cx: &Rc<Context>,
+    config: &Config,
+    lane: &Arc<Lane>,
+) -> Result<Vec<KeyArn>, Class> {
+    let aliases = aliases(cx, lane).await?;
+    let named = |key: &KeyArn| {
+        let names = names_of(&aliases, key);
+        config.policies.iter().any(|policy| lists_key(policy, key, &names))
+    };
+    let targets = aliases.iter().filter_map(|alias| target(lane, &aliases, &alias.name));
+    let mut keys: Vec<KeyArn> = targets.filter(named).collect();
+    let patterns = config.policies.iter().flat_map(|policy| &policy.keys);
+    let literal = patterns.filter_map(|pattern| KeyArn::parse(pattern.to_string()).ok());
+    keys.extend(literal.filter(|key| {
+        key.region() == lane.region.as_str() && key.account() == lane.account.as_str()
+    }));
+    keys.sort();
+    keys.dedup();
+    Ok(keys)
+}
+
+async fn aliases(cx: &Rc<Context>, lane: &Arc<Lane>) -> Result<Vec<Alias>, Class> {
+    cx.place(lane, Op::List, false).await;
+    let answer = cx.kms.aliases(lane, None).await;
+    cx.heard(lane, Op::List, None, false, &answer);
+    match answer.outcome {
+        Outcome::Done(aliases) => Ok(aliases),
+        Outcome::Refused(class) => Err(class),
+        Outcome::Unknown => Err(Class::Unavailable),
+    }
+}
+
+fn names_of(aliases: &[Alias], key: &KeyArn) -> Vec<String> {
+    let of_key = |alias: &&Alias| alias.key_id.as_deref() == Some(key.key_id());
+    aliases.iter().filter(of_key).map(|alias| alias.name.clone()).collect()
+}
+
+/// Take up what is provably ours. False when the ledger could not be written.
+async fn claim(
+    cx: &Rc<Context>,
+    config: &Arc<Config>,
+    lane: &Arc<Lane>,
+    listed: Vec<Listed>,
+    began: Now,
+) -> bool {
+    let Ok(aliases) = aliases(cx, lane).await else { return false };
+    let mut unproven = 0;
+    for entry in listed {
+        let names = KeyArn::parse(entry.key_arn.as_str()).map(|key| names_of(&aliases, &key));
+        let names = names.unwrap_or_default();
+        let (name, policy) = match judge(config, lane, &names, &entry, began.latest) {
+            Found::Ours { name, policy } => (name, policy.map(|policy| policy.name.clone())),
+            Found::Unproven(why) => {
+                unproven += 1;
+                tracing::warn!(grant = %entry.id, key = %entry.key_arn, name = %entry.name,
+                    "a grant bears our name but is not provably ours, and is left alone: {why}");
+                continue;
+            }
+            Found::Foreign => continue,
+        };
+        let Some(found) = found_grant(config, lane, &entry, name, policy, began) else { continue };
+        let now = cx.time.now();
+        let taken = cx.ledger.run(Urgency::Work, move |books| books.find(&found, now)).await;
+        match taken {
+            Ok(Some(row)) => {
+                tracing::warn!(lease = %row.reference(), key = %row.key_arn(),
+                    deadline = %row.facts().deadline, "found a grant of ours without a record: it ends on time");
+                cx.put(row);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!("cannot record a found grant: {}", crate::fault::chain(&error));
+                return false;
+            }
+        }
+    }
+    cx.unproven.set(cx.unproven.get() + unproven);
+    true
+}
+
+fn found_grant(
+    config: &Config,
+    lane: &Arc<Lane>,
+    entry: &Listed,
+    name: Name,
+    policy: Option<String>,
+    began: Now,
+) -> Option<FoundGrant> {
+    Some(FoundGrant {
+        reference: name.reference().clone(),
+        serial: name.serial(),
+        deadline: name.deadline(),
+        name: entry.name.clone(),
+        lane: Arc::clone(lane),
+        key_arn: KeyArn::parse(entry.key_arn.clone()).ok()?,
+        grant_id: entry.id.clone(),
+        grantee: Principal::parse(entry.grantee.clone()).ok()?,
+        operations: entry.operations.iter().filter_map(|op| op.parse().ok()).collect(),
+        constraints: entry.constraints.clone(),
+        created: entry.created.unwrap_or(began.latest),
+        began,
+        policy,
+        settle: config.settle,
+        order: EndOrder::Retire,
+    })
+}

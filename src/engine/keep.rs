@@ -1,0 +1,190 @@
+//! Housekeeping: the agenda is loaded again, the clocks are remembered, AWS is asked for its date and our identity, the
+//! proofs are renewed, and the head of the history goes to the log.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::agenda::{HORIZON, ROWS_MAX};
+use super::context::{Context, class_of};
+use super::lane::Op;
+use super::look::freeze;
+use crate::kms::{Lane, Scope};
+use crate::ledger::Urgency;
+use crate::rules::life::{Class, Outcome};
+use crate::rules::time::{MINUTE, SECOND, Time};
+
+/// The agenda is loaded this often; changes made here are in it at once.
+const LOAD_EVERY: i64 = 30 * SECOND;
+/// The clocks and the head of the history are written this often (DESIGN 5).
+const NOTE_EVERY: i64 = MINUTE;
+/// Each lane is asked who we are this often: it keeps AWS's date and the credentials fresh, and shows a re-created role.
+const ASK_EVERY: i64 = 5 * MINUTE;
+/// The same while the clocks are in doubt.
+const ASK_IN_DOUBT: i64 = 2 * SECOND;
+/// Keys with live leases are checked for a stale proof this often.
+const PROVE_EVERY: i64 = 10 * MINUTE;
+
+/// When each chore is due again, by the boot-steady guarded clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chores {
+    load: Time,
+    note: Time,
+    prove: Time,
+}
+
+impl Chores {
+    /// All at once.
+    pub(crate) const fn new() -> Self {
+        let first = Time(i64::MIN);
+        Self { load: first, note: first, prove: first }
+    }
+
+    /// Start what is due. Each chore runs beside the main loop.
+    pub(crate) fn run(&mut self, cx: &Rc<Context>) {
+        let judged = cx.time.judge();
+        let now = judged.now.latest;
+        ask_lanes(cx, now, judged.doubt.is_some());
+        let half_empty = cx.agenda.borrow().len() < ROWS_MAX / 2;
+        if now >= self.load && half_empty {
+            self.load = now.plus(LOAD_EVERY);
+            let task = Rc::clone(cx);
+            cx.spawn(async move { load(&task).await });
+        }
+        if now >= self.note && self.note > Time(i64::MIN) {
+            let task = Rc::clone(cx);
+            cx.spawn(async move { note(&task).await });
+        }
+        if now >= self.note {
+            self.note = now.plus(NOTE_EVERY);
+        }
+        if now >= self.prove && judged.doubt.is_none() && cx.config.is_some() {
+            self.prove = now.plus(PROVE_EVERY);
+            let task = Rc::clone(cx);
+            cx.spawn(async move { renew_proofs(&task).await });
+        }
+    }
+}
+
+/// Take the look-ahead from the ledger.
+pub(crate) async fn load(cx: &Rc<Context>) {
+    let until = cx.time.now().latest.plus(HORIZON);
+    let rows = cx.ledger.run(Urgency::End, move |books| books.ahead(until, ROWS_MAX)).await;
+    match rows {
+        Ok(rows) => {
+            cx.agenda.borrow_mut().reach(until);
+            for row in rows {
+                // What is being worked on, or not yet written, is newer in memory.
+                let newer =
+                    cx.agenda.borrow().is_busy(row.id()) || cx.backlog.borrow().holds(row.id());
+                if !newer {
+                    cx.put(row);
+                }
+            }
+        }
+        Err(error) => tracing::error!(
+            "cannot read what is due: {}; the look-ahead goes on",
+            crate::fault::chain(&error)
+        ),
+    }
+}
+
+/// Remember the clocks, and tell the log the head of the chain.
+pub(crate) async fn note(cx: &Rc<Context>) {
+    let stored = cx.time.remember();
+    let head = cx.ledger.run(Urgency::Work, move |books| {
+        books.set_clocks(&stored)?;
+        books.head()
+    });
+    match head.await {
+        Ok(head) => tracing::info!(seq = head.seq, hash = %head.hex(), "head of the history"),
+        Err(error) => tracing::error!("cannot note the clocks: {}", crate::fault::chain(&error)),
+    }
+}
+
+fn ask_lanes(cx: &Rc<Context>, now: Time, doubt: bool) {
+    let mut due = Vec::new();
+    for state in cx.lanes.borrow_mut().values_mut() {
+        let stale = state.asked_at.is_none_or(|at| now.since(at) >= ASK_EVERY);
+        if (stale || doubt) && !state.asking {
+            state.asking = true;
+            due.push(Arc::clone(&state.lane));
+        }
+    }
+    for lane in due {
+        let task = Rc::clone(cx);
+        cx.spawn(async move {
+            ask(&task, &lane).await;
+            // In doubt the guarded clock may stand still, so the pause is part of the question.
+            if task.time.judge().doubt.is_some() {
+                task.time.pause(ASK_IN_DOUBT).await;
+            }
+            let now = task.time.now().latest;
+            task.lane(&lane, |state| (state.asking, state.asked_at) = (false, Some(now)));
+            task.wake.notify_one();
+        });
+    }
+}
+
+/// Who are we? Any answer at all carries AWS's date.
+async fn ask(cx: &Rc<Context>, lane: &Arc<Lane>) {
+    let answer = cx.kms.identity(lane).await;
+    cx.heard(lane, Op::List, None, false, &answer);
+    let identity = match answer.outcome {
+        Outcome::Done(identity) => identity,
+        Outcome::Refused(_) | Outcome::Unknown => {
+            // STS is away: KMS itself has a date too.
+            if answer.date.is_none() {
+                let page = cx.kms.page(lane, Scope::Retirable, None).await;
+                let known = class_of(&page.outcome).filter(|class| *class != Class::Invalid);
+                if known.is_none_or(|class| class == Class::Unavailable) {
+                    cx.heard(lane, Op::List, None, false, &page);
+                } else if let Some(date) = page.date {
+                    cx.time.heard(date);
+                }
+            }
+            return;
+        }
+    };
+    if identity.account != lane.account.as_str() {
+        let why = format!("the credentials belong to account {}", identity.account);
+        return freeze(cx, lane, &why);
+    }
+    let (id, unique_id) = (lane.id, identity.unique_id.clone());
+    let known = cx.ledger.run(Urgency::Work, move |books| {
+        let known = books.identity(id)?;
+        if known.is_none() {
+            books.set_identity(id, &unique_id)?;
+        }
+        Ok(known)
+    });
+    match known.await {
+        Ok(Some(known)) if known != identity.unique_id => {
+            let why = format!(
+                "the identity behind the credentials changed from {known} to {}: a re-created role cannot retire the old grants",
+                identity.unique_id
+            );
+            freeze(cx, lane, &why);
+        }
+        Ok(_) => {}
+        Err(error) => tracing::error!("cannot read the identity: {}", crate::fault::chain(&error)),
+    }
+}
+
+async fn renew_proofs(cx: &Rc<Context>) {
+    let lanes: Vec<Arc<Lane>> =
+        cx.lanes.borrow().values().map(|state| Arc::clone(&state.lane)).collect();
+    for lane in lanes {
+        if !super::desk::probes(cx, &lane) {
+            continue;
+        }
+        let id = lane.id;
+        let keys = cx.ledger.run(Urgency::Work, move |books| books.live_keys(id, None)).await;
+        for key in keys.unwrap_or_default() {
+            if let Err(fault) = cx.prove(&lane, &key).await {
+                tracing::error!(%key, "the way out is not proven any more: {fault}");
+                let body = serde_json::json!({ "key": key, "why": fault.text });
+                cx.chronicle(fault.lease, "no-way-out", "grantd", body);
+            }
+        }
+    }
+}

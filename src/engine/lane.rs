@@ -1,0 +1,198 @@
+//! What a lane remembers between calls: its pace, and what waits on it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::config::Rates;
+use crate::ids::KeyArn;
+use crate::kms::Lane;
+use crate::rng::Rng;
+use crate::rules::life::Class;
+use crate::rules::pace::Pace;
+use crate::rules::time::{SECOND, Time};
+use crate::rules::wait::{Waits, key_pause, lane_pause, waits};
+
+/// Of the ends per second, so many are kept for what a person asks to end now.
+const ENDS_KEPT: u32 = 4;
+/// A wait shorter than this alarms nobody: most are a lost packet or a restart on the other side.
+const ALARM_AFTER: i64 = 10 * SECOND;
+
+/// Which pace a call counts against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Op {
+    Create,
+    End,
+    List,
+}
+
+/// Something that waits: a lane or a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stall {
+    pub(crate) class: Class,
+    pub(crate) since: Time,
+    pub(crate) tries: u32,
+    pub(crate) until: Time,
+    pub(crate) detail: String,
+    /// One try at a time: others keep off while it is under way.
+    trying: bool,
+    alarmed: bool,
+}
+
+/// What an answer changed; each is told once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// A lane or a key has waited long enough to wake somebody.
+    Alarm { key: Option<KeyArn>, class: Class, tries: u32, detail: String },
+    /// It waits no longer.
+    Over { key: Option<KeyArn>, class: Class, lasted: i64 },
+}
+
+/// One lane's memory. Nothing here outlives the process: the next attempt learns it again.
+pub(crate) struct LaneState {
+    pub(crate) lane: Arc<Lane>,
+    create: Pace,
+    end: Pace,
+    list: Pace,
+    pub(crate) stall: Option<Stall>,
+    pub(crate) keys: BTreeMap<KeyArn, Stall>,
+    pub(crate) answered_at: Option<Time>,
+    pub(crate) answer: Option<String>,
+    /// While set, no row of this lane is closed.
+    pub(crate) frozen: Option<String>,
+    /// When the lane's identity was last asked for.
+    pub(crate) asked_at: Option<Time>,
+    /// It is being asked for now.
+    pub(crate) asking: bool,
+}
+
+impl LaneState {
+    pub(crate) fn new(lane: Arc<Lane>, rates: Rates) -> Self {
+        Self {
+            lane,
+            create: Pace::new(rates.create, 0),
+            end: Pace::new(rates.end, ENDS_KEPT),
+            list: Pace::new(rates.list, 0),
+            stall: None,
+            keys: BTreeMap::new(),
+            answered_at: None,
+            answer: None,
+            frozen: None,
+            asked_at: None,
+            asking: false,
+        }
+    }
+
+    pub(crate) fn pace(&mut self, op: Op) -> &mut Pace {
+        match op {
+            Op::Create => &mut self.create,
+            Op::End => &mut self.end,
+            Op::List => &mut self.list,
+        }
+    }
+
+    /// Until when nothing may be sent on the lane at all; `None` when it may.
+    pub(crate) fn shut(&self, now: Time) -> Option<Time> {
+        let stall = self.stall.as_ref()?;
+        stall.shut(now)
+    }
+
+    /// Until when nothing may be sent for `key`.
+    pub(crate) fn key_shut(&self, key: &KeyArn, now: Time) -> Option<Time> {
+        self.keys.get(key)?.shut(now)
+    }
+
+    /// A call for `key` leaves: if lane or key wait, it is their one try.
+    pub(crate) fn trying(&mut self, key: Option<&KeyArn>) {
+        if let Some(stall) = &mut self.stall {
+            stall.trying = true;
+        }
+        if let Some(stall) = key.and_then(|key| self.keys.get_mut(key)) {
+            stall.trying = true;
+        }
+    }
+
+    /// KMS answered `class` (`None`: it said yes), or did not. What there is to tell.
+    pub(crate) fn heard(
+        &mut self,
+        (op, key): (Op, Option<&KeyArn>),
+        (class, young): (Option<Class>, bool),
+        detail: Option<&str>,
+        now: Time,
+        rng: &dyn Rng,
+    ) -> Vec<Notice> {
+        let detail = detail.unwrap_or("done");
+        if class != Some(Class::Unavailable) {
+            self.answered_at = Some(now);
+            self.answer = Some(detail.to_owned());
+        }
+        let scope = class.map(|class| (class, waits(class, young)));
+        let mut notices = Vec::new();
+        if let Some((class, Waits::Lane)) = scope {
+            let tries = self.stall.as_ref().map_or(0, |stall| stall.tries);
+            let until = now.plus(lane_pause(tries));
+            notices.extend(Stall::note(&mut self.stall, None, class, detail, now, until));
+            // The key's own try found no answer: it may be repeated.
+            if let Some(stall) = key.and_then(|key| self.keys.get_mut(key)) {
+                stall.trying = false;
+            }
+            return notices;
+        }
+        // Any answer at all shows that the lane works.
+        notices.extend(Stall::over(&mut self.stall, None, now));
+        match scope {
+            Some((_, Waits::Operation)) => self.pace(op).throttled(now),
+            Some((class, Waits::Key)) => {
+                if let Some(key) = key {
+                    let mut stall = self.keys.remove(key);
+                    let tries = stall.as_ref().map_or(0, |stall| stall.tries);
+                    let until = now.plus(key_pause(tries, rng));
+                    notices.extend(Stall::note(&mut stall, Some(key), class, detail, now, until));
+                    self.keys.extend(stall.map(|stall| (key.clone(), stall)));
+                }
+            }
+            Some((_, Waits::Row | Waits::Lane)) | None => {
+                if let Some(key) = key {
+                    let mut stall = self.keys.remove(key);
+                    notices.extend(Stall::over(&mut stall, Some(key), now));
+                }
+            }
+        }
+        notices
+    }
+}
+
+impl Stall {
+    fn shut(&self, now: Time) -> Option<Time> {
+        if self.trying {
+            return Some(now.plus(SECOND));
+        }
+        (self.until > now).then_some(self.until)
+    }
+
+    fn note(
+        stall: &mut Option<Self>,
+        key: Option<&KeyArn>,
+        class: Class,
+        detail: &str,
+        now: Time,
+        until: Time,
+    ) -> Option<Notice> {
+        let old = stall.take();
+        let fresh = old.as_ref().is_none_or(|old| old.class != class);
+        let since = old.as_ref().map_or(now, |old| old.since);
+        let tries = old.as_ref().map_or(0, |old| old.tries).saturating_add(1);
+        let was_alarmed = old.is_some_and(|old| old.alarmed) && !fresh;
+        let alarm = !was_alarmed && now.since(since) >= ALARM_AFTER;
+        let detail = detail.to_owned();
+        let alarmed = was_alarmed || alarm;
+        let told = Notice::Alarm { key: key.cloned(), class, tries, detail: detail.clone() };
+        *stall = Some(Self { class, since, tries, until, detail, trying: false, alarmed });
+        alarm.then_some(told)
+    }
+
+    fn over(stall: &mut Option<Self>, key: Option<&KeyArn>, now: Time) -> Option<Notice> {
+        let old = stall.take()?;
+        let lasted = now.since(old.since);
+        old.alarmed.then(|| Notice::Over { key: key.cloned(), class: old.class, lasted })
+    }
+}

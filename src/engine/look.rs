@@ -1,0 +1,207 @@
+//! Looking: is the grant there?
+//!
+//! Rows of one key are looked at together. A look by id is enough where the create was sent once and answered; otherwise
+//! only the whole listing of the key shows a twin. Absence is concluded only from a listing followed to its end.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::context::{Context, class_of};
+use super::lane::Op;
+use super::record::Happening;
+use crate::ids::{GrantId, KeyArn};
+use crate::kms::{Lane, Listed, Scope};
+use crate::ledger::{Row, Urgency};
+use crate::rules::life::{Act, Class, Event, How, LOOK_EVERY, Sends, State};
+use crate::rules::same::same_request;
+use crate::rules::time::{Now, SECOND, Time};
+
+/// Up to so many rows of one key are looked at by id; for more, the whole listing costs less.
+const BY_ID_MAX: usize = 3;
+/// A listing of so many pages is a key with twice KMS's default quota of grants: something is wrong with the paging.
+const PAGES_MAX: usize = 1_000;
+/// Closing more rows than this in one pass without an accepted end, and more than this share of the live ones, is not
+/// believed (DESIGN 6).
+const GONE_MAX: usize = 5;
+const GONE_PERCENT: usize = 5;
+
+/// Start the looks of `lane` that are due; when to come back at the latest.
+pub(crate) fn dispatch(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
+    loop {
+        let mut lanes = cx.lanes.borrow_mut();
+        let state = lanes.get_mut(&lane)?;
+        let mut agenda = cx.agenda.borrow_mut();
+        if let Some(until) = state.shut(now.latest) {
+            return agenda.due(Act::Look, lane, now.latest).next().map(|_| until);
+        }
+        let shut = |key: &_| state.key_shut(key, now.latest).is_some();
+        let Some(first) = agenda.first(Act::Look, lane, now.latest, shut) else {
+            let waits = agenda.due(Act::Look, lane, now.latest);
+            return waits.filter_map(|row| state.key_shut(row.key_arn(), now.latest)).min();
+        };
+        let key = first.key_arn().clone();
+        let same_key = |row: &&Row| row.key_arn() == &key;
+        let rows: Vec<Row> =
+            agenda.due(Act::Look, lane, now.latest).filter(same_key).cloned().collect();
+        state.trying(Some(&key));
+        for row in &rows {
+            agenda.claim(row.id());
+        }
+        let lane = Arc::clone(&state.lane);
+        drop((agenda, lanes));
+        let task = Rc::clone(cx);
+        cx.spawn(async move { look(&task, &lane, &key, rows).await });
+    }
+}
+
+async fn look(cx: &Rc<Context>, lane: &Lane, key: &KeyArn, rows: Vec<Row>) {
+    let began = cx.time.now();
+    let by_id = rows.len() <= BY_ID_MAX && rows.iter().all(|row| seen_by_id(row).is_some());
+    let listed = if by_id {
+        let mut all = Vec::new();
+        for id in rows.iter().filter_map(seen_by_id) {
+            match list(cx, lane, Scope::One(key, id)).await {
+                Ok(found) => all.extend(found),
+                Err(class) => return put_off(cx, &rows, class),
+            }
+        }
+        all
+    } else {
+        match list(cx, lane, Scope::Key(key)).await {
+            Ok(found) => found,
+            Err(class) => return put_off(cx, &rows, class),
+        }
+    };
+    let seen = rows.into_iter().map(|row| {
+        let ids = ids_of(&row, &listed);
+        (row, Event::Looked { began, ids })
+    });
+    let seen = believable(cx, lane, seen.collect()).await;
+    for (row, event) in seen {
+        // Recorded one by one, in one commit or a few: the ledger takes what waits together.
+        let task = Rc::clone(cx);
+        cx.spawn(async move {
+            let id = row.id();
+            let now = task.time.now();
+            let row = task.record(&row, vec![Happening::own(event, now)], None).await;
+            task.put(row);
+            task.release(id);
+        });
+    }
+}
+
+/// The id by which the row may be looked at alone.
+fn seen_by_id(row: &Row) -> Option<&GrantId> {
+    let by_id = |create: &Sends| create.by_id();
+    match &row.life().state {
+        State::Active { id, create, .. }
+        | State::Ending { id, create, .. }
+        | State::Ended { id, create, .. } => by_id(create).then_some(id),
+        State::Creating { .. } | State::Closed { .. } => None,
+    }
+}
+
+/// Every listed id that is the row's own, or bears its Name and request; the row's own first, then by age.
+fn ids_of(row: &Row, listed: &[Listed]) -> Vec<GrantId> {
+    let own = row.life().state.grant_id();
+    let ours = |entry: &&Listed| {
+        Some(&entry.id) == own || row.request().is_some_and(|request| same_request(request, entry))
+    };
+    let mut found: Vec<&Listed> = listed.iter().filter(ours).collect();
+    found.sort_by_key(|entry| (Some(&entry.id) != own, entry.created, entry.id.clone()));
+    // Another row may hold one of them already (a twin): the ledger knows each id once.
+    found.into_iter().map(|entry| entry.id.clone()).collect()
+}
+
+/// A listing, followed to its end; or what kept us from it.
+pub(crate) async fn list(
+    cx: &Rc<Context>,
+    lane: &Lane,
+    scope: Scope<'_>,
+) -> Result<Vec<Listed>, Class> {
+    let key = match scope {
+        Scope::One(key, _) | Scope::Key(key) => Some(key),
+        Scope::Retirable => None,
+    };
+    let mut all = Vec::new();
+    let mut marker = None;
+    for _ in 0..PAGES_MAX {
+        cx.place(lane, Op::List, false).await;
+        let answer = cx.kms.page(lane, scope, marker.take()).await;
+        cx.heard(lane, Op::List, key, false, &answer);
+        if let Some(class) = class_of(&answer.outcome) {
+            tracing::warn!(account = %lane.account, region = %lane.region, ?class,
+                "a listing broke off: {}", answer.detail.as_deref().unwrap_or("no answer"));
+            return Err(class);
+        }
+        let crate::rules::life::Outcome::Done(page) = answer.outcome else { continue };
+        all.extend(page.grants);
+        marker = page.marker;
+        if marker.is_none() {
+            return Ok(all);
+        }
+    }
+    Err(Class::Invalid)
+}
+
+/// A look that did not come to its end proves nothing: again, when what waits allows it.
+fn put_off(cx: &Rc<Context>, rows: &[Row], class: Class) {
+    let wait = match class {
+        Class::NotFound | Class::Quota => LOOK_EVERY,
+        Class::BadToken
+        | Class::Throttled
+        | Class::Denied
+        | Class::KeyState
+        | Class::Credentials
+        | Class::Unavailable
+        | Class::Invalid => 2 * SECOND,
+    };
+    let until = cx.time.now().latest.plus(wait);
+    for row in rows {
+        cx.agenda.borrow_mut().hold(row.id(), until);
+        cx.release(row.id());
+    }
+}
+
+/// Keep back what would close too much at once, or anything at all while the lane is frozen.
+async fn believable(cx: &Rc<Context>, lane: &Lane, seen: Vec<(Row, Event)>) -> Vec<(Row, Event)> {
+    let now = cx.time.now();
+    let closes =
+        |(row, event): &(Row, Event)| match row.stepped(event, now).map(|r| r.life().state.clone())
+        {
+            Ok(State::Closed { how, .. }) => Some(how),
+            Ok(_) | Err(_) => None,
+        };
+    let gone = seen.iter().filter(|item| closes(item) == Some(How::Gone)).count();
+    if gone > GONE_MAX {
+        let counts = cx.ledger.run(Urgency::Work, |books| books.counts()).await;
+        let live = counts.map_or(0, |counts| {
+            let open = counts.iter().filter(|(state, _)| state.as_str() != "closed");
+            open.map(|(_, n)| usize::try_from(*n).unwrap_or(0)).sum::<usize>()
+        });
+        if gone * 100 > live * GONE_PERCENT {
+            let why = format!("{gone} of {live} live grants vanished in one look");
+            freeze(cx, lane, &why);
+        }
+    }
+    let frozen = cx.lane(lane, |state| state.frozen.is_some()).unwrap_or(false);
+    let (kept, held): (Vec<_>, Vec<_>) =
+        seen.into_iter().partition(|item| !frozen || closes(item).is_none());
+    for (row, _) in held {
+        cx.agenda.borrow_mut().hold(row.id(), now.latest.plus(LOOK_EVERY));
+        cx.release(row.id());
+    }
+    kept
+}
+
+/// Close nothing on this lane any more. Endings go on.
+pub(crate) fn freeze(cx: &Rc<Context>, lane: &Lane, why: &str) {
+    let fresh = cx.lane(lane, |state| state.frozen.replace(why.to_owned()).is_none());
+    if fresh == Some(true) {
+        tracing::error!(account = %lane.account, region = %lane.region,
+            "closing nothing on this lane any more: {why}");
+        let body =
+            serde_json::json!({ "account": lane.account, "region": lane.region, "why": why });
+        cx.chronicle(None, "closings-frozen", "grantd", body);
+    }
+}

@@ -1,0 +1,172 @@
+//! The proof of the way out, before the way in: a normal, recorded grant to grantd's own role for DescribeKey only, ended
+//! for real. DryRun is not used: it answers differently before propagation, and some endpoints act on it (DESIGN 6).
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::context::{Context, ledger_fault};
+use super::send::{ASKER_WAITS, Made};
+use crate::fault::{Fault, Kind};
+use crate::ids::{KeyArn, Ref};
+use crate::kms::Lane;
+use crate::ledger::{Ledger, NewLease, Row, Urgency};
+use crate::rules::life::{Class, EndOrder, Event, Origin, Outcome, State, Why};
+use crate::rules::name::Name;
+use crate::rules::time::{DAY, MINUTE, SECOND, Time};
+use crate::terms::{Constraints, GrantRequest, Operation};
+
+/// A proof holds for a day: a key policy that is changed is noticed well before most deadlines.
+pub(crate) const PROOF_KEEPS: i64 = DAY;
+/// The probe's own deadline, should we die in between: it gives nobody anything but DescribeKey to ourselves.
+const PROBE_LIVES: i64 = 10 * MINUTE;
+
+impl Context {
+    /// Make sure that grantd can end what it makes on this key.
+    ///
+    /// # Errors
+    /// [`Kind::NoWayOut`] with KMS's words when it cannot; the faults of a create when that is not known.
+    pub(crate) async fn prove(
+        self: &Rc<Self>,
+        lane: &Arc<Lane>,
+        key: &KeyArn,
+    ) -> Result<(), Fault> {
+        let turn = {
+            let mut proving = self.proving.borrow_mut();
+            Rc::clone(proving.entry((lane.id, key.clone())).or_default())
+        };
+        let turn = turn.lock().await;
+        let proven = self.proven(lane, key).await;
+        let result = match proven {
+            Ok(true) => Ok(()),
+            Ok(false) => self.probe(lane, key).await,
+            Err(fault) => Err(fault),
+        };
+        drop(turn);
+        let mut proving = self.proving.borrow_mut();
+        let last = |turn: &Rc<_>| Rc::strong_count(turn) == 1;
+        if proving.get(&(lane.id, key.clone())).is_some_and(last) {
+            proving.remove(&(lane.id, key.clone()));
+        }
+        result
+    }
+
+    async fn proven(&self, lane: &Arc<Lane>, key: &KeyArn) -> Result<bool, Fault> {
+        let (id, key) = (lane.id, key.clone());
+        let at = self.ledger.run(Urgency::Work, move |books| books.proof(id, &key)).await;
+        let now = self.time.now().latest;
+        at.map(|at| at.is_some_and(|at| now.since(at) < PROOF_KEEPS)).map_err(ledger_fault)
+    }
+
+    async fn probe(self: &Rc<Self>, lane: &Arc<Lane>, key: &KeyArn) -> Result<(), Fault> {
+        let made = self.send(self.probe_lease(lane, key)?).await.map_err(ledger_fault)?;
+        let row = match made {
+            Made::Granted(row) => row,
+            Made::Refused(_, class, detail) => return Err(way_in_fault(class, key, &detail)),
+            Made::Unknown(row, detail) => {
+                let text = format!("KMS did not answer the probe of {key}: {detail}");
+                return Err(Fault::new(Kind::KmsSilent, text).about(row.reference().clone()));
+            }
+        };
+        self.end_probe(row).await?;
+        let (id, key, now) = (lane.id, key.clone(), self.time.now().latest);
+        let set = move |books: &mut Ledger| books.set_proof(id, &key, now);
+        self.ledger.run(Urgency::Work, set).await.map_err(ledger_fault)
+    }
+
+    fn probe_lease(&self, lane: &Arc<Lane>, key: &KeyArn) -> Result<NewLease, Fault> {
+        let Some(config) = &self.config else {
+            return Err(Fault::new(Kind::EndOnly, "grantd only ends leases now"));
+        };
+        let now = self.time.now().latest;
+        let reference = Ref::random(self.rng.as_ref());
+        let deadline: Time = now.plus(PROBE_LIVES).floor_second();
+        let name = Name::new(config.group.clone(), reference.clone(), 1, deadline)
+            .map_err(|error| Fault::new(Kind::Bug, error.to_string()))?;
+        Ok(NewLease {
+            reference,
+            lane: Arc::clone(lane),
+            origin: Origin::Probe,
+            key: key.to_string(),
+            request: GrantRequest {
+                key_arn: key.clone(),
+                grantee: lane.retiring_principal.clone(),
+                operations: vec![Operation::DescribeKey],
+                retiring_principal: lane.retiring_principal.clone(),
+                constraints: Constraints::None,
+                name: name.to_string(),
+            },
+            policy: None,
+            reason: Some("proof of the way out".to_owned()),
+            asker: None,
+            idempotency: None,
+            started_at: now,
+            deadline,
+            latest: deadline,
+            lead_ms: 0,
+            settle: config.settle,
+            order: EndOrder::Retire,
+        })
+    }
+
+    /// End the probe for real. A first "no" is final: it names the missing permission, and the scheduler keeps at it.
+    async fn end_probe(self: &Rc<Self>, row: Row) -> Result<(), Fault> {
+        let (grant, key, lease) = (row.id(), row.key_arn().clone(), row.reference().clone());
+        let give_up = self.time.now().latest.plus(ASKER_WAITS);
+        let served = super::record::Happening::own(Event::End(Why::Probe), self.time.now());
+        if !self.agenda.borrow_mut().claim(grant) {
+            return Err(Fault::new(Kind::Busy, format!("the probe of {key} is busy")));
+        }
+        let mut row = self.record(&row, vec![served], None).await;
+        let result = loop {
+            if matches!(row.life().state, State::Ended { .. } | State::Closed { .. }) {
+                break Ok(());
+            }
+            self.place(row.lane(), super::lane::Op::End, true).await;
+            let (after, outcome, detail) = super::due::end(self, row).await;
+            row = after;
+            let words = detail.unwrap_or_else(|| "KMS did not answer".to_owned());
+            let again = self.time.now().latest.plus(SECOND) < give_up && !self.stopping.get();
+            match outcome {
+                Outcome::Done(()) => break Ok(()),
+                Outcome::Unknown if again => self.time.pause(SECOND / 4).await,
+                Outcome::Refused(Class::Throttled | Class::NotFound | Class::BadToken) if again => {
+                    self.time.pause(SECOND / 4).await;
+                }
+                Outcome::Refused(Class::Denied) => {
+                    let text = format!("grantd cannot end grants on {key}: {words}");
+                    break Err(Fault::new(Kind::NoWayOut, text).about(lease.clone()));
+                }
+                Outcome::Refused(_) | Outcome::Unknown => {
+                    let text = format!("the probe of {key} could not be ended: {words}");
+                    break Err(Fault::new(Kind::KmsSilent, text).about(lease.clone()));
+                }
+            }
+        };
+        self.put(row);
+        self.release(grant);
+        result
+    }
+}
+
+fn way_in_fault(class: Class, key: &KeyArn, detail: &str) -> Fault {
+    let fault = refusal(class, key, detail);
+    if fault.kind != Kind::KmsDenied {
+        return fault;
+    }
+    fault.hint("allow kms:CreateGrant on the key to grantd's role")
+}
+
+/// A refused create as the asker reads it.
+pub(crate) fn refusal(class: Class, key: &KeyArn, detail: &str) -> Fault {
+    let kind = match class {
+        Class::NotFound => Kind::KeyNotFound,
+        Class::Throttled => Kind::Throttled,
+        Class::Denied => Kind::KmsDenied,
+        Class::KeyState => Kind::KeyState,
+        Class::Credentials => Kind::Credentials,
+        Class::Unavailable => Kind::KmsSilent,
+        Class::Quota => Kind::KeyFull,
+        Class::BadToken | Class::Invalid => Kind::KmsInvalid,
+    };
+    Fault::new(kind, format!("KMS refuses a grant on {key}: {detail}"))
+}

@@ -1,0 +1,188 @@
+//! Recording what happened to rows.
+//!
+//! The ledger is written before a send where it can be. Where the disk stalls or is full, an *end* goes out all the same
+//! and what happened waits here, in order, until it can be written with its true time. A crash in between loses the
+//! record of an end, never of a create: the row then simply ends once more after the restart.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use tokio::sync::oneshot;
+
+use super::context::Context;
+use crate::kms::Answer;
+use crate::ledger::{LedgerError, Note, Row, Urgency};
+use crate::rules::life::{Event, State};
+use crate::rules::time::{Now, SECOND};
+
+/// How long an end waits for its record before it leaves without (DESIGN 5).
+pub(crate) const RECORD_PATIENCE: i64 = SECOND / 4;
+/// The pause before a write that failed is tried again.
+const RETRY: i64 = SECOND;
+
+/// Something that happened to a row.
+#[derive(Debug, Clone)]
+pub(crate) struct Happening {
+    pub(crate) event: Event,
+    pub(crate) now: Now,
+    pub(crate) note: Note,
+}
+
+impl Happening {
+    /// By grantd itself.
+    pub(crate) fn own(event: Event, now: Now) -> Self {
+        Self::by("grantd", event, now)
+    }
+
+    pub(crate) fn by(actor: impl Into<String>, event: Event, now: Now) -> Self {
+        Self { event, now, note: Note { actor: actor.into(), detail: None, request_id: None } }
+    }
+
+    /// By KMS's answer.
+    pub(crate) fn kms<T>(event: Event, now: Now, answer: &Answer<T>) -> Self {
+        let note = Note {
+            actor: "kms".to_owned(),
+            detail: answer.detail.clone(),
+            request_id: answer.request_id.clone(),
+        };
+        Self { event, now, note }
+    }
+}
+
+struct Batch {
+    happenings: Vec<Happening>,
+    done: oneshot::Sender<Row>,
+}
+
+/// What waits to be written, by row and in order. A row that is here has one writer.
+#[derive(Default)]
+pub(crate) struct Backlog {
+    rows: BTreeMap<i64, VecDeque<Batch>>,
+}
+
+impl Backlog {
+    /// Whether the ledger lags behind for this row: then what is in memory is newer.
+    pub(crate) fn holds(&self, id: i64) -> bool {
+        self.rows.contains_key(&id)
+    }
+
+    /// How many rows wait to be written.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+}
+
+impl Context {
+    /// Record `happenings` of `row`; what the row is afterwards. Waits for the ledger at most `patience` ms (`None`: until
+    /// it is written) and then answers from memory, while the writing goes on behind.
+    pub(crate) async fn record(
+        self: &Rc<Self>,
+        row: &Row,
+        happenings: Vec<Happening>,
+        patience: Option<i64>,
+    ) -> Row {
+        let mut foreseen = row.clone();
+        for happening in &happenings {
+            match foreseen.stepped(&happening.event, happening.now) {
+                Ok(next) => foreseen = next,
+                Err(error) => tracing::error!(lease = %row.reference(), "{error}"),
+            }
+        }
+        let (done, written) = oneshot::channel();
+        self.enqueue(row.id(), Batch { happenings, done });
+        let written = match patience {
+            Some(ms) => self.time.within(ms, written).await.and_then(Result::ok),
+            None => written.await.ok(),
+        };
+        written.unwrap_or(foreseen)
+    }
+
+    fn enqueue(self: &Rc<Self>, id: i64, batch: Batch) {
+        let mut backlog = self.backlog.borrow_mut();
+        if let Some(waiting) = backlog.rows.get_mut(&id) {
+            waiting.push_back(batch);
+            return;
+        }
+        backlog.rows.insert(id, VecDeque::from([batch]));
+        drop(backlog);
+        let cx = Rc::clone(self);
+        self.spawn(async move { cx.write_out(id).await });
+    }
+
+    async fn write_out(self: Rc<Self>, id: i64) {
+        loop {
+            let first = self
+                .backlog
+                .borrow()
+                .rows
+                .get(&id)
+                .and_then(|waiting| waiting.front().map(|batch| batch.happenings.clone()));
+            let Some(happenings) = first else {
+                self.backlog.borrow_mut().rows.remove(&id);
+                return;
+            };
+            match self.write(id, happenings).await {
+                Ok((row, twins)) => {
+                    let batch =
+                        self.backlog.borrow_mut().rows.get_mut(&id).and_then(VecDeque::pop_front);
+                    for twin in twins {
+                        tracing::warn!(lease = %twin.reference(), "a second grant under one name: ending it");
+                        self.put(twin);
+                    }
+                    if matches!(row.life().state, State::Closed { .. }) {
+                        self.forget_token(id);
+                    }
+                    let late = batch.is_some_and(|batch| batch.done.send(row.clone()).is_err());
+                    // Nobody waits any more: the agenda learns it from here, unless newer happenings follow.
+                    let last = self.backlog.borrow().rows.get(&id).is_none_or(VecDeque::is_empty);
+                    if late && last && !self.agenda.borrow().is_busy(id) {
+                        self.put(row);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(
+                        grant = id,
+                        "cannot record: {}; trying again",
+                        crate::fault::chain(&error)
+                    );
+                    self.time.pause(RETRY).await;
+                }
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        id: i64,
+        happenings: Vec<Happening>,
+    ) -> Result<(Row, Vec<Row>), LedgerError> {
+        self.ledger
+            .run(Urgency::End, move |books| {
+                let mut twins = Vec::new();
+                for happening in &happenings {
+                    match books.step(id, &happening.event, happening.now, &happening.note) {
+                        Ok(stepped) => twins.extend(stepped.twins),
+                        // In doubt, then repeated: what is already written cannot happen again.
+                        Err(LedgerError::Illegal(error)) => {
+                            tracing::warn!(grant = id, "not recorded: {error}");
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok((books.row(id)?, twins))
+            })
+            .await
+    }
+}
+
+/// Whether the row's grant is so young that KMS may not show it yet.
+pub(crate) fn young(row: &Row, now: Now) -> bool {
+    let settle = row.facts().settle;
+    match &row.life().state {
+        State::Creating { create, .. }
+        | State::Active { create, .. }
+        | State::Ending { create, .. }
+        | State::Ended { create, .. } => !create.settled(settle, now.least),
+        State::Closed { .. } => false,
+    }
+}

@@ -1,0 +1,142 @@
+//! From what the asker wrote to a key: in which lane, which ARN, of which type, under which aliases.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::context::{Context, is_current};
+use super::lane::Op;
+use crate::config::Config;
+use crate::fault::{Fault, Kind};
+use crate::ids::KeyArn;
+use crate::kms::{Alias, Answer, KeyFacts, Lane};
+use crate::rules::keyref::KeyRef;
+use crate::rules::life::{Class, Outcome};
+use crate::wire;
+
+/// A key, resolved.
+pub(crate) struct Resolved {
+    pub(crate) lane: Arc<Lane>,
+    pub(crate) facts: KeyFacts,
+    pub(crate) aliases: Vec<String>,
+}
+
+/// Find the key. Aliases are asked for anew each time: they can be moved.
+pub(crate) async fn resolve(
+    cx: &Rc<Context>,
+    config: &Config,
+    request: &wire::CreateLease,
+) -> Result<Resolved, Fault> {
+    let key = KeyRef::parse(&request.key)
+        .map_err(|error| Fault::new(Kind::BadArgument, error.to_string()))?;
+    let lanes = candidates(cx, config, &key, request)?;
+    let mut found = Vec::new();
+    for lane in lanes {
+        if let Some(id) = key_id(cx, &lane, &key).await? {
+            found.push((lane, id));
+        }
+    }
+    if found.len() > 1 {
+        let where_to = found.iter().map(|(lane, _)| format!("{} {}", lane.account, lane.region));
+        let list: Vec<String> = where_to.collect();
+        let text = format!("{} is in more than one place: {}", request.key, list.join(", "));
+        return Err(Fault::new(Kind::BadArgument, text).hint("add --region, or give the key's ARN"));
+    }
+    let Some((lane, id)) = found.pop() else {
+        let text = format!("there is no key {} where grantd looks", request.key);
+        return Err(Fault::new(Kind::KeyNotFound, text));
+    };
+    let answer = cx.kms.describe(&lane, &id).await;
+    let facts = told(cx, &lane, &request.key, answer)?;
+    let answer = cx.kms.aliases(&lane, Some(&facts.arn)).await;
+    let aliases = told(cx, &lane, &request.key, answer)?;
+    let aliases = aliases.into_iter().map(|alias| alias.name).collect();
+    Ok(Resolved { lane, facts, aliases })
+}
+
+/// The lanes of the config in which the key may be.
+fn candidates(
+    cx: &Context,
+    config: &Config,
+    key: &KeyRef,
+    request: &wire::CreateLease,
+) -> Result<Vec<Arc<Lane>>, Fault> {
+    let named = key.region();
+    if let (Some(asked), Some(named)) = (&request.region, &named)
+        && asked != named
+    {
+        let text = format!("--region {asked} contradicts the Region {named} of the key's ARN");
+        return Err(Fault::new(Kind::BadArgument, text));
+    }
+    let (region, account) = (named.or_else(|| request.region.clone()), key.account());
+    let lanes = cx.lanes.borrow();
+    let fits: Vec<Arc<Lane>> = lanes
+        .values()
+        .map(|state| &state.lane)
+        .filter(|lane| is_current(config, lane))
+        .filter(|lane| region.as_ref().is_none_or(|region| *region == lane.region))
+        .filter(|lane| account.as_ref().is_none_or(|account| *account == lane.account))
+        .cloned()
+        .collect();
+    if fits.is_empty() {
+        let place = [account.map(String::from), region.map(String::from)];
+        let place: Vec<String> = place.into_iter().flatten().collect();
+        let text = format!("the configuration has no account and Region for {}", place.join(" "));
+        return Err(Fault::new(Kind::KeyNotFound, text)
+            .hint("grantd serves the accounts and Regions of its configuration file"));
+    }
+    Ok(fits)
+}
+
+/// What DescribeKey is to be asked for in this lane; `None` when the alias or the id is not here.
+async fn key_id(cx: &Rc<Context>, lane: &Lane, key: &KeyRef) -> Result<Option<String>, Fault> {
+    let name = match key {
+        KeyRef::Arn(arn) => return Ok(Some(arn.to_string())),
+        KeyRef::Id(id) => {
+            let answer = cx.kms.describe(lane, id).await;
+            if answer.outcome == Outcome::Refused(Class::NotFound) {
+                cx.heard(lane, Op::List, None, false, &answer);
+                return Ok(None);
+            }
+            return told(cx, lane, id, answer).map(|facts| Some(facts.arn.to_string()));
+        }
+        KeyRef::Alias(name) | KeyRef::AliasArn(_, _, name) => name,
+    };
+    let answer = cx.kms.aliases(lane, None).await;
+    let aliases = told(cx, lane, name, answer)?;
+    Ok(target(lane, &aliases, name).map(|arn| arn.to_string()))
+}
+
+/// The key behind an alias of this lane.
+pub(crate) fn target(lane: &Lane, aliases: &[Alias], name: &str) -> Option<KeyArn> {
+    let alias = aliases.iter().find(|alias| alias.name == name)?;
+    let partition = partition(lane);
+    let id = alias.key_id.as_ref()?;
+    let arn = format!("arn:{partition}:kms:{}:{}:key/{id}", lane.region, lane.account);
+    KeyArn::parse(arn).ok()
+}
+
+/// The partition of a lane, as its role's ARN tells.
+pub(crate) fn partition(lane: &Lane) -> &str {
+    lane.retiring_principal.as_str().split(':').nth(1).unwrap_or("aws")
+}
+
+fn told<T>(cx: &Context, lane: &Lane, key: &str, answer: Answer<T>) -> Result<T, Fault> {
+    cx.heard(lane, Op::List, None, false, &answer);
+    let detail = answer.detail.as_deref().unwrap_or("no answer");
+    let (kind, what) = match answer.outcome {
+        Outcome::Done(value) => return Ok(value),
+        Outcome::Unknown => (Kind::KmsSilent, "KMS does not answer"),
+        Outcome::Refused(class) => match class {
+            Class::NotFound => (Kind::KeyNotFound, "KMS does not find it"),
+            Class::Throttled => (Kind::Throttled, "KMS throttles grantd"),
+            Class::Denied => (Kind::KmsDenied, "grantd may not look it up"),
+            Class::Credentials => (Kind::Credentials, "AWS does not accept grantd's credentials"),
+            Class::KeyState => (Kind::KeyState, "the key is not usable"),
+            Class::Unavailable => (Kind::KmsSilent, "KMS does not answer"),
+            Class::BadToken | Class::Quota | Class::Invalid => {
+                (Kind::KmsInvalid, "KMS does not take the question")
+            }
+        },
+    };
+    Err(Fault::new(kind, format!("cannot look up {key}: {what}: {detail}")))
+}

@@ -1,0 +1,189 @@
+//! The main loop.
+
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::context::{Context, Parts, is_current, ledger_fault};
+use super::keep::Chores;
+use super::lane::LaneState;
+use super::timekeeper::{NAP_MAX, TimeKeeper};
+use super::{Command, desk, due, find, keep, status};
+use crate::clock::Clock;
+use crate::config::{Config, Rates};
+use crate::fault::Fault;
+use crate::kms::{Kms, Lane};
+use crate::ledger::{Handle, LaneFacts, Urgency};
+use crate::rng::Rng;
+use crate::rules::time::{SECOND, Time};
+
+/// How long calls in flight may take once the daemon stops; the rest is left unknown for the next start.
+const GRACE: i64 = 10 * SECOND;
+
+/// The outside world of the engine.
+pub struct Ports {
+    /// KMS.
+    pub kms: Rc<dyn Kms>,
+    /// The clocks.
+    pub clock: Rc<dyn Clock>,
+    /// Randomness.
+    pub rng: Rc<dyn Rng>,
+    /// The ledger.
+    pub ledger: Handle,
+}
+
+/// Told once per turn of the main loop, at least once a second: the engine lives, and this is what it has before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beat {
+    /// The guarded present.
+    pub now: Time,
+    /// When the next row is due, if any is within sight.
+    pub next: Option<Time>,
+    /// How many rows are in sight.
+    pub ahead: usize,
+    /// How many rows wait to be written.
+    pub unwritten: usize,
+}
+
+/// The engine, ready to run.
+pub struct Engine {
+    cx: Rc<Context>,
+}
+
+impl Engine {
+    /// Take up the ledger: its lanes, its clocks. `config` is `None`, or `end_only` is set, where the daemon only ends.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn new(
+        ports: Ports,
+        config: Option<Arc<Config>>,
+        end_only: Option<String>,
+    ) -> Result<Self, Fault> {
+        let Ports { kms, clock, rng, ledger } = ports;
+        let wanted: Vec<LaneFacts> =
+            config.iter().flat_map(|config| config.lanes()).map(|(_, lane)| facts(lane)).collect();
+        let (lanes, clocks) = ledger
+            .run(Urgency::Work, move |books| {
+                for facts in &wanted {
+                    books.lane(facts)?;
+                }
+                Ok((books.lanes()?, books.clocks()?))
+            })
+            .await
+            .map_err(ledger_fault)?;
+        let time = TimeKeeper::new(clock, clocks.as_ref());
+        let cx = Context::new(Parts { kms, rng, time, ledger, config, end_only });
+        for lane in lanes {
+            let rates = cx.config.as_ref().and_then(|config| config.account(lane.account.as_str()));
+            let rates = rates.map_or_else(Rates::default, |account| account.rates);
+            cx.lanes.borrow_mut().insert(lane.id, LaneState::new(lane, rates));
+        }
+        Ok(Self { cx: Rc::new(cx) })
+    }
+
+    /// Run until `stop` resolves, then finish what is in flight within ten seconds. Must run on a `LocalSet`.
+    /// Dropping the future is a crash: nothing acknowledged is lost.
+    pub async fn run(
+        self,
+        mut commands: mpsc::Receiver<Command>,
+        mut beat: impl FnMut(Beat),
+        stop: impl Future<Output = ()>,
+    ) {
+        let cx = self.cx;
+        cx.started_at.set(cx.time.now().latest);
+        keep::load(&cx).await;
+        let lanes: Vec<Arc<Lane>> =
+            cx.lanes.borrow().values().map(|state| Arc::clone(&state.lane)).collect();
+        for lane in lanes {
+            let wanted = cx.config.as_ref().is_some_and(|config| is_current(config, &lane));
+            if wanted {
+                cx.spawn(find::search(Rc::clone(&cx), lane));
+            }
+        }
+        let mut chores = Chores::new();
+        let mut stop = pin!(stop);
+        let mut open = true;
+        loop {
+            cx.reap();
+            chores.run(&cx);
+            let now = cx.time.now();
+            let next = due::dispatch(&cx, now);
+            let (ahead, unwritten) = (cx.agenda.borrow().len(), cx.backlog.borrow().len());
+            beat(Beat { now: now.latest, next, ahead, unwritten });
+            let nap = next.map_or(NAP_MAX, |at| at.since(cx.time.now().latest));
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                command = commands.recv(), if open => match command {
+                    Some(command) => serve(&cx, command),
+                    None => open = false,
+                },
+                () = cx.wake.notified() => {}
+                () = cx.time.nap(nap) => {}
+            }
+        }
+        wind_down(&cx, commands, beat).await;
+    }
+}
+
+/// No new sends; answers still on their way are taken in, as long as they come soon.
+async fn wind_down(
+    cx: &Rc<Context>,
+    mut commands: mpsc::Receiver<Command>,
+    mut beat: impl FnMut(Beat),
+) {
+    cx.stopping.set(true);
+    commands.close();
+    while commands.try_recv().is_ok() {}
+    let settle = async {
+        while !cx.idle() {
+            let unwritten = cx.backlog.borrow().len();
+            beat(Beat { now: cx.time.now().latest, next: None, ahead: 0, unwritten });
+            cx.time.pause(SECOND / 20).await;
+        }
+    };
+    if cx.time.within(GRACE, settle).await.is_none() {
+        tracing::warn!("calls were still in flight: their outcome is found out at the next start");
+    }
+    if cx.time.within(SECOND, keep::note(cx)).await.is_none() {
+        tracing::warn!("the ledger does not answer: the head of the history is not noted");
+    }
+}
+
+fn serve(cx: &Rc<Context>, command: Command) {
+    let task = Rc::clone(cx);
+    cx.spawn(async move {
+        let cx = task;
+        match command {
+            Command::Create { caller, request, idempotency, reply } => {
+                answer(reply, desk::create(&cx, &caller, &request, idempotency).await);
+            }
+            Command::Revoke { caller, reference, reason, reply } => {
+                answer(reply, desk::revoke(&cx, &caller, &reference, reason).await);
+            }
+            Command::Status { reply } => answer(reply, status::status(&cx).await),
+        }
+    });
+}
+
+/// Who asked may be gone when the answer comes: that is no error, the ledger has it.
+fn answer<T>(reply: oneshot::Sender<T>, value: T) {
+    if reply.send(value).is_err() {
+        tracing::debug!("the asker hung up before the answer");
+    }
+}
+
+fn facts(lane: Lane) -> LaneFacts {
+    LaneFacts {
+        account: lane.account,
+        region: lane.region,
+        role_arn: lane.role_arn,
+        external_id: lane.external_id,
+        endpoint: lane.endpoint,
+        retiring_principal: lane.retiring_principal,
+    }
+}

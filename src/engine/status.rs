@@ -1,0 +1,142 @@
+//! The state of the daemon, for `grantd status`.
+
+use std::rc::Rc;
+
+use super::context::{Context, ledger_fault};
+use crate::fault::Fault;
+use crate::ids::KeyArn;
+use crate::kms::Lane;
+use crate::ledger::Urgency;
+use crate::rules::clocks::Doubt;
+use crate::rules::life::Class;
+use crate::rules::time::SECOND;
+use crate::wire::{LaneStatus, Status, Wait};
+
+use super::lane::{LaneState, Stall};
+
+/// So many overdue grants are listed; the count tells the rest.
+const OVERDUE_SHOWN: usize = 100;
+
+/// Put it together: the ledger's counts, and what the engine remembers.
+pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
+    let judged = cx.time.judge();
+    let now = judged.now.latest;
+    let read = cx.ledger.run(Urgency::Work, move |books| {
+        let (overdue, overdue_count) = books.overdue(now, OVERDUE_SHOWN)?;
+        let head = books.head()?.hex();
+        Ok((books.counts()?, books.next_deadline()?, overdue, overdue_count, head))
+    });
+    let (counts, next_deadline, overdue, overdue_count, head) = read.await.map_err(ledger_fault)?;
+    let lanes = cx.lanes.borrow();
+    let mut status = Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        health: 0,
+        alarms: Vec::new(),
+        end_only: cx.end_only.clone(),
+        started_at: cx.started_at.get(),
+        now,
+        counts,
+        next_deadline,
+        overdue,
+        overdue_count,
+        waits: lanes.values().flat_map(waits).collect(),
+        lanes: lanes.values().map(lane_status).collect(),
+        history_head: head,
+        unproven: cx.unproven.get(),
+    };
+    drop(lanes);
+    judge(&mut status, judged.doubt, cx.backlog.borrow().len());
+    Ok(status)
+}
+
+/// Health and its reasons: 2 where a promise is broken or creates are refused, 1 where somebody should look.
+fn judge(status: &mut Status, doubt: Option<Doubt>, unwritten: usize) {
+    let mut raise = |health: u8, alarm: String| {
+        status.health = status.health.max(health);
+        status.alarms.push(alarm);
+    };
+    if let Some(why) = &status.end_only {
+        raise(2, format!("grantd only ends leases, creates are refused: {why}"));
+    }
+    if status.overdue_count > 0 {
+        raise(
+            2,
+            format!("{} past the deadline and not ended: see `overdue`", status.overdue_count),
+        );
+    }
+    for wait in &status.waits {
+        let what = wait.key_arn.as_ref().map_or("the lane", KeyArn::as_str);
+        let text = format!(
+            "{} {}: {what} waits ({} tries): {}; {}",
+            wait.account,
+            wait.region,
+            wait.tries,
+            wait.detail,
+            remedy(wait.class)
+        );
+        raise(1, text);
+    }
+    for lane in status.lanes.iter().filter(|lane| lane.frozen.is_some()) {
+        let why = lane.frozen.as_deref().unwrap_or_default();
+        raise(1, format!("{} {}: nothing is closed there: {why}", lane.account, lane.region));
+    }
+    match doubt {
+        Some(Doubt::WallAlone(ms)) => {
+            let text = format!("the host's clock is off by {} s: set it", ms.abs() / SECOND);
+            raise(1, text);
+        }
+        Some(Doubt::Unconfirmed) if !status.lanes.is_empty() => {
+            raise(1, "AWS has not confirmed the clock yet: creates are refused".to_owned());
+        }
+        Some(Doubt::Unconfirmed) | None => {}
+    }
+    if unwritten > 0 {
+        raise(1, format!("{unwritten} grants wait to be recorded: check the disk of the ledger"));
+    }
+    if status.unproven > 0 {
+        let text = "grants bear our name but are not provably ours: left alone, see the log";
+        raise(1, format!("{} {text}", status.unproven));
+    }
+}
+
+fn remedy(class: Class) -> &'static str {
+    match class {
+        Class::Unavailable => "check the network and the endpoint",
+        Class::Credentials => "check the daemon's AWS credentials",
+        Class::Denied => "give grantd's role the permission that is named",
+        Class::KeyState => "enable the key",
+        Class::Throttled => "raise KMS's request quota, or lower `rates`",
+        Class::NotFound | Class::BadToken | Class::Quota | Class::Invalid => "see the log",
+    }
+}
+
+fn waits(state: &LaneState) -> Vec<Wait> {
+    let lane = state.stall.iter().map(|stall| wait(&state.lane, None, stall));
+    let keys = state.keys.iter().map(|(key, stall)| wait(&state.lane, Some(key), stall));
+    lane.chain(keys).collect()
+}
+
+fn wait(lane: &Lane, key: Option<&KeyArn>, stall: &Stall) -> Wait {
+    Wait {
+        account: lane.account.clone(),
+        region: lane.region.clone(),
+        key_arn: key.cloned(),
+        class: stall.class,
+        since: stall.since,
+        tries: stall.tries,
+        until: stall.until,
+        detail: stall.detail.clone(),
+    }
+}
+
+fn lane_status(state: &LaneState) -> LaneStatus {
+    LaneStatus {
+        account: state.lane.account.clone(),
+        region: state.lane.region.clone(),
+        endpoint: state.lane.endpoint.clone(),
+        retiring_principal: state.lane.retiring_principal.clone(),
+        answered_at: state.answered_at,
+        answer: state.answer.clone(),
+        frozen: state.frozen.clone(),
+    }
+}

@@ -1,0 +1,89 @@
+//! The guarded present of the engine, and waiting in it.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+
+use futures_util::future::{Either, select};
+
+use crate::clock::Clock;
+use crate::ledger::Clocks as Stored;
+use crate::rules::clocks::{Anchor, Clocks, Judgement};
+use crate::rules::time::{Now, SECOND, Time};
+
+/// No nap is longer, so that a jump of any clock that nobody told us of costs at most this (reliability 1).
+pub(crate) const NAP_MAX: i64 = SECOND;
+
+/// The clock port with the time rule on top.
+pub(crate) struct TimeKeeper {
+    clock: Rc<dyn Clock>,
+    clocks: RefCell<Clocks>,
+}
+
+impl TimeKeeper {
+    /// With what the ledger remembers of the clocks.
+    pub(crate) fn new(clock: Rc<dyn Clock>, stored: Option<&Stored>) -> Self {
+        let clocks = match stored {
+            Some(stored) => {
+                let (wall, boot) = (stored.anchor_wall, stored.anchor_boot);
+                let boot_id = stored.boot_id.clone();
+                Clocks::new(Some(Anchor { wall, boot, boot_id }), stored.high_water)
+            }
+            None => Clocks::new(None, Time(0)),
+        };
+        Self { clock, clocks: RefCell::new(clocks) }
+    }
+
+    pub(crate) fn judge(&self) -> Judgement {
+        self.clocks.borrow_mut().judge(&self.clock.read())
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        self.judge().now
+    }
+
+    /// An answer of KMS carried this `Date`.
+    pub(crate) fn heard(&self, date: Time) {
+        self.clocks.borrow_mut().heard(date, &self.clock.read());
+    }
+
+    /// What the ledger is to remember.
+    pub(crate) fn remember(&self) -> Stored {
+        let clocks = self.clocks.borrow();
+        let anchor = clocks.anchor.clone();
+        // Never anchored: an unknown boot, so that nothing is carried forward from it.
+        let anchor = anchor.unwrap_or(Anchor { wall: Time(0), boot: 0, boot_id: String::new() });
+        Stored {
+            high_water: clocks.high_water,
+            boot_id: anchor.boot_id,
+            anchor_wall: anchor.wall,
+            anchor_boot: anchor.boot,
+        }
+    }
+
+    /// At most `ms`, and never longer than [`NAP_MAX`]: the caller looks at the time again.
+    pub(crate) async fn nap(&self, ms: i64) {
+        self.clock.nap(ms.clamp(0, NAP_MAX)).await;
+    }
+
+    /// `ms` of elapsed time, by the boot clock: for pauses and time-outs, never for deadlines.
+    pub(crate) async fn pause(&self, ms: i64) {
+        let until = self.clock.read().boot.saturating_add(ms);
+        loop {
+            let left = until.saturating_sub(self.clock.read().boot);
+            if left <= 0 {
+                return;
+            }
+            self.nap(left).await;
+        }
+    }
+
+    /// `work`, or `None` when it takes longer than `ms`; it is dropped then.
+    pub(crate) async fn within<T>(&self, ms: i64, work: impl Future<Output = T>) -> Option<T> {
+        match select(pin!(work), pin!(self.pause(ms))).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(((), _)) => None,
+        }
+    }
+}

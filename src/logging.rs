@@ -1,0 +1,46 @@
+//! The daemon's log: to standard error, which the journal takes. Text for people, or one JSON object a line.
+
+use std::str::FromStr;
+
+use tracing_subscriber::EnvFilter;
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// A line for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            other => Err(format!("{other:?} is neither text nor json")),
+        }
+    }
+}
+
+/// What is logged unless `GRANTD_LOG` says otherwise: our own voice, and the trouble of others.
+const FILTER: &str = "warn,grantd=info";
+
+/// Start logging for the life of the process. A second call changes nothing.
+pub fn start(format: Format) {
+    let filter = EnvFilter::try_from_env("GRANTD_LOG").unwrap_or_else(|_| EnvFilter::new(FILTER));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // An error means that a subscriber is there already, as in tests.
+    let started = match format {
+        Format::Text => {
+            log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init()
+        }
+        Format::Json => log.json().flatten_event(true).try_init(),
+    };
+    if let Err(error) = started {
+        tracing::debug!("logging goes on as it was: {error}");
+    }
+}
