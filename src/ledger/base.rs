@@ -57,7 +57,8 @@ impl Ledger {
         self.full.load(Ordering::Relaxed)
     }
 
-    /// All of `work` or nothing of it: a transaction of its own, or a savepoint of the one under way.
+    /// All of `work` or nothing of it: a transaction of its own, or a savepoint of the one under
+    /// way.
     pub(super) fn atomic<T>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, LedgerError>,
@@ -78,7 +79,8 @@ impl Ledger {
         if result.is_err() {
             self.lanes.borrow_mut().clear();
         }
-        // Some errors roll the whole transaction back; then there is no savepoint left, and the batch notices.
+        // Some errors roll the whole transaction back; then there is no savepoint left, and the
+        // batch notices.
         match (result, self.conn()?.execute_batch(undo)) {
             (Ok(value), Ok(())) => Ok(value),
             (Ok(_), Err(error)) => Err(error.into()),
@@ -102,15 +104,15 @@ impl Ledger {
         self.conn.as_ref().is_some_and(|conn| !conn.is_autocommit())
     }
 
-    /// End a batch. On an error other than "full" the file is closed: what it holds has to be read afresh.
+    /// End a batch. On an error other than "full" the file is closed: what it holds has to be read
+    /// afresh.
     pub(super) fn commit_batch(&mut self) -> Result<(), LedgerError> {
         match self.conn()?.execute_batch("COMMIT") {
             Ok(()) => Ok(()),
             Err(error) => {
-                let doubt = match LedgerError::from(error) {
-                    LedgerError::Full => LedgerError::Full,
-                    error => LedgerError::InDoubt(chain(&error)),
-                };
+                let error = LedgerError::from(error);
+                let full = matches!(error, LedgerError::Full);
+                let doubt = if full { error } else { LedgerError::InDoubt(chain(&error)) };
                 Err(self.roll_back(doubt))
             }
         }
@@ -119,17 +121,13 @@ impl Ledger {
     /// Give up a batch, and the connection too if `error` leaves the file in doubt.
     pub(super) fn roll_back(&mut self, error: LedgerError) -> LedgerError {
         self.lanes.borrow_mut().clear();
-        let lost = match &error {
-            LedgerError::InDoubt(_) => true,
-            LedgerError::Full => {
-                self.full.store(true, Ordering::Relaxed);
-                !self.rolled_back()
-            }
-            LedgerError::Unavailable(_) => false,
-            _ => !self.rolled_back(),
-        };
+        if matches!(error, LedgerError::Full) {
+            self.full.store(true, Ordering::Relaxed);
+        }
+        let lost = matches!(error, LedgerError::InDoubt(_)) || !self.rolled_back();
         if lost {
-            // Closing rolls back what is open. Pages that failed to reach the disk are read again afterwards.
+            // Closing rolls back what is open. Pages that failed to reach the disk are read again
+            // afterwards.
             self.conn = None;
         }
         error

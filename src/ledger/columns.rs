@@ -1,7 +1,8 @@
 //! The life of a grant as columns of `kms_grant`, both ways.
 //!
-//! Columns keep what a state no longer holds (a closed row still shows its grant id and instants): [`Columns::over`]
-//! lays a new life over what was known. What a state does hold always reads back as it was written.
+//! Columns keep what a state no longer holds (a closed row still shows its grant id and instants):
+//! [`Columns::over`] lays a new life over what was known. What a state does hold always reads back
+//! as it was written.
 
 use rusqlite::Row as Raw;
 use serde::Serialize;
@@ -187,7 +188,8 @@ impl Columns {
         })
     }
 
-    /// The values in the order of `SET_GRANT` and of the tail of `NEW_GRANT`: state first, fault_since last.
+    /// The values in the order of `SET_GRANT` and of the tail of `NEW_GRANT`: state first,
+    /// fault_since last.
     pub(super) fn values(&self) -> [rusqlite::types::Value; 19] {
         let time = |at: Option<Time>| at.map(|at| at.0).into();
         [

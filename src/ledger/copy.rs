@@ -1,7 +1,8 @@
 //! Reading a ledger while the daemon is down (`--ledger FILE`), without a change to the file.
 //!
-//! Opening a WAL database writes: SQLite makes companions, recovers, and removes the WAL on closing. So the file and its
-//! WAL are copied to a directory of our own, under a lock that a starting daemon respects, and the copy is opened.
+//! Opening a WAL database writes: SQLite makes companions, recovers, and removes the WAL on
+//! closing. So the file and its WAL are copied to a directory of our own, under a lock that a
+//! starting daemon respects, and the copy is opened.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -30,13 +31,15 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // A copy that cannot be removed is readable by nobody else; the system clears its temporary directory.
+        // A copy that cannot be removed is readable by nobody else; the system clears its temporary
+        // directory.
         let _left = fs::remove_dir_all(&self.0).is_err();
     }
 }
 
 impl Ledger {
-    /// Open a copy of `file` for reading. Changes nothing about `file`; whatever is written goes to the copy and is lost.
+    /// Open a copy of `file` for reading. Changes nothing about `file`; whatever is written goes to
+    /// the copy and is lost.
     ///
     /// Call it from a process that does not hold the ledger itself: POSIX locks are per process.
     ///

@@ -15,7 +15,10 @@ pub enum OpenError {
     #[error("the ledger {} is held by another process", .0.display())]
     Held(PathBuf),
     /// A newer grantd wrote it.
-    #[error("the ledger {} is of version {found}; this grantd knows versions up to {known}", path.display())]
+    #[error(
+        "the ledger {} is of version {found}; this grantd knows versions up to {known}",
+        path.display()
+    )]
     Newer {
         /// The file.
         path: PathBuf,
@@ -32,7 +35,8 @@ pub enum OpenError {
         /// SQLite's words.
         why: String,
     },
-    /// It lies where others could change it, or on a file system whose locks and syncs cannot be trusted.
+    /// It lies where others could change it, or on a file system whose locks and syncs cannot be
+    /// trusted.
     #[error("{} is no safe place for the ledger: {why}", path.display())]
     Unsafe {
         /// The file or directory.
@@ -70,13 +74,15 @@ impl From<OpenError> for Fault {
     }
 }
 
-/// Why a job on the ledger failed. Except for [`LedgerError::InDoubt`], nothing of the job is on the disk.
+/// Why a job on the ledger failed. Except for [`LedgerError::InDoubt`], nothing of the job is on
+/// the disk.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
     /// The disk is full: rolled back for certain.
     #[error("the disk of the ledger is full")]
     Full,
-    /// The commit failed in a way that may still turn out as done: act on neither outcome, look again.
+    /// The commit failed in a way that may still turn out as done: act on neither outcome, look
+    /// again.
     #[error("it is not known whether the ledger was written: {0}")]
     InDoubt(String),
     /// The ledger was closed after an error and cannot be opened again yet.

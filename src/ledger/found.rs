@@ -1,5 +1,5 @@
-//! Grants of ours that were found at KMS without a row: another host of the group made them, or the ledger was lost or
-//! is older than they are.
+//! Grants of ours that were found at KMS without a row: another host of the group made them, or the
+//! ledger was lost or is older than they are.
 
 use rusqlite::{OptionalExtension as _, params};
 use serde_json::json;
@@ -12,11 +12,11 @@ use crate::rules::life::{Act, Event, Facts, Life, Next, Origin, Sends, State};
 use crate::rules::time::Now;
 
 impl Ledger {
-    /// Take up a grant that is ours by its Name and has no row here. It ends at the deadline of its Name (and
-    /// `STAND_IN_DELAY`). `None` when it is known already.
+    /// Take up a grant that is ours by its Name and has no row here. It ends at the deadline of its
+    /// Name (and `STAND_IN_DELAY`). `None` when it is known already.
     ///
-    /// A known lease gets it as the grant that its row was waiting for, as another serial, or as a twin: ended at once
-    /// if it gives the same as the stored request, else at its own deadline.
+    /// A known lease gets it as the grant that its row was waiting for, as another serial, or as a
+    /// twin: ended at once if it gives the same as the stored request, else at its own deadline.
     ///
     /// # Errors
     /// Those of the disk.

@@ -1,4 +1,5 @@
-//! Rows move here, and only through `rules::life::step`: one transaction per event, with its history.
+//! Rows move here, and only through `rules::life::step`: one transaction per event, with its
+//! history.
 
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension as _, params, params_from_iter};
@@ -37,12 +38,13 @@ pub(super) struct Fresh<'a> {
 }
 
 impl Ledger {
-    /// Record a lease and its first grant, about to be sent: the row, its lease and its history in one transaction.
-    /// What may be sent is the [`super::Intent`] that [`super::Handle::begin`] makes of it after the commit.
+    /// Record a lease and its first grant, about to be sent: the row, its lease and its history in
+    /// one transaction. What may be sent is the [`super::Intent`] that [`super::Handle::begin`]
+    /// makes of it after the commit.
     ///
     /// # Errors
-    /// [`LedgerError::Repeated`] or a `Fault` of `IdempotencyConflict` for a used idempotency key; `Illegal` at or after
-    /// the deadline; those of the disk.
+    /// [`LedgerError::Repeated`] or a `Fault` of `IdempotencyConflict` for a used idempotency key;
+    /// `Illegal` at or after the deadline; those of the disk.
     pub fn begin(&mut self, new: &NewLease, now: Now) -> Result<Row, LedgerError> {
         self.atomic(|ledger| {
             ledger.refuse_repeat(new)?;
@@ -206,8 +208,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Another grant under the Name and request of `source`: a row of its own, to be ended at once. `None` when it is
-    /// known, or when what was seen is older than the closing of its row.
+    /// Another grant under the Name and request of `source`: a row of its own, to be ended at once.
+    /// `None` when it is known, or when what was seen is older than the closing of its row.
     pub(super) fn twin(
         &mut self,
         source: &Row,
@@ -219,7 +221,8 @@ impl Ledger {
         if self.knows(source.key_arn().as_str(), id, seen)? {
             return Ok(None);
         }
-        // The sends of the first row bound how long copies may still arrive; its columns keep them when it is closed.
+        // The sends of the first row bound how long copies may still arrive; its columns keep them
+        // when it is closed.
         let create = self.stored(source.id())?.1.create;
         let life = Life {
             state: State::Ending {
@@ -275,7 +278,8 @@ impl Ledger {
         Ok(query.query_row(params![lease, serial], |raw| raw.get(0))?)
     }
 
-    /// End every open grant of a lease, at `why`'s wish. Grants that are ending already stay as they are.
+    /// End every open grant of a lease, at `why`'s wish. Grants that are ending already stay as
+    /// they are.
     ///
     /// # Errors
     /// A `Fault` of `RefUnknown`; those of the disk.
@@ -304,23 +308,25 @@ impl Ledger {
 fn told(new: &NewLease) -> serde_json::Value {
     let request = &new.request;
     json!({
-        "serial": 1, "origin": new.origin, "key": new.key, "key-arn": request.key_arn, "grantee": request.grantee,
-        "operations": request.operations, "constraints": request.constraints, "name": request.name,
-        "retiring-principal": request.retiring_principal, "policy": new.policy, "reason": new.reason,
-        "asker": new.asker, "started": new.started_at, "deadline": new.deadline, "latest": new.latest,
-        "lead-ms": new.lead_ms, "account": new.lane.account, "region": new.lane.region,
-        "role-arn": new.lane.role_arn, "endpoint": new.lane.endpoint,
+        "serial": 1, "origin": new.origin, "key": new.key, "key-arn": request.key_arn,
+        "grantee": request.grantee, "operations": request.operations,
+        "constraints": request.constraints, "name": request.name,
+        "retiring-principal": request.retiring_principal, "policy": new.policy,
+        "reason": new.reason, "asker": new.asker, "started": new.started_at,
+        "deadline": new.deadline, "latest": new.latest, "lead-ms": new.lead_ms,
+        "account": new.lane.account, "region": new.lane.region, "role-arn": new.lane.role_arn,
+        "endpoint": new.lane.endpoint,
     })
 }
 
 /// The history body of a transition: what a reader wants to know, without what did not change.
 fn moved(before: &Row, after: &Columns, note: &Note) -> serde_json::Value {
     let mut body = json!({
-        "serial": before.serial(), "state": after.state, "grant-id": after.grant_id, "why": after.why, "via": after.via,
-        "how": after.how, "fault": after.fault, "detail": note.detail, "request-id": note.request_id,
-        "issued": after.end.last, "accepted": after.accepted, "gone": after.gone, "missing": after.missing,
-        "next": after.next.map(|next| next.at),
-        "twin": (before.twin() > 0).then(|| before.twin()),
+        "serial": before.serial(), "state": after.state, "grant-id": after.grant_id,
+        "why": after.why, "via": after.via, "how": after.how, "fault": after.fault,
+        "detail": note.detail, "request-id": note.request_id, "issued": after.end.last,
+        "accepted": after.accepted, "gone": after.gone, "missing": after.missing,
+        "next": after.next.map(|next| next.at), "twin": (before.twin() > 0).then(|| before.twin()),
         "attempts": (after.end.count > 0).then_some(after.end.count),
         "sends": (after.create.count > 1).then_some(after.create.count),
     });

@@ -1,10 +1,11 @@
-//! The history: append-only, each row carrying the SHA-256 of the one before, written in the transaction of the change
-//! it tells of.
+//! The history: append-only, each row carrying the SHA-256 of the one before, written in the
+//! transaction of the change it tells of.
 //!
-//! `hash = SHA-256(domain ‖ seq ‖ at ‖ lease ‖ kind ‖ actor ‖ body ‖ prev)`: numbers as 8 bytes big-endian, texts as their
-//! length (8 bytes) and their bytes, a missing lease as one zero byte before which a present one has a one. So no two
-//! different rows have the same form. Whoever owns file and journal can rewrite both; against anybody else the head in
-//! the journal shows an edit, an insertion, a deletion, and a cut tail.
+//! `hash = SHA-256(domain ‖ seq ‖ at ‖ lease ‖ kind ‖ actor ‖ body ‖ prev)`: numbers as 8 bytes
+//! big-endian, texts as their length (8 bytes) and their bytes, a missing lease as one zero byte
+//! before which a present one has a one. So no two different rows have the same form. Whoever owns
+//! file and journal can rewrite both; against anybody else the head in the journal shows an edit,
+//! an insertion, a deletion, and a cut tail.
 
 use rusqlite::{OptionalExtension as _, Row as Raw, params};
 use sha2::{Digest as _, Sha256};
@@ -16,7 +17,8 @@ use crate::wire::{Broken, HistoryRow};
 
 /// What is hashed is a history row of grantd, in this form and no other.
 const DOMAIN: &[u8] = b"grantd history v1\n";
-/// At most so many rows are walked in one job (about 10 ms), so that endings never wait for a verification.
+/// At most so many rows are walked in one job (about 10 ms), so that endings never wait for a
+/// verification.
 const WALK_MAX: u32 = 1_000;
 
 /// The end of the chain.
@@ -179,7 +181,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Walk the chain on from `after` (`Head::default()` to start), over at most `limit` (and 1,000) rows.
+    /// Walk the chain on from `after` (`Head::default()` to start), over at most `limit` (and
+    /// 1,000) rows.
     ///
     /// # Errors
     /// Those of the disk. A chain that does not fit is no error: [`Walk::broken`] says where.
@@ -204,7 +207,8 @@ impl Ledger {
         Ok(walk)
     }
 
-    /// The hash of row `seq`, to compare with a head that the journal holds; `None` when the tail was cut before it.
+    /// The hash of row `seq`, to compare with a head that the journal holds; `None` when the tail
+    /// was cut before it.
     ///
     /// # Errors
     /// Those of the disk.

@@ -1,4 +1,5 @@
-//! What the ledger remembers beside leases: clocks, identities, proofs of the way out, and who waits for what.
+//! What the ledger remembers beside leases: clocks, identities, proofs of the way out, and who
+//! waits for what.
 
 use rusqlite::{OptionalExtension as _, params};
 
@@ -85,7 +86,8 @@ impl Ledger {
         })
     }
 
-    /// The unique id that last stood behind a lane's credentials; `None` before it was first asked for.
+    /// The unique id that last stood behind a lane's credentials; `None` before it was first asked
+    /// for.
     ///
     /// # Errors
     /// Those of the disk.
@@ -154,7 +156,8 @@ impl Ledger {
         Ok(stalls)
     }
 
-    /// A lane (or one key of it) waits until `until`. While the class stays the same, `since` stays and tries count up.
+    /// A lane (or one key of it) waits until `until`. While the class stays the same, `since` stays
+    /// and tries count up.
     ///
     /// # Errors
     /// Those of the disk.
@@ -186,7 +189,8 @@ impl Ledger {
         })
     }
 
-    /// What this user asked for under this idempotency key: the SHA-256 of the request, and its lease.
+    /// What this user asked for under this idempotency key: the SHA-256 of the request, and its
+    /// lease.
     ///
     /// # Errors
     /// Those of the disk.

@@ -1,17 +1,23 @@
 //! The ledger: the SQLite database of one host, and the only module that knows SQL.
 //!
-//! - `place` finds and guards the files, `open` opens them, `base` is the one connection with its transactions.
-//! - `grants` and `found` move rows (always through `rules::life::step`), `columns` maps a life to columns and back.
+//! - `place` finds and guards the files, `open` opens them, `base` is the one connection with its
+//!   transactions.
+//! - `grants` and `found` move rows (always through `rules::life::step`), `columns` maps a life
+//!   to columns and back.
 //! - `history` is the hash chain, written in the same transaction as the change it tells of.
-//! - `reads` and `pages` answer questions, each bounded; `sql` holds every statement, so that a test can ask for its plan.
-//! - `pump` batches jobs into commits and answers after them; [`Handle`] is how the rest of grantd talks to it.
+//! - `reads` and `pages` answer questions, each bounded; `sql` holds every statement, so that a
+//!   test can ask for its plan.
+//! - `pump` batches jobs into commits and answers after them; [`Handle`] is how the rest of
+//!   grantd talks to it.
 //!
-//! **What is durable.** Whatever a [`Handle`] call has answered `Ok` (WAL, `synchronous=FULL`). A crash leaves whole
-//! transactions: never a row without its history, never a grant without its lease.
+//! **What is durable.** Whatever a [`Handle`] call has answered `Ok` (WAL, `synchronous=FULL`). A
+//! crash leaves whole transactions: never a row without its history, never a grant without its
+//! lease.
 //!
-//! **In doubt.** An error at COMMIT may still turn out as a commit after a restart (reliability 0.3). Then nobody may act
-//! on either outcome: every job of the batch gets [`LedgerError::InDoubt`], and the file is closed and read afresh.
-//! `SQLITE_FULL` alone is a definite rollback.
+//! **In doubt.** An error at COMMIT may still turn out as a commit after a restart (reliability
+//! 0.3). Then nobody may act on either outcome: every job of the batch gets
+//! [`LedgerError::InDoubt`], and the file is closed and read afresh. `SQLITE_FULL` alone is a
+//! definite rollback.
 
 mod base;
 mod columns;
@@ -51,7 +57,8 @@ pub use place::{broken_files, set_aside};
 pub use pump::{Handle, Urgency};
 pub use reads::Checked;
 
-/// A row of `kms_grant` with what is needed to act on it. Made only by the ledger, from what is stored.
+/// A row of `kms_grant` with what is needed to act on it. Made only by the ledger, from what is
+/// stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     id: i64,
@@ -66,7 +73,8 @@ pub struct Row {
     life: Life,
 }
 
-/// The proof that a create is on the disk: only a commit makes one, and without one there is no CreateGrant.
+/// The proof that a create is on the disk: only a commit makes one, and without one there is no
+/// CreateGrant.
 #[derive(Debug)]
 pub struct Intent {
     grant: i64,
@@ -74,7 +82,8 @@ pub struct Intent {
     request: GrantRequest,
 }
 
-/// The proof that a grant is ours to end: only a row of ours makes one. There is no way to name a foreign grant.
+/// The proof that a grant is ours to end: only a row of ours makes one. There is no way to name a
+/// foreign grant.
 #[derive(Debug, Clone)]
 pub struct Warrant {
     lane: Arc<Lane>,
@@ -174,8 +183,8 @@ impl Row {
     pub const fn life(&self) -> &Life {
         &self.life
     }
-    /// The row as it would be after `event`, in memory alone: for ends that go out while the disk does not answer. It
-    /// stays a row of ours, so it keeps its warrant; nothing is written.
+    /// The row as it would be after `event`, in memory alone: for ends that go out while the disk
+    /// does not answer. It stays a row of ours, so it keeps its warrant; nothing is written.
     ///
     /// # Errors
     /// [`Illegal`] as [`life::step`].

@@ -9,7 +9,8 @@ use crate::rules::time::{Now, Time};
 use crate::terms::{Constraints, GrantRequest, Operation};
 use crate::wire::Asker;
 
-/// The longest detail that a history row keeps, in bytes: KMS's own messages are shorter, a proxy's error page is not.
+/// The longest detail that a history row keeps, in bytes: KMS's own messages are shorter, a proxy's
+/// error page is not.
 const DETAIL_MAX: usize = 2_000;
 
 /// All that identifies a lane: another role or endpoint is another lane.

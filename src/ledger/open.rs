@@ -1,4 +1,5 @@
-//! Opening: the order of these steps is what makes the ledger single, durable and never silently empty.
+//! Opening: the order of these steps is what makes the ledger single, durable and never silently
+//! empty.
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +15,8 @@ const SQLITE_MIN: i32 = 3_051_003;
 const APPLICATION_ID: i64 = 0x6772_7464;
 /// The migrations, in order; a file's `user_version` says how many it has.
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/0001_init.sql")];
-/// Files up to this size are checked whole at every start: some tens of milliseconds. Larger ones are checked in slices
-/// while grantd already ends what is due.
+/// Files up to this size are checked whole at every start: some tens of milliseconds. Larger ones
+/// are checked in slices while grantd already ends what is due.
 const CHECK_BYTES: i64 = 8 << 20;
 
 /// What opening found.
@@ -33,10 +34,12 @@ fn known() -> i64 {
 }
 
 impl Ledger {
-    /// Open the ledger of the state directory `dir`; make one where there is none. Holds it alone until dropped.
+    /// Open the ledger of the state directory `dir`; make one where there is none. Holds it alone
+    /// until dropped.
     ///
     /// # Errors
-    /// [`OpenError`]; a corrupt file is no error: it is put aside, and [`Opened::broken`] says where.
+    /// [`OpenError`]; a corrupt file is no error: it is put aside, and [`Opened::broken`] says
+    /// where.
     pub fn open(dir: &Path) -> Result<(Self, Opened), OpenError> {
         if rusqlite::version_number() < SQLITE_MIN {
             return Err(OpenError::OldSqlite(rusqlite::version()));
@@ -100,8 +103,8 @@ pub(super) fn connect(file: &Path, check: bool) -> Result<(Connection, bool), Op
 
 fn settle(conn: &mut Connection, file: &Path, check: bool) -> Result<bool, OpenError> {
     let sql = |error: rusqlite::Error| refine(file, &error);
-    // Before the first access: the WAL index then lives on the heap, which a full disk cannot deny, and nobody else
-    // gets in.
+    // Before the first access: the WAL index then lives on the heap, which a full disk cannot deny,
+    // and nobody else gets in.
     let locking: String = conn
         .pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |raw| raw.get(0))
         .map_err(sql)?;
@@ -142,7 +145,8 @@ fn secure(conn: &Connection) -> Result<(), rusqlite::Error> {
         ("trusted_schema", "OFF"),
         ("cell_size_check", "ON"),
         ("mmap_size", "0"),
-        // Nothing is spilled: neither temporary files nor half a transaction needs the disk before COMMIT.
+        // Nothing is spilled: neither temporary files nor half a transaction needs the disk before
+        // COMMIT.
         ("temp_store", "MEMORY"),
         ("cache_spill", "OFF"),
     ] {

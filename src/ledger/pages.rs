@@ -1,4 +1,5 @@
-//! Leases and history for people, a page at a time: ordered by an index, at most 1,000 rows looked at, then a cursor.
+//! Leases and history for people, a page at a time: ordered by an index, at most 1,000 rows looked
+//! at, then a cursor.
 
 use rusqlite::types::Value;
 use rusqlite::{Row as Raw, params};

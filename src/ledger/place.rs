@@ -1,4 +1,5 @@
-//! Where the ledger lies: its directory and files, whether they are safe, and the ballast for a full disk.
+//! Where the ledger lies: its directory and files, whether they are safe, and the ballast for a
+//! full disk.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -12,18 +13,21 @@ use crate::rules::time::{SECOND, Time};
 
 /// The ledger's file in the state directory.
 pub(super) const FILE: &str = "ledger.db";
-/// Given back to the disk when it is full, so that endings can still be recorded: room for thousands of them.
+/// Given back to the disk when it is full, so that endings can still be recorded: room for
+/// thousands of them.
 const BALLAST: &str = "ballast";
 /// 4 MiB (reliability 2).
 const BALLAST_BYTES: u64 = 4 << 20;
-/// The ballast comes back only when this much is free beside it, so that it does not itself fill the disk.
+/// The ballast comes back only when this much is free beside it, so that it does not itself fill
+/// the disk.
 const BALLAST_ROOM: u64 = 4 * BALLAST_BYTES;
 /// What a file is called that was put aside.
 const BROKEN: &str = "ledger.db.broken-";
 /// SQLite's companions of the file.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// `f_type` of file systems whose locks or syncs reach over a network, or may (FUSE): linux/magic.h and statfs(2).
+/// `f_type` of file systems whose locks or syncs reach over a network, or may (FUSE): linux/magic.h
+/// and statfs(2).
 const REMOTE: [(u32, &str); 12] = [
     (0x6969, "NFS"),
     (0x517B, "SMB"),
@@ -78,7 +82,8 @@ fn owned(path: &Path, meta: &fs::Metadata) -> Result<(), OpenError> {
         return Err(not_safe(path, why));
     }
     let mode = meta.mode() & 0o7777;
-    // Who may write to the directory can put another file in the ledger's place; who may only list it sees names.
+    // Who may write to the directory can put another file in the ledger's place; who may only list
+    // it sees names.
     let (others, right) = if meta.is_dir() { (0o022, "0700") } else { (0o077, "0600") };
     if mode & others != 0 {
         let why = format!("its mode is {mode:04o}, open to others; chmod {right} it");
@@ -87,8 +92,8 @@ fn owned(path: &Path, meta: &fs::Metadata) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The ledger's file, made empty if it is missing. An existing file is never opened here: a POSIX close would drop the
-/// locks that a SQLite connection of this process holds on it.
+/// The ledger's file, made empty if it is missing. An existing file is never opened here: a POSIX
+/// close would drop the locks that a SQLite connection of this process holds on it.
 pub(super) fn file(dir: &Path) -> Result<PathBuf, OpenError> {
     let path = dir.join(FILE);
     if !exists(&path)? {
@@ -137,8 +142,9 @@ pub(super) fn sync_directory(dir: &Path) -> Result<(), OpenError> {
     open.sync_all().map_err(io(dir))
 }
 
-/// Put a corrupt ledger aside, with all that belongs to it, as `ledger.db.broken-<when it was last written>`. Nobody may
-/// have it open. While such a file lies there, grantd only ends leases (docs/recovery.md).
+/// Put a corrupt ledger aside, with all that belongs to it, as `ledger.db.broken-<when it was last
+/// written>`. Nobody may have it open. While such a file lies there, grantd only ends leases
+/// (docs/recovery.md).
 ///
 /// # Errors
 /// Those of renaming; the file is then still where it was.

@@ -1,8 +1,9 @@
 //! The pump: takes what waits, commits one batch, answers after the commit.
 //!
-//! Endings come before other work, and writing before reading, so that a flood of reads cannot delay an ending by more
-//! than one small batch. Each job has a savepoint: one that fails rolls back alone. On a full disk the batch is rolled
-//! back for certain, the ballast released and the same jobs run once more; that is why a job is `FnMut`.
+//! Endings come before other work, and writing before reading, so that a flood of reads cannot
+//! delay an ending by more than one small batch. Each job has a savepoint: one that fails rolls
+//! back alone. On a full disk the batch is rolled back for certain, the ballast released and the
+//! same jobs run once more; that is why a job is `FnMut`.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -207,7 +208,8 @@ impl Shared {
     }
 }
 
-/// Closes the queues when the thread ends, however it ends: nobody may wait for answers that never come.
+/// Closes the queues when the thread ends, however it ends: nobody may wait for answers that never
+/// come.
 struct Last(Arc<Shared>);
 
 impl Drop for Last {
@@ -246,8 +248,8 @@ impl std::fmt::Debug for Handle {
 }
 
 impl Handle {
-    /// The ledger on a thread of its own. The thread ends when the last handle is dropped; joining it waits for the
-    /// clean close of the file.
+    /// The ledger on a thread of its own. The thread ends when the last handle is dropped; joining
+    /// it waits for the clean close of the file.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -266,7 +268,8 @@ impl Handle {
         Ok((Self { way, full }, thread))
     }
 
-    /// The ledger on the caller's thread: each job is run and committed at once. For the simulation.
+    /// The ledger on the caller's thread: each job is run and committed at once. For the
+    /// simulation.
     #[must_use]
     pub fn inline(ledger: Ledger) -> Self {
         Self { full: ledger.full_flag(), way: Way::Inline(Arc::new(Mutex::new(ledger))) }
@@ -278,12 +281,13 @@ impl Handle {
         self.full.load(Ordering::Relaxed)
     }
 
-    /// Run `job` and answer once it is on the disk. An `Err` of the job rolls back the job, and only it. The job may be
-    /// run twice (the first run rolled back), so it borrows what it captured.
+    /// Run `job` and answer once it is on the disk. An `Err` of the job rolls back the job, and
+    /// only it. The job may be run twice (the first run rolled back), so it borrows what it
+    /// captured.
     ///
     /// # Errors
-    /// The job's own; [`LedgerError::Full`], [`LedgerError::InDoubt`], [`LedgerError::Unavailable`] of its batch;
-    /// [`LedgerError::Busy`] for reads; [`LedgerError::Stopped`].
+    /// The job's own; [`LedgerError::Full`], [`LedgerError::InDoubt`], [`LedgerError::Unavailable`]
+    /// of its batch; [`LedgerError::Busy`] for reads; [`LedgerError::Stopped`].
     pub async fn run<T: Send + 'static>(
         &self,
         urgency: Urgency,
@@ -323,7 +327,8 @@ impl Handle {
     /// Count one more send of a create that has no answer yet.
     ///
     /// # Errors
-    /// [`LedgerError::Illegal`] unless the grant is being created and still wanted; those of [`Handle::run`].
+    /// [`LedgerError::Illegal`] unless the grant is being created and still wanted; those of
+    /// [`Handle::run`].
     pub async fn resend(&self, grant: i64, now: Now) -> Result<(Row, Intent)> {
         let row = self.run(Urgency::Work, move |ledger| {
             let row = ledger.row(grant)?;

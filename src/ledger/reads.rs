@@ -106,8 +106,9 @@ impl Ledger {
         Ok(found)
     }
 
-    /// Rows whose next act comes at or before `until`: ends by time, then looks by time; at most `limit` and 10,000.
-    /// A row that cannot be read is reported and left out: one bad row must not block the others.
+    /// Rows whose next act comes at or before `until`: ends by time, then looks by time; at most
+    /// `limit` and 10,000. A row that cannot be read is reported and left out: one bad row must not
+    /// block the others.
     ///
     /// # Errors
     /// Those of the disk.
@@ -123,7 +124,7 @@ impl Ledger {
                     Ok(row) => found.push(row),
                     Err(error) => {
                         let grant: i64 = raw.get("id")?;
-                        tracing::error!(grant, %error, "a row of the ledger cannot be read and is not acted on");
+                        tracing::error!(grant, %error, "a row that cannot be read is left out");
                     }
                 }
             }
@@ -131,7 +132,8 @@ impl Ledger {
         Ok(found)
     }
 
-    /// Open rows of a key after row id `after` (0 to start), by row id; at most 1,000, then the cursor of the next.
+    /// Open rows of a key after row id `after` (0 to start), by row id; at most 1,000, then the
+    /// cursor of the next.
     ///
     /// # Errors
     /// Those of the disk.
@@ -152,8 +154,8 @@ impl Ledger {
         Ok((found, next))
     }
 
-    /// Keys of a lane with open grants other than probes, after `after`, in order; at most 1,000 (then ask again after
-    /// the last one).
+    /// Keys of a lane with open grants other than probes, after `after`, in order; at most 1,000
+    /// (then ask again after the last one).
     ///
     /// # Errors
     /// Those of the disk.
@@ -181,8 +183,8 @@ impl Ledger {
         Ok(at.map(Time))
     }
 
-    /// Grants past their deadline whose end KMS has not accepted, oldest first, and how many there are (counted up to
-    /// 10,000).
+    /// Grants past their deadline whose end KMS has not accepted, oldest first, and how many there
+    /// are (counted up to 10,000).
     ///
     /// # Errors
     /// Those of the disk.
@@ -241,8 +243,8 @@ impl Ledger {
         Ok(query.query_row(params![uid, cap], |raw| raw.get(0))?)
     }
 
-    /// Read rows after row id `after` (0 to start), to see that each page can be read and each row means something: a
-    /// check of a large ledger in slices, beside the walk of the history.
+    /// Read rows after row id `after` (0 to start), to see that each page can be read and each row
+    /// means something: a check of a large ledger in slices, beside the walk of the history.
     ///
     /// # Errors
     /// Those of the disk; [`LedgerError::Corrupt`] where SQLite cannot read on.

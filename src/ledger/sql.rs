@@ -1,4 +1,5 @@
-//! Every statement of the ledger, in one place: a test asks SQLite for the plan of each, and none may scan.
+//! Every statement of the ledger, in one place: a test asks SQLite for the plan of each, and none
+//! may scan.
 
 use std::fmt::Write as _;
 
@@ -6,9 +7,12 @@ use std::fmt::Write as _;
 macro_rules! row {
     ($rest:literal) => {
         concat!(
-            "SELECT g.id, l.ref, g.lease, g.lane, g.key_arn, g.serial, g.twin, g.origin, g.name, g.request, g.deadline, \
-             g.lead_ms, g.settle_ms, g.end_order, g.state, g.grant_id, g.why, g.via, g.how, g.create_count, \
-             g.create_open, g.create_sent, g.missing_at, g.end_count, g.end_first, g.end_sent, g.accepted_at, g.gone_at, \
+            "SELECT g.id, l.ref, g.lease, g.lane, g.key_arn, g.serial, g.twin, g.origin, g.name, \
+            g.request, g.deadline, \
+             g.lead_ms, g.settle_ms, g.end_order, g.state, g.grant_id, g.why, g.via, g.how, \
+             g.create_count, \
+             g.create_open, g.create_sent, g.missing_at, g.end_count, g.end_first, g.end_sent, \
+             g.accepted_at, g.gone_at, \
              g.closed_at, g.act, g.next_action_at, g.fault, g.fault_since \
              FROM kms_grant g JOIN lease l ON l.id = g.lease ",
             $rest
@@ -27,82 +31,112 @@ macro_rules! statements {
 
 statements! {
     HOST = "SELECT high_water, boot_id, anchor_wall, anchor_boot FROM host WHERE one = 1";
-    SET_HOST = "INSERT INTO host(one, high_water, boot_id, anchor_wall, anchor_boot) VALUES(1, ?1, ?2, ?3, ?4) \
-        ON CONFLICT(one) DO UPDATE SET high_water = ?1, boot_id = ?2, anchor_wall = ?3, anchor_boot = ?4";
+    SET_HOST = "INSERT INTO host(one, high_water, boot_id, anchor_wall, anchor_boot) \
+        VALUES(1, ?1, ?2, ?3, ?4) ON CONFLICT(one) DO UPDATE \
+        SET high_water = ?1, boot_id = ?2, anchor_wall = ?3, anchor_boot = ?4";
 
-    LANE = "SELECT id, account, region, role_arn, external_id, endpoint, retiring_principal FROM lane WHERE id = ?1";
-    LANE_BY_FACTS = "SELECT id FROM lane WHERE account = ?1 AND region = ?2 AND coalesce(role_arn, '') = coalesce(?3, '') \
-        AND coalesce(external_id, '') = coalesce(?4, '') AND coalesce(endpoint, '') = coalesce(?5, '') \
-        AND retiring_principal = ?6";
+    LANE = "SELECT id, account, region, role_arn, external_id, endpoint, retiring_principal \
+        FROM lane WHERE id = ?1";
+    LANE_BY_FACTS = "SELECT id FROM lane \
+        WHERE account = ?1 AND region = ?2 AND coalesce(role_arn, '') = coalesce(?3, '') AND \
+        coalesce(external_id, '') = coalesce(?4, '') AND coalesce(endpoint, '') = coalesce(?5, \
+        '') AND retiring_principal = ?6";
     LANE_IDS = "SELECT id FROM lane WHERE id > ?1 ORDER BY id LIMIT ?2";
-    NEW_LANE = "INSERT INTO lane(account, region, role_arn, external_id, endpoint, retiring_principal) \
+    NEW_LANE = "INSERT INTO lane(account, region, role_arn, external_id, endpoint, \
+        retiring_principal) \
         VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
     IDENTITY = "SELECT identity FROM lane WHERE id = ?1";
     SET_IDENTITY = "UPDATE lane SET identity = ?2 WHERE id = ?1";
 
-    NEW_LEASE = "INSERT INTO lease(ref, lane, origin, key, key_arn, key_id, grantee, grantee_short, operations, constraints, \
-        policy, reason, asker_uid, asker, idem_key, idem_hash, started_at, deadline, latest, lead_ms) \
-        VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+    NEW_LEASE = "INSERT INTO lease(ref, lane, origin, key, key_arn, key_id, grantee, \
+        grantee_short, operations, constraints, policy, reason, asker_uid, asker, \
+        idem_key, idem_hash, started_at, deadline, latest, lead_ms) \
+        VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
+        ?19, ?20)";
     LEASE_ID = "SELECT id FROM lease WHERE ref = ?1";
-    LEASE_UNTIL = "UPDATE lease SET deadline = ?2, latest = max(latest, ?2) WHERE id = ?1 AND deadline < ?2";
+    LEASE_UNTIL = "UPDATE lease SET deadline = ?2, latest = max(latest, ?2) \
+        WHERE id = ?1 AND deadline < ?2";
     LEASE_CLOSED = "SELECT closed_at IS NOT NULL FROM lease WHERE id = ?1";
-    IDEMPOTENCY = "SELECT idem_hash, ref FROM lease WHERE asker_uid = ?1 AND idem_key = ?2 AND idem_key IS NOT NULL";
+    IDEMPOTENCY = "SELECT idem_hash, ref FROM lease \
+        WHERE asker_uid = ?1 AND idem_key = ?2 AND idem_key IS NOT NULL";
 
-    NEW_GRANT = "INSERT INTO kms_grant(lease, lane, key_arn, serial, twin, origin, name, request, deadline, lead_ms, \
-        settle_ms, end_order, state, grant_id, why, via, how, create_count, create_open, create_sent, missing_at, \
-        end_count, end_first, end_sent, accepted_at, gone_at, closed_at, act, next_action_at, fault, fault_since) \
-        VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, \
-        ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)";
-    SET_GRANT = "UPDATE kms_grant SET state = ?2, grant_id = ?3, why = ?4, via = ?5, how = ?6, create_count = ?7, \
-        create_open = ?8, create_sent = ?9, missing_at = ?10, end_count = ?11, end_first = ?12, end_sent = ?13, \
-        accepted_at = ?14, gone_at = ?15, closed_at = ?16, act = ?17, next_action_at = ?18, fault = ?19, \
-        fault_since = ?20 WHERE id = ?1";
-    NEXT_TWIN = "SELECT coalesce(max(twin), -1) + 1 FROM kms_grant WHERE lease = ?1 AND serial = ?2";
-    KNOWN_OPEN = "SELECT id FROM kms_grant WHERE key_arn = ?1 AND grant_id = ?2 AND grant_id IS NOT NULL \
-        AND state <> 'closed'";
-    KNOWN_CLOSED = "SELECT closed_at FROM kms_grant WHERE key_arn = ?1 AND grant_id = ?2 AND grant_id IS NOT NULL \
-        AND state = 'closed' ORDER BY closed_at DESC LIMIT 1";
+    NEW_GRANT = "INSERT INTO kms_grant(lease, lane, key_arn, serial, twin, origin, name, request, \
+        deadline, lead_ms, settle_ms, end_order, state, grant_id, why, via, how, \
+        create_count, create_open, create_sent, missing_at, end_count, end_first, \
+        end_sent, accepted_at, gone_at, closed_at, act, next_action_at, fault, \
+        fault_since) \
+        VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
+        ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)";
+    SET_GRANT = "UPDATE kms_grant \
+        SET state = ?2, grant_id = ?3, why = ?4, via = ?5, how = ?6, create_count = ?7, \
+        create_open = ?8, create_sent = ?9, missing_at = ?10, end_count = ?11, end_first = ?12, \
+        end_sent = ?13, accepted_at = ?14, gone_at = ?15, closed_at = ?16, act = ?17, \
+        next_action_at = ?18, fault = ?19, fault_since = ?20 \
+        WHERE id = ?1";
+    NEXT_TWIN = "SELECT coalesce(max(twin), -1) + 1 FROM kms_grant WHERE lease = ?1 AND serial = \
+        ?2";
+    KNOWN_OPEN = "SELECT id FROM kms_grant \
+        WHERE key_arn = ?1 AND grant_id = ?2 AND grant_id IS NOT NULL AND state <> 'closed'";
+    KNOWN_CLOSED = "SELECT closed_at FROM kms_grant \
+        WHERE key_arn = ?1 AND grant_id = ?2 AND grant_id IS NOT NULL AND state = 'closed' \
+        ORDER BY closed_at DESC LIMIT 1";
 
     ROW = row!("WHERE g.id = ?1");
     ROW_BY_SERIAL = row!("WHERE g.lease = ?1 AND g.serial = ?2 AND g.twin = 0");
     ROWS_OF_LEASE = row!("WHERE g.lease = ?1 ORDER BY g.serial, g.twin LIMIT ?2");
-    ROWS_OF_KEY = row!("WHERE g.lane = ?1 AND g.key_arn = ?2 AND g.id > ?3 AND g.state <> 'closed' ORDER BY g.id LIMIT ?4");
-    ROWS_AHEAD = row!("WHERE g.act = ?1 AND g.next_action_at <= ?2 AND g.next_action_at IS NOT NULL \
+    ROWS_OF_KEY = row!("WHERE g.lane = ?1 AND g.key_arn = ?2 AND g.id > ?3 AND g.state <> \
+        'closed' \
+        ORDER BY g.id LIMIT ?4");
+    ROWS_AHEAD = row!("WHERE g.act = ?1 AND g.next_action_at <= ?2 AND g.next_action_at IS NOT \
+        NULL \
         ORDER BY g.next_action_at, g.id LIMIT ?3");
     ROWS_AFTER = row!("WHERE g.id > ?1 ORDER BY g.id LIMIT ?2");
-    NEXT_KEY = "SELECT key_arn FROM kms_grant WHERE lane = ?1 AND key_arn > ?2 AND state <> 'closed' \
-        AND origin <> 'probe' ORDER BY key_arn LIMIT 1";
+    NEXT_KEY = "SELECT key_arn FROM kms_grant \
+        WHERE lane = ?1 AND key_arn > ?2 AND state <> 'closed' AND origin <> 'probe' \
+        ORDER BY key_arn LIMIT 1";
 
-    NEXT_DEADLINE = "SELECT deadline FROM kms_grant WHERE state IN('creating', 'active', 'ending') \
+    NEXT_DEADLINE = "SELECT deadline FROM kms_grant WHERE state IN('creating', 'active', \
+        'ending') \
         ORDER BY deadline LIMIT 1";
-    OVERDUE = "SELECT l.ref, g.deadline, g.end_count, g.fault FROM kms_grant g JOIN lease l ON l.id = g.lease \
-        WHERE g.state IN('creating', 'active', 'ending') AND g.deadline < ?1 ORDER BY g.deadline, g.id LIMIT ?2";
-    OVERDUE_COUNT = "SELECT count(*) FROM (SELECT 1 FROM kms_grant WHERE state IN('creating', 'active', 'ending') \
-        AND deadline < ?1 LIMIT ?2)";
+    OVERDUE = "SELECT l.ref, g.deadline, g.end_count, g.fault \
+        FROM kms_grant g JOIN lease l ON l.id = g.lease \
+        WHERE g.state IN('creating', 'active', 'ending') AND g.deadline < ?1 \
+        ORDER BY g.deadline, g.id LIMIT ?2";
+    OVERDUE_COUNT = "SELECT count(*) FROM (SELECT 1 FROM kms_grant \
+        WHERE state IN('creating', 'active', 'ending') AND deadline < ?1 LIMIT ?2)";
     TALLY = "SELECT state, n FROM tally";
-    LIVE_OF_POLICY = "SELECT count(*) FROM (SELECT 1 FROM lease WHERE policy = ?1 AND policy IS NOT NULL \
-        AND state IN('creating', 'active', 'ending', 'ended') LIMIT ?2)";
-    LIVE_OF_ASKER = "SELECT count(*) FROM (SELECT 1 FROM lease WHERE asker_uid = ?1 AND asker_uid IS NOT NULL \
-        AND state IN('creating', 'active', 'ending', 'ended') LIMIT ?2)";
+    LIVE_OF_POLICY = "SELECT count(*) FROM (SELECT 1 FROM lease \
+        WHERE policy = ?1 AND policy IS NOT NULL AND state IN('creating', 'active', 'ending', \
+        'ended') LIMIT ?2)";
+    LIVE_OF_ASKER = "SELECT count(*) FROM (SELECT 1 FROM lease \
+        WHERE asker_uid = ?1 AND asker_uid IS NOT NULL AND state IN('creating', 'active', \
+        'ending', 'ended') LIMIT ?2)";
 
     LEASE_REFS = "SELECT ref FROM lease WHERE ref >= ?1 AND ref < ?2 ORDER BY ref LIMIT 2";
-    LEASE = "SELECT l.id, l.ref, l.state, l.key_arn, l.key, l.grantee, l.operations, l.constraints, l.policy, l.reason, \
-        l.asker_uid, l.asker, l.origin, n.account, n.region, n.endpoint, l.started_at, l.deadline, l.lead_ms, l.closed_at \
+    LEASE = "SELECT l.id, l.ref, l.state, l.key_arn, l.key, l.grantee, l.operations, \
+        l.constraints, l.policy, l.reason, l.asker_uid, l.asker, l.origin, n.account, \
+        n.region, n.endpoint, l.started_at, l.deadline, l.lead_ms, l.closed_at \
         FROM lease l JOIN lane n ON n.id = l.lane WHERE l.ref = ?1";
 
     PROOF = "SELECT proven_at FROM proof WHERE lane = ?1 AND key_arn = ?2";
-    SET_PROOF = "INSERT INTO proof(lane, key_arn, proven_at) VALUES(?1, ?2, ?3) \
-        ON CONFLICT DO UPDATE SET proven_at = ?3";
-    STALLS = "SELECT lane, key_arn, class, since, tries, until, detail FROM stall ORDER BY lane, key_arn LIMIT ?1";
-    SET_STALL = "INSERT INTO stall(lane, key_arn, class, since, tries, until, detail) VALUES(?1, ?2, ?3, ?4, 1, ?5, ?6) \
-        ON CONFLICT DO UPDATE SET since = iif(class = ?3, since, ?4), tries = iif(class = ?3, tries + 1, 1), \
-        class = ?3, until = ?5, detail = ?6";
+    SET_PROOF = "INSERT INTO proof(lane, key_arn, proven_at) VALUES(?1, ?2, ?3) ON CONFLICT DO \
+        UPDATE \
+        SET proven_at = ?3";
+    STALLS = "SELECT lane, key_arn, class, since, tries, until, detail FROM stall \
+        ORDER BY lane, key_arn LIMIT ?1";
+    SET_STALL = "INSERT INTO stall(lane, key_arn, class, since, tries, until, detail) \
+        VALUES(?1, ?2, ?3, ?4, 1, ?5, ?6) ON CONFLICT DO UPDATE \
+        SET since = iif(class = ?3, since, ?4), tries = iif(class = ?3, tries + 1, 1), class = \
+        ?3, until = ?5, detail = ?6";
     CLEAR_STALL = "DELETE FROM stall WHERE lane = ?1 AND key_arn = ?2";
 
     HISTORY_HEAD = "SELECT seq, hash FROM history ORDER BY seq DESC LIMIT 1";
     HISTORY_HASH = "SELECT hash FROM history WHERE seq = ?1";
-    NEW_HISTORY = "INSERT INTO history(seq, at, lease, kind, actor, body, prev, hash) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    HISTORY_FROM = "SELECT seq, at, lease, kind, actor, body, prev, hash FROM history WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    NEW_HISTORY = "INSERT INTO history(seq, at, lease, kind, actor, body, prev, hash) \
+        VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    HISTORY_FROM = "SELECT seq, at, lease, kind, actor, body, prev, hash FROM history WHERE seq > \
+        ?1 \
+        ORDER BY seq LIMIT ?2";
     HISTORY_OF_LEASE = "SELECT seq, at, lease, kind, actor, body, prev, hash FROM history \
         WHERE lease = ?1 AND lease IS NOT NULL AND seq > ?2 ORDER BY seq LIMIT ?3";
     HISTORY_SINCE = "SELECT seq, at, lease, kind, actor, body, prev, hash FROM history \
@@ -144,8 +178,9 @@ impl Drive {
     }
 }
 
-/// A listing by (deadline, id): one ordered stream per state, merged without a sort. `?1` is the value of the drive
-/// (NULL for all), `?2, ?3` the cursor, `?4` the latest deadline, `?5` how many rows may be looked at.
+/// A listing by (deadline, id): one ordered stream per state, merged without a sort. `?1` is the
+/// value of the drive (NULL for all), `?2, ?3` the cursor, `?4` the latest deadline, `?5` how many
+/// rows may be looked at.
 pub(super) fn listing(drive: Drive, states: &[&'static str]) -> String {
     let mut sql = String::new();
     for state in states {
@@ -155,7 +190,8 @@ pub(super) fn listing(drive: Drive, states: &[&'static str]) -> String {
         // Writing to a String cannot fail.
         let _ok = write!(
             sql,
-            "SELECT id, ref, deadline, key, key_arn, key_id, grantee, grantee_short, policy, asker_uid FROM lease \
+            "SELECT id, ref, deadline, key, key_arn, key_id, grantee, grantee_short, policy, \
+            asker_uid FROM lease \
              WHERE {} state = '{state}' AND (deadline, id) > (?2, ?3) AND deadline <= ?4",
             drive.clause()
         );

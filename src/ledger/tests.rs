@@ -1,5 +1,4 @@
 //! The ledger on real files. `fixture` builds what the other modules put in.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod doubt;
 mod fixture;

@@ -1,5 +1,5 @@
-//! Commits that fail. The error at COMMIT is a real one: a foreign key that is checked only there (deferred) and does not
-//! hold. A failing disk is in `processes`.
+//! Commits that fail. The error at COMMIT is a real one: a foreign key that is checked only there
+//! (deferred) and does not hold. A failing disk is in `processes`.
 
 use super::fixture::{World, lease, now, reference, verify};
 use super::pump::block;

@@ -1,4 +1,5 @@
-//! The chain: triggers stop bugs, and the walk finds what somebody did to the file with other tools.
+//! The chain: triggers stop bugs, and the walk finds what somebody did to the file with other
+//! tools.
 
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -49,9 +50,10 @@ fn every_kind_of_tampering_is_found_and_placed() {
         ),
         // A row between others, the later ones moved up.
         (
-            "UPDATE history SET seq = -seq WHERE seq > 5; UPDATE history SET seq = 1 - seq WHERE seq < 0; \
-             INSERT INTO history SELECT 6, at, lease, kind, actor, body, hash, zeroblob(32) FROM history \
-             WHERE seq = 5",
+            "UPDATE history SET seq = -seq WHERE seq > 5; \
+             UPDATE history SET seq = 1 - seq WHERE seq < 0; \
+             INSERT INTO history SELECT 6, at, lease, kind, actor, body, hash, zeroblob(32) \
+             FROM history WHERE seq = 5",
             Some(6),
         ),
     ] {
@@ -92,8 +94,8 @@ fn the_triggers_refuse_every_way_but_the_next_row() {
     ] {
         assert!(conn.execute_batch(sql).is_err(), "{sql}");
     }
-    let fits = "INSERT INTO history SELECT seq + 1, at, lease, kind, actor, body, hash, randomblob(32) \
-                FROM history WHERE seq = 3";
+    let fits = "INSERT INTO history SELECT seq + 1, at, lease, kind, actor, body, hash, \
+                randomblob(32) FROM history WHERE seq = 3";
     conn.execute_batch(fits).unwrap();
     // It fits the triggers, and not the hash.
     assert_eq!(verify(&ledger).1.map(|broken| broken.seq), Some(4));
@@ -136,7 +138,8 @@ proptest! {
         bytes[at] ^= flip;
         let hex = crate::ledger::history::hex(&bytes);
         let kind = if ["prev", "hash"].contains(&field) { "BLOB" } else { "TEXT" };
-        let sql = format!("UPDATE history SET {field} = CAST(x'{hex}' AS {kind}) WHERE seq = {row}");
+        let set = format!("SET {field} = CAST(x'{hex}' AS {kind})");
+        let sql = format!("UPDATE history {set} WHERE seq = {row}");
         let raw = Connection::open(dir.path().join("ledger.db")).unwrap();
         raw.execute_batch("DROP TRIGGER history_kept").unwrap();
         raw.execute_batch(&sql).unwrap();

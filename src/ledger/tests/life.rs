@@ -148,8 +148,8 @@ fn a_second_grant_under_one_name_is_ended_at_once_and_only_once() {
     assert_eq!(world.ledger.lease("g-").unwrap().grants.len(), 2);
 }
 
-/// "Closing was right by all we know": a grant that shows up all the same gets a row that ends it, and a listing older
-/// than the closing proves nothing.
+/// "Closing was right by all we know": a grant that shows up all the same gets a row that ends it,
+/// and a listing older than the closing proves nothing.
 #[test]
 fn a_grant_that_comes_back_after_its_closing_is_ended_by_a_new_row() {
     let mut world = World::new();

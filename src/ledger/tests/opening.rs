@@ -88,7 +88,8 @@ fn somebody_else_s_database_is_refused_and_not_touched() {
 /// Each damage leads to the broken file kept aside, a fresh ledger, and a word about it.
 #[test]
 fn a_corrupt_ledger_is_kept_aside_and_never_silently_replaced() {
-    let damages: [(&str, fn(&mut Vec<u8>)); 3] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 3] = [
         ("no header", |bytes| bytes[..100].fill(b'x')),
         ("a page of the schema", |bytes| bytes[100..2_000].fill(0xFF)),
         // Every page after the first few: found by the quick check alone.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::fixture::World;
 use crate::ledger::sql::{self, Drive};
 
-/// Tables with a row per lane or per waiting thing: reading all of one is what these statements are for.
+/// Tables with a row per lane or per waiting thing: reading all of one is what these statements are
+/// for.
 const SMALL: [&str; 2] = ["SCAN stall", "SCAN tally"];
 
 fn plan(world: &World, sql: &str) -> Vec<String> {
@@ -66,7 +67,8 @@ fn a_scan_would_be_seen() {
     assert_eq!(complaints("SORT", &sort).len(), 1, "{sort:?}");
 }
 
-/// The due indexes are chosen by name: a change of the planner that takes another one is to be looked at.
+/// The due indexes are chosen by name: a change of the planner that takes another one is to be
+/// looked at.
 #[test]
 fn what_is_due_is_one_seek() {
     let world = World::new();

@@ -1,5 +1,6 @@
-//! What needs a process of its own: a lock that somebody else holds, a disk that is really full, a write that really
-//! fails. Each test starts this very binary again for its second part, with the part's name in the environment.
+//! What needs a process of its own: a lock that somebody else holds, a disk that is really full, a
+//! write that really fails. Each test starts this very binary again for its second part, with the
+//! part's name in the environment.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -17,7 +18,8 @@ fn part(name: &str) -> Option<PathBuf> {
     (std::env::var(PART).ok()? == name).then(|| std::env::var_os(DIR).unwrap().into())
 }
 
-/// This binary, for `part` in `dir`; through `shell` with `"$@"` for the command, where one is given.
+/// This binary, for `part` in `dir`; through `shell` with `"$@"` for the command, where one is
+/// given.
 fn again(shell: Option<&str>, part: &str, dir: &Path) -> Command {
     let exe = std::env::current_exe().unwrap();
     let mut command = match shell {
@@ -64,7 +66,8 @@ fn holder() {
     std::thread::park();
 }
 
-/// A killed holder leaves its last commits in the WAL: the copy has them, and the file stays as it was.
+/// A killed holder leaves its last commits in the WAL: the copy has them, and the file stays as it
+/// was.
 #[test]
 fn a_running_daemon_s_ledger_is_held_and_a_killed_one_s_can_be_read_without_a_change() {
     let dir = tempfile::tempdir().unwrap();
@@ -103,7 +106,8 @@ fn a_running_daemon_s_ledger_is_held_and_a_killed_one_s_can_be_read_without_a_ch
     assert!(matches!(absent, Err(OpenError::Absent(_))), "{absent:?}");
 }
 
-/// A write beyond the file size limit fails as a broken disk does (EFBIG, which SQLite takes for an I/O error).
+/// A write beyond the file size limit fails as a broken disk does (EFBIG, which SQLite takes for an
+/// I/O error).
 #[test]
 fn failing_writes() {
     let Some(dir) = part("failing_writes") else { return };
@@ -123,7 +127,8 @@ fn failing_writes() {
     let hard = rustix::process::getrlimit(limit).maximum;
     let wide = rustix::process::Rlimit { current: hard, maximum: hard };
     rustix::process::setrlimit(limit, wide).unwrap();
-    // Read afresh: all that was answered is there, and the one in doubt is there whole or not at all.
+    // Read afresh: all that was answered is there, and the one in doubt is there whole or not at
+    // all.
     let last = reference(n);
     let seen = handle.run(Urgency::Read, move |ledger| {
         let there = ledger.lease(last.as_str()).is_ok();

@@ -55,7 +55,8 @@ fn nothing_is_resent_once_kms_has_answered_or_it_is_due() {
     }
 }
 
-/// The pump holds on a first job while the others queue up; then they run in one batch, or by urgency.
+/// The pump holds on a first job while the others queue up; then they run in one batch, or by
+/// urgency.
 struct Held {
     release: mpsc::Sender<()>,
     first: std::thread::JoinHandle<()>,
