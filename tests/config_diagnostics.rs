@@ -1,4 +1,5 @@
-//! What an administrator reads when the file is wrong: whole outputs. Each case is a right file with one thing changed.
+//! What an administrator reads when the file is wrong: whole outputs. Each case is a right file
+//! with one thing changed.
 
 use grantd::config::{Names, parse};
 

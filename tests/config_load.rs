@@ -1,6 +1,8 @@
 //! The loader as the daemon and `grantd check` use it.
 #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use grantd::config::{Config, ConfigError, DEFAULT_TTL, Names, SETTLE, TIME_OUT, load, parse};
@@ -116,6 +118,22 @@ fn a_file_that_cannot_be_read_says_so() {
     assert_eq!(said("latin1"), "DIR/latin1: byte 11 is not UTF-8; TOML is UTF-8 text");
     std::fs::write(path("large"), vec![b'#'; 1024 * 1024 + 1]).unwrap();
     assert_eq!(said("large"), "DIR/large is larger than 1048576 bytes: this is no configuration");
+}
+
+#[test]
+fn a_file_that_everybody_may_write_is_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("grantd.toml");
+    std::fs::write(&path, LOCAL).unwrap();
+    let said = |mode| {
+        std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        load(&path).unwrap().warnings.to_string().replace(&path.display().to_string(), "FILE")
+    };
+    assert_eq!(said(0o664), "");
+    assert_eq!(
+        said(0o666),
+        "FILE: everybody on this host may write this file, and so give himself access\n   = chmod o-w"
+    );
 }
 
 /// A line as a person may leave it while editing: a key of the grammar, and a value of any kind.

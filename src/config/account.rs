@@ -202,7 +202,8 @@ fn endpoint(walk: &mut Walk<'_>, url: &At<&str>) -> Option<String> {
     }
 }
 
-/// Scheme and authority of `scheme://authority[/]`; a path, a query or a user is no endpoint of ours.
+/// Scheme and authority of `scheme://authority[/]`; a path, a query or a user is no endpoint of
+/// ours.
 fn split_url(url: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = url.split_once("://")?;
     let authority = rest.strip_suffix('/').unwrap_or(rest);

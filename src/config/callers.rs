@@ -4,8 +4,8 @@ use std::fmt;
 
 use nix::unistd::{Group, User};
 
-/// The overflow uid and gid (`nobody`, `nogroup`): what the kernel shows for every id that has no place in the user
-/// namespace of the one who looks. On a list it would let in anybody at all.
+/// The overflow uid and gid (`nobody`, `nogroup`): what the kernel shows for every id that has no
+/// place in the user namespace of the one who looks. On a list it would let in anybody at all.
 pub(crate) const OVERFLOW: u32 = 65_534;
 /// `(uid_t) -1`: "no id" in the kernel's interfaces.
 pub(crate) const NO_ID: u32 = u32::MAX;

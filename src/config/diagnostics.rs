@@ -1,5 +1,6 @@
-//! Problems of a text, each shown where it is: `path:line:col`, the line, a caret under the exact value, and what would
-//! be right. Plain text: what is coloured is the business of the one who prints.
+//! Problems of a text, each shown where it is: `path:line:col`, the line, a caret under the exact
+//! value, and what would be right. Plain text: what is coloured is the business of the one who
+//! prints.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,7 +12,8 @@ use unicode_width::UnicodeWidthChar;
 const LINE_SHOWN: usize = 160;
 /// How much of such a line stands before the value, in columns.
 const LINE_BEFORE: usize = 60;
-/// How many problems are shown of one file; the rest is counted. A screen or two is what a person reads.
+/// How many problems are shown of one file; the rest is counted. A screen or two is what a person
+/// reads.
 const PROBLEMS_SHOWN: usize = 100;
 
 /// A place in a text, both counted from 1; the column counts characters, as editors do.
@@ -90,6 +92,11 @@ impl Diagnostics {
     pub fn new(path: impl Into<String>, text: Arc<str>, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|p| p.span.as_ref().map(|span| (span.start, span.end)));
         Self { path: path.into(), text, problems }
+    }
+
+    /// One more, of the file as such: it comes first.
+    pub(crate) fn add(&mut self, problem: Problem) {
+        self.problems.insert(0, problem);
     }
 
     /// The path as it was given.

@@ -1,8 +1,9 @@
-//! The configuration: a TOML file to a [`Config`] that cannot be wrong, or every problem of the file at once.
+//! The configuration: a TOML file to a [`Config`] that cannot be wrong, or every problem of the
+//! file at once.
 //!
-//! The file is walked as a tree with positions (`toml::de::DeTable`), not through serde: a derive stops at the first
-//! problem and forgets where it was. [`parse`] is pure but for the [`Names`] it is given; [`load`] reads the file.
-//! `grantd check` and the daemon use this same loader.
+//! The file is walked as a tree with positions (`toml::de::DeTable`), not through serde: a derive
+//! stops at the first problem and forgets where it was. [`parse`] is pure but for the [`Names`] it
+//! is given; [`load`] reads the file. `grantd check` and the daemon use this same loader.
 //!
 //! Only *making* a grant needs the config. What ends a grant stands in the ledger.
 
@@ -17,6 +18,7 @@ mod schema;
 mod walk;
 
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,14 +37,19 @@ pub use pattern::{GranteePattern, KeyPattern};
 
 /// Larger files are not read: a policy file is written by people.
 pub const FILE_MAX: u64 = 1024 * 1024;
-/// `settle` when the file says nothing: signature window, propagation and slack (5 + 5 + 1 min, DESIGN 3).
+/// The mode bit that lets everybody write.
+const WRITABLE_BY_ALL: u32 = 0o002;
+/// `settle` when the file says nothing: signature window, propagation and slack (5 + 5 + 1 min,
+/// DESIGN 3).
 pub const SETTLE: i64 = 11 * MINUTE;
-/// The least `settle` against AWS: a CreateGrant may arrive within its signature window (5 min) and takes up to 5 min to
-/// show (kms-facts 4, 11). Less than that could close a row whose grant still appears.
+/// The least `settle` against AWS: a CreateGrant may arrive within its signature window (5 min) and
+/// takes up to 5 min to show (kms-facts 4, 11). Less than that could close a row whose grant still
+/// appears.
 pub const SETTLE_MIN: i64 = 10 * MINUTE;
 /// The most: beyond a day a closing would wait for nothing known.
 pub const SETTLE_MAX: i64 = DAY;
-/// One KMS attempt when the file says nothing, and the most: `rules::life::PATIENCE` is built on it.
+/// One KMS attempt when the file says nothing, and the most: `rules::life::PATIENCE` is built on
+/// it.
 pub const TIME_OUT: i64 = 10 * SECOND;
 /// The least: below it a healthy answer from another continent would count as none.
 pub const TIME_OUT_MIN: i64 = SECOND / 10;
@@ -107,8 +114,8 @@ pub struct Rates {
 }
 
 impl Default for Rates {
-    /// About half of what AWS gives an account (50, 30 where it lags, 100; kms-facts 5): the other half belongs to
-    /// everybody else who uses KMS there.
+    /// About half of what AWS gives an account (50, 30 where it lags, 100; kms-facts 5): the other
+    /// half belongs to everybody else who uses KMS there.
     fn default() -> Self {
         Self { create: 10, end: 24, list: 20 }
     }
@@ -232,7 +239,8 @@ pub enum ConfigError {
 }
 
 impl From<&ConfigError> for Fault {
-    /// The whole text, as it is shown to people. An absent file is `config` too: the daemon cannot run without.
+    /// The whole text, as it is shown to people. An absent file is `config` too: the daemon cannot
+    /// run without.
     fn from(error: &ConfigError) -> Self {
         let fault = Fault::new(Kind::Config, error.to_string());
         match error {
@@ -249,24 +257,35 @@ impl From<&ConfigError> for Fault {
 /// # Errors
 /// [`ConfigError`], with every problem of the file.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = read(path)?;
-    parse(&path.display().to_string(), &text, &System)
+    let (text, mode) = read(path)?;
+    let mut config = parse(&path.display().to_string(), &text, &System)?;
+    if mode & WRITABLE_BY_ALL != 0 {
+        let warning = "everybody on this host may write this file, and so give himself access";
+        config.warnings.add(Problem::whole(warning).help("chmod o-w"));
+    }
+    Ok(config)
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
+/// The text and the mode of the file.
+fn read(path: &Path) -> Result<(String, u32), ConfigError> {
     let unreadable = |source| ConfigError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.mode();
     let mut bytes = Vec::new();
-    // One byte more than allowed tells "as large as allowed" from "larger", and bounds what a device file can give.
+    // One byte more than allowed tells "as large as allowed" from "larger", and bounds what a
+    // device file can give.
     let mut file = file.take(FILE_MAX + 1);
     file.read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > FILE_MAX {
         return Err(ConfigError::TooLarge { path: path.to_owned() });
     }
-    String::from_utf8(bytes).map_err(|error| ConfigError::NotText {
-        path: path.to_owned(),
-        offset: error.utf8_error().valid_up_to(),
-    })
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((text, mode)),
+        Err(error) => {
+            let offset = error.utf8_error().valid_up_to();
+            Err(ConfigError::NotText { path: path.to_owned(), offset })
+        }
+    }
 }
 
 /// Parse and check `text`, which was read from `path`.

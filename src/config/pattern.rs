@@ -1,11 +1,13 @@
 //! The patterns of a policy: keys by alias or ARN, grantees by ARN or short form.
 //!
-//! `*` and `?`, `[ab]` and `{a,b}` are patterns (crate `globset`); everything else is literal.
+//! `*`, `?`, `{a,b}` and, for keys, `[ab]` are patterns (crate `globset`); all else is literal.
 //! - In aliases and key ids `*` also crosses `/`: `alias/app/*` is all of `alias/app/…`.
-//! - In grantees it does not: `role/*` is every role without a path, and so neither a service-linked role
-//!   (`role/aws-service-role/…`) nor one that somebody put under another path. `role/team/**` crosses.
-//! - A grantee *pattern* never matches account root, another account than the key's, a session, a service-linked role or
-//!   grantd's own roles. Written out in full, a session or another account's role is taken.
+//! - In grantees it does not: `role/*` is every role without a path, and so neither a
+//!   service-linked role (`role/aws-service-role/…`) nor one that somebody put under another path.
+//!   `role/team/**` crosses.
+//! - A grantee *pattern* never matches account root, another account than the key's, a session, a
+//!   service-linked role or grantd's own roles. Written out in full, a session or another account's
+//!   role is taken.
 
 use std::fmt;
 
@@ -15,7 +17,8 @@ use crate::ids::{AccountId, KeyArn};
 
 /// Longer patterns are refused: the longest thing to match has 256 characters.
 pub(crate) const PATTERN_MAX: usize = 512;
-/// Service-linked roles: AWS services fail when their access goes, and nobody asks for them in person.
+/// Service-linked roles: AWS services fail when their access goes, and nobody asks for them in
+/// person.
 const SERVICE_LINKED: &str = "role/aws-service-role/";
 
 /// A literal text or a glob.
@@ -38,6 +41,10 @@ impl Glob {
     pub(crate) fn new(text: &str, slash: bool) -> Result<Self, String> {
         if text.len() > PATTERN_MAX {
             return Err(format!("it is longer than {PATTERN_MAX} characters"));
+        }
+        // In globset a class matches the separator too: `role/a[!x]b` would match `role/a/b`.
+        if slash && text.contains('[') {
+            return Err("[…] is not taken for grantees: write {a,b}".to_owned());
         }
         let matcher = if has_glob(text) {
             let glob = GlobBuilder::new(text).literal_separator(slash).build();
@@ -129,8 +136,8 @@ pub(super) struct GranteeScope {
 }
 
 impl GranteePattern {
-    /// Whether it names `principal` for a grant on `key`. That a pattern never names grantd's own roles is for the
-    /// caller to add, who knows them.
+    /// Whether it names `principal` for a grant on `key`. That a pattern never names grantd's own
+    /// roles is for the caller to add, who knows them.
     #[must_use]
     pub fn matches(&self, principal: &str, key: &KeyArn) -> bool {
         let short = format!("arn:{}:iam::{}:", key.partition(), key.account());
@@ -161,3 +168,6 @@ impl fmt::Display for GranteePattern {
         f.write_str(&self.text)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
-//! The keys of the file, each with an example of a right value; and those that a later version will know, so that
-//! they are told apart from a typing error.
+//! The keys of the file, each with an example of a right value; and those that a later version will
+//! know, so that they are told apart from a typing error.
 
 /// One kind of table.
 pub(super) struct Schema {

@@ -1,5 +1,5 @@
-//! Reading values out of the spanned tree. Every method reports what is wrong and goes on: a value that could not be
-//! read is `None`, and the file as a whole is refused at the end.
+//! Reading values out of the spanned tree. Every method reports what is wrong and goes on: a value
+//! that could not be read is `None`, and the file as a whole is refused at the end.
 
 use std::ops::Range;
 
@@ -44,8 +44,8 @@ impl<'a> Walk<'a> {
         place(self.text, span.start)
     }
 
-    /// All problems and all warnings. After a syntax error the tree is only what could be recovered: what may be its
-    /// consequence is left out.
+    /// All problems and all warnings. After a syntax error the tree is only what could be
+    /// recovered: what may be its consequence is left out.
     pub(super) fn finish(self, syntax: Vec<Problem>) -> (Vec<Problem>, Vec<Problem>) {
         let line = |p: &Problem| p.span.as_ref().map(|span| self.place(span).line);
         let broken: Vec<_> = syntax.iter().map(line).collect();
@@ -109,7 +109,8 @@ impl<'t, 'i> Table<'t, 'i> {
         self.map.get(key)
     }
 
-    /// Report that a required key is missing; not when it is there with a typing error, which is reported already.
+    /// Report that a required key is missing; not when it is there with a typing error, which is
+    /// reported already.
     pub(super) fn missing(&self, walk: &mut Walk<'_>, key: &str) {
         let known = || self.schema.keys.iter().map(|(known, _)| *known);
         let mistyped =

@@ -1,11 +1,12 @@
 //! Whether a grant in a listing is provably ours (DESIGN 8).
 //!
-//! Anybody who may create grants on a key can write a Name, so a Name alone proves nothing: the other fields must say
-//! the same, and only those that its writer cannot choose freely count. What is not proven is counted and alarmed, and
-//! never touched.
+//! Anybody who may create grants on a key can write a Name, so a Name alone proves nothing: the
+//! other fields must say the same, and only those that its writer cannot choose freely count. What
+//! is not proven is counted and alarmed, and never touched.
 //!
-//! Emulators leave fields out (moto: CreationDate and IssuingAccount). On AWS a missing field fails the proof; behind an
-//! endpoint on this host it is passed over, and the deadline is then bound by the present instead of the CreationDate.
+//! Emulators leave fields out (moto: CreationDate and IssuingAccount). On AWS a missing field fails
+//! the proof; behind an endpoint on this host it is passed over, and the deadline is then bound by
+//! the present instead of the CreationDate.
 
 use crate::config::{Config, Policy, is_loopback};
 use crate::ids::KeyArn;
@@ -15,8 +16,8 @@ use crate::rules::policy::{lists_grantee, lists_key, show_span};
 use crate::rules::time::{HOUR, MINUTE, Time};
 use crate::terms::Operation;
 
-/// How far the host's clock, which made the deadline, may be ahead of AWS's, which made the CreationDate: beyond 5 min
-/// KMS would not have taken the request's signature (kms-facts 11).
+/// How far the host's clock, which made the deadline, may be ahead of AWS's, which made the
+/// CreationDate: beyond 5 min KMS would not have taken the request's signature (kms-facts 11).
 pub const SKEW: i64 = 5 * MINUTE;
 /// The longest life of a probe. The engine asks for less.
 pub const PROBE_TTL_MAX: i64 = HOUR;
@@ -24,7 +25,8 @@ pub const PROBE_TTL_MAX: i64 = HOUR;
 /// The verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found<'c> {
-    /// grantd made it, here or on another host of the group: it may be claimed, and ended at its deadline.
+    /// grantd made it, here or on another host of the group: it may be claimed, and ended at its
+    /// deadline.
     Ours {
         /// What its Name says.
         name: Name,
@@ -55,7 +57,8 @@ pub fn judge<'c>(
     }
 }
 
-/// Whether the Name says that it is our group's. Another group's is foreign: other hosts answer for it.
+/// Whether the Name says that it is our group's. Another group's is foreign: other hosts answer for
+/// it.
 fn claims(config: &Config, name: &str) -> bool {
     let rest = name.strip_prefix(PREFIX);
     let rest = rest.and_then(|rest| rest.strip_prefix(config.group.as_str()));
@@ -88,8 +91,8 @@ fn prove<'c>(
     Ok((name, policy))
 }
 
-/// KMS writes the root of the account (`arn:aws:iam::111122223333:root`); a service that issued a grant stands there by
-/// its own name (kms-facts 2).
+/// KMS writes the root of the account (`arn:aws:iam::111122223333:root`); a service that issued a
+/// grant stands there by its own name (kms-facts 2).
 fn issuer(lane: &Lane, issuer: &str, local: bool) -> Result<(), String> {
     let account = lane.account.as_str();
     if issuer.is_empty() {
@@ -109,7 +112,8 @@ fn issuer(lane: &Lane, issuer: &str, local: bool) -> Result<(), String> {
     }
 }
 
-/// The policy that could have made it, with the longest maximum if there are several; or the lane's own probe.
+/// The policy that could have made it, with the longest maximum if there are several; or the lane's
+/// own probe.
 fn origin<'c>(
     config: &'c Config,
     aliases: &[String],

@@ -1,8 +1,9 @@
 //! The Name of a grant: `grantd/<group>/<ref>/<serial>/<deadline>`.
 //!
-//! It is CreateGrant's idempotency key, and the deadline's second home: whoever lists the key can end the grant on time,
-//! with no ledger at all. KMS takes 1 to 256 of `[a-zA-Z0-9:/_-]` (kms-facts 1); a Name has at most 86 of them.
-//! Anybody can write one, so a Name proves nothing by itself: see [`crate::rules::found`].
+//! It is CreateGrant's idempotency key, and the deadline's second home: whoever lists the key can
+//! end the grant on time, with no ledger at all. KMS takes 1 to 256 of `[a-zA-Z0-9:/_-]` (kms-facts
+//! 1); a Name has at most 86 of them. Anybody can write one, so a Name proves nothing by itself:
+//! see [`crate::rules::found`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,11 +13,12 @@ use crate::rules::time::Time;
 
 /// What every Name of ours begins with.
 pub const PREFIX: &str = "grantd/";
-/// `9999-12-30T22:00:00Z`: the last whole second that has a text of four-digit year in every library we know (jiff's
-/// last instant).
+/// `9999-12-30T22:00:00Z`: the last whole second that has a text of four-digit year in every
+/// library we know (jiff's last instant).
 const LAST: Time = Time(253_402_207_200_000);
 
-/// A Name that can be written: its deadline is a whole second from 1970 to 9999, its serial at least 1.
+/// A Name that can be written: its deadline is a whole second from 1970 to 9999, its serial at
+/// least 1.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name {
     group: Group,
@@ -61,7 +63,8 @@ impl Name {
         Ok(Self { group, reference, serial, deadline })
     }
 
-    /// Read a Name as [`fmt::Display`] writes it, to the letter: what reads otherwise was not written by grantd.
+    /// Read a Name as [`fmt::Display`] writes it, to the letter: what reads otherwise was not
+    /// written by grantd.
     ///
     /// # Errors
     /// [`BadName`], which says which part is wrong.

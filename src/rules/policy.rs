@@ -1,7 +1,9 @@
-//! Whether a lease may be made, and on which terms. Pure: the config, the question and the time decide.
+//! Whether a lease may be made, and on which terms. Pure: the config, the question and the time
+//! decide.
 //!
-//! The first policy whose keys, grantees and callers all match decides, in the order of the file; what it then lacks
-//! (an operation, enough time, a reason) is a refusal, and no later policy is asked. None means no.
+//! The first policy whose keys, grantees and callers all match decides, in the order of the file;
+//! what it then lacks (an operation, enough time, a reason) is a refusal, and no later policy is
+//! asked. None means no.
 
 mod fit;
 mod read;
@@ -187,7 +189,8 @@ fn texts<T: ToString>(all: &[T]) -> Vec<String> {
     all.iter().map(ToString::to_string).collect()
 }
 
-/// What holds under any policy: the key is customer managed and of an account and Region that the config names.
+/// What holds under any policy: the key is customer managed and of an account and Region that the
+/// config names.
 fn key_is_ours(config: &Config, key: &KeyFacts) -> Result<(), Fault> {
     let arn = &key.arn;
     if key.manager == "AWS" {

@@ -1,4 +1,5 @@
-//! Which operations a key can do (kms-facts 1, after the KMS developer guide's table of grant operations).
+//! Which operations a key can do (kms-facts 1, after the KMS developer guide's table of grant
+//! operations).
 
 use crate::kms::KeyFacts;
 use crate::terms::{Constraints, Operation};
@@ -28,7 +29,8 @@ pub const CONTEXT_PAIRS_MAX: usize = 8;
 /// Characters of a value in a constraint (kms-facts 1).
 pub const CONTEXT_VALUE_MAX: usize = 384;
 
-/// What the type of `key` can do, beside what every key can; `None` for a type that we do not know: KMS will tell.
+/// What the type of `key` can do, beside what every key can; `None` for a type that we do not know:
+/// KMS will tell.
 fn by_type(key: &KeyFacts) -> Option<&'static [Op]> {
     match (key.usage.as_str(), key.spec.as_str()) {
         ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT") => Some(SYMMETRIC),

@@ -70,7 +70,8 @@ pub fn parse_operations(texts: &[String]) -> Result<Vec<Operation>, Fault> {
     Ok(all)
 }
 
-/// The principal that `text` means for a grant on `key`: `role/NAME` and `user/NAME` are in the key's account.
+/// The principal that `text` means for a grant on `key`: `role/NAME` and `user/NAME` are in the
+/// key's account.
 ///
 /// # Errors
 /// `BadArgument` when no grant can be given to it.
@@ -103,8 +104,8 @@ pub fn expand_grantee(text: &str, key: &KeyArn) -> Result<Principal, Fault> {
     }
 }
 
-/// Whether `arn` has the form of a principal that can get a grant: account root, role, user, session or federated user
-/// (kms-facts 1).
+/// Whether `arn` has the form of a principal that can get a grant: account root, role, user,
+/// session or federated user (kms-facts 1).
 #[must_use]
 pub fn is_grantee(arn: &str) -> bool {
     let parts: Vec<_> = arn.splitn(6, ':').collect();
@@ -122,3 +123,6 @@ pub fn is_grantee(arn: &str) -> bool {
     let known = partition.starts_with("aws") && AccountId::parse(*account).is_ok();
     fits && known && Principal::parse(arn).is_ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,5 @@
+mod promises;
+
 use std::collections::BTreeMap;
 
 use super::*;
@@ -111,6 +113,16 @@ impl Case {
         self
     }
 
+    /// For another grantee.
+    fn to(self, grantee: &str) -> Self {
+        self.with(|c| c.grantee = grantee.to_owned())
+    }
+
+    /// For other operations.
+    fn of(self, operations: &[Operation]) -> Self {
+        self.with(|c| c.operations = operations.to_vec())
+    }
+
     fn decide(&self) -> Decision {
         let grantee = match expand_grantee(&self.grantee, &self.key.arn) {
             Ok(grantee) => grantee,
@@ -172,30 +184,15 @@ fn pairs(n: usize, value: &str) -> BTreeMap<String, String> {
 
 #[test]
 fn who_may_have_what() {
-    use Operation::{CreateGrant, Decrypt, DescribeKey, Encrypt, Sign};
+    use Operation::{Decrypt, DescribeKey};
     let shown = table(vec![
         ("the default", ops_asks()),
-        (
-            "operations are sorted, each once",
-            ops_asks().with(|c| {
-                c.operations = vec![DescribeKey, Decrypt, DescribeKey];
-            }),
-        ),
+        ("operations are sorted, each once", ops_asks().of(&[DescribeKey, Decrypt, DescribeKey])),
         ("an alias below", ops_asks().with(|c| c.aliases = vec!["alias/app/a/b".to_owned()])),
-        (
-            "a listed session",
-            ops_asks().with(|c| {
-                c.grantee = "arn:aws:sts::111122223333:assumed-role/RoleC/me".to_owned();
-            }),
-        ),
-        (
-            "another session",
-            ops_asks().with(|c| {
-                c.grantee = "arn:aws:sts::111122223333:assumed-role/RoleB/me".to_owned();
-            }),
-        ),
+        ("a listed session", ops_asks().to("arn:aws:sts::111122223333:assumed-role/RoleC/me")),
+        ("another session", ops_asks().to("arn:aws:sts::111122223333:assumed-role/RoleB/me")),
         ("another alias", ops_asks().with(|c| c.aliases = vec!["alias/other".to_owned()])),
-        ("another role", ops_asks().with(|c| c.grantee = "role/RoleD".to_owned())),
+        ("another role", ops_asks().to("role/RoleD")),
         ("another caller", ops_asks().with(|c| c.groups = vec![201])),
         (
             "nothing fits",
@@ -205,6 +202,14 @@ fn who_may_have_what() {
                 c.grantee = "user/eve".to_owned();
             }),
         ),
+    ]);
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn the_first_policy_that_matches_decides() {
+    use Operation::{CreateGrant, Decrypt, Encrypt, Sign};
+    let shown = table(vec![
         (
             "the first that matches decides",
             ops_asks().with(|c| {
@@ -214,31 +219,19 @@ fn who_may_have_what() {
         ),
         ("by uid, in a later policy", alice_asks()),
         ("by gid", alice_asks().with(|c| (c.uid, c.groups) = (7, vec![300]))),
-        ("a role with a path", alice_asks().with(|c| c.grantee = "role/team/a/b".to_owned())),
-        ("a pattern stops at a path", alice_asks().with(|c| c.grantee = "role/x/RoleB".to_owned())),
+        ("a role with a path", alice_asks().to("role/team/a/b")),
+        ("a pattern stops at a path", alice_asks().to("role/x/RoleB")),
         (
             "a service-linked role",
-            alice_asks().with(|c| {
-                c.grantee = "role/aws-service-role/x.amazonaws.com/AWSServiceRoleForX".to_owned();
-            }),
+            alice_asks().to("role/aws-service-role/x.amazonaws.com/AWSServiceRoleForX"),
         ),
-        (
-            "account root",
-            alice_asks().with(|c| {
-                c.grantee = "arn:aws:iam::111122223333:root".to_owned();
-            }),
-        ),
-        (
-            "a pattern and another account",
-            alice_asks().with(|c| {
-                c.grantee = "arn:aws:iam::444455556666:role/RoleB".to_owned();
-            }),
-        ),
-        ("grantd's own role", alice_asks().with(|c| c.grantee = "role/grantd".to_owned())),
-        ("redelegation, allowed", alice_asks().with(|c| c.operations = vec![CreateGrant, Decrypt])),
-        ("redelegation, not allowed", ops_asks().with(|c| c.operations = vec![CreateGrant])),
+        ("account root", alice_asks().to("arn:aws:iam::111122223333:root")),
+        ("a pattern and another account", alice_asks().to("arn:aws:iam::444455556666:role/RoleB")),
+        ("grantd's own role", alice_asks().to("role/grantd")),
+        ("redelegation, allowed", alice_asks().of(&[CreateGrant, Decrypt])),
+        ("redelegation, not allowed", ops_asks().of(&[CreateGrant])),
         ("no operation", ops_asks().with(|c| c.operations.clear())),
-        ("an operation of another type of key", ops_asks().with(|c| c.operations = vec![Sign])),
+        ("an operation of another type of key", ops_asks().of(&[Sign])),
     ]);
     insta::assert_snapshot!(shown);
 }
@@ -257,9 +250,7 @@ fn which_keys() {
         ("an alias ARN with a pattern for the Region", abroad()),
         (
             "written out, another account's role",
-            abroad().with(|c| {
-                c.grantee = "arn:aws:iam::111122223333:role/RoleB".to_owned();
-            }),
+            abroad().to("arn:aws:iam::111122223333:role/RoleB"),
         ),
         (
             "the alias of another account",
@@ -361,71 +352,4 @@ fn a_refusal_carries_what_each_policy_missed_nearest_first() {
     assert_eq!(words, [("s3-readers", 1), ("team", 1), ("abroad", 2)]);
     assert_eq!(refusal.misses[0].place, "grantd.toml:12:1");
     assert_eq!(refusal.misses[0].missed, [Missed::Caller(vec!["group:ops".to_owned()])]);
-}
-
-#[test]
-fn a_grantee_is_expanded_or_refused_with_the_reason() {
-    let key = ops_asks().key.arn;
-    let cn = KeyArn::parse("arn:aws-cn:kms:cn-north-1:111122223333:key/1").unwrap();
-    let show = |text: &str, key: &KeyArn| match expand_grantee(text, key) {
-        Ok(principal) => format!("{text} -> {principal}"),
-        Err(fault) => format!("{}: {fault}", fault.kind.code()),
-    };
-    let mut rows: Vec<_> = [
-        "role/RoleB",
-        "role/team/RoleB",
-        "user/bob",
-        "arn:aws:iam::444455556666:user/a/b",
-        "arn:aws:iam::111122223333:root",
-        "arn:aws:sts::111122223333:assumed-role/RoleB/session",
-        "arn:aws:sts::111122223333:federated-user/bob",
-        "",
-        "RoleB",
-        "role/",
-        "role/a b",
-        "role/*",
-        "group/ops",
-        "arn:aws:iam::111122223333:group/ops",
-        "arn:aws:iam::1111:role/RoleB",
-        "arn:aws:iam::111122223333:rootx",
-        "arn:aws:sts::111122223333:assumed-role/RoleB",
-        "AROAEXAMPLE",
-        "ec2.amazonaws.com",
-        "arn:aws-cn:iam::111122223333:role/RoleB",
-    ]
-    .iter()
-    .map(|text| show(text, &key))
-    .collect();
-    rows.push(show("role/RoleB", &cn));
-    let shown = rows.join("\n");
-    insta::assert_snapshot!(shown);
-}
-
-#[test]
-fn words_of_a_request_are_read_or_refused() {
-    let words = |all: &[&str]| all.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
-    assert_eq!(
-        parse_operations(&words(&["Verify", "Decrypt", "Verify"])),
-        Ok(vec![Operation::Decrypt, Operation::Verify])
-    );
-    let refused = [
-        parse_operations(&words(&["decrypt"])).map(drop),
-        parse_operations(&words(&["GenerateDatakeyPlain"])).map(drop),
-        parse_operations(&words(&["ReEncrypt"])).map(drop),
-        parse_operations(&words(&["?"])).map(drop),
-        parse_operations(&[]).map(drop),
-        parse_ttl("1month").map(drop),
-        parse_ttl("2").map(drop),
-        Until::parse(Some("2h"), Some(now())).map(drop),
-    ];
-    let rows: Vec<_> = refused
-        .into_iter()
-        .map(|r| r.unwrap_err())
-        .map(|fault| format!("{}: {fault}\n  {}", fault.kind.code(), fault.remedy()))
-        .collect();
-    let shown = rows.join("\n");
-    insta::assert_snapshot!(shown);
-    assert_eq!(Until::parse(None, None), Ok(Until::Default));
-    assert_eq!(Until::parse(None, Some(now())), Ok(Until::At(now())));
-    assert_eq!(Until::parse(Some("2h"), None), Ok(Until::Ttl(7_200_000)));
 }

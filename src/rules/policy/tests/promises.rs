@@ -1,0 +1,144 @@
+//! What no policy file, in whatever order, may ever allow.
+
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use super::*;
+use crate::config::{Names, parse};
+use crate::rules::time::{HOUR, MINUTE};
+
+struct Nobody;
+
+impl Names for Nobody {
+    fn user(&self, _: &str) -> Result<Option<u32>, String> {
+        Ok(None)
+    }
+
+    fn group(&self, _: &str) -> Result<Option<u32>, String> {
+        Ok(None)
+    }
+}
+
+const ROLES: [&str; 4] = ["role/a", "role/b", "role/t/c", "role/grantd"];
+const ALIASES: [&str; 3] = ["alias/x", "alias/y", "alias/x/y"];
+
+/// One policy as text, with what a test needs to know of it: its operations, uids and maximum in
+/// minutes.
+#[derive(Debug, Clone)]
+struct Rule {
+    operations: Vec<Operation>,
+    uids: Vec<u32>,
+    max: i64,
+    lead: i64,
+    key: &'static str,
+    grantee: &'static str,
+    redelegate: bool,
+}
+
+fn rule() -> impl Strategy<Value = Rule> {
+    let operations = subsequence(Operation::ALL.to_vec(), 1..8);
+    let uids = subsequence(vec![1_u32, 2, 3, 4], 1..4);
+    let key = select(vec!["alias/x", "alias/*", "alias/y", "alias/nothing"]);
+    let grantee = select(vec!["role/a", "role/*", "role/**", "role/b"]);
+    let times = (2..600_i64).prop_flat_map(|max| (Just(max), 0..max.min(60) - 1));
+    (operations, uids, times, key, grantee, any::<bool>()).prop_map(
+        |(operations, uids, (max, lead), key, grantee, redelegate)| {
+            let fits = |op: &Operation| redelegate || !op.redelegates();
+            let mut operations: Vec<_> = operations.into_iter().filter(fits).collect();
+            if operations.is_empty() {
+                operations.push(Operation::Decrypt);
+            }
+            Rule { operations, uids, max, lead, key, grantee, redelegate }
+        },
+    )
+}
+
+fn file(rules: &[Rule]) -> String {
+    let mut text = r#"
+group = "prod"
+[[account]]
+id = "111122223333"
+role-arn = "arn:aws:iam::111122223333:role/grantd"
+regions = ["ap-northeast-1"]
+"#
+    .to_owned();
+    for (i, rule) in rules.iter().enumerate() {
+        let callers: Vec<_> = rule.uids.iter().map(|uid| format!("user:{uid}")).collect();
+        let operations: Vec<_> = rule.operations.iter().map(|op| op.as_str()).collect();
+        let Rule { key, grantee, max, lead, redelegate, .. } = rule;
+        text.push_str(&format!(
+            "[[policy]]\nname = \"p{i}\"\nkeys = [{key:?}]\ngrantees = [{grantee:?}]\n\
+             operations = {operations:?}\ncallers = {callers:?}\nmax-ttl = \"{max}m\"\n\
+             lead = \"{lead}m\"\nallow-redelegation = {redelegate}\n"
+        ));
+    }
+    text
+}
+
+fn until() -> impl Strategy<Value = Until> {
+    prop_oneof![
+        Just(Until::Default),
+        (-HOUR..12 * HOUR).prop_map(Until::Ttl),
+        any::<i64>().prop_map(Until::Ttl),
+        (-HOUR..12 * HOUR).prop_map(|ms| Until::At(NOW.plus(ms))),
+        any::<i64>().prop_map(|ms| Until::At(Time(ms))),
+    ]
+}
+
+const NOW: Time = Time(1_795_435_200_123);
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn nothing_is_allowed_beyond_the_first_policy_that_matches(
+        rules in proptest::collection::vec(rule(), 1..6),
+        uid in 0_u32..6,
+        role in select(ROLES.to_vec()),
+        alias in select(ALIASES.to_vec()),
+        operations in subsequence(Operation::ALL.to_vec(), 0..5),
+        until in until(),
+    ) {
+        let config = parse("f", &file(&rules), &Nobody).unwrap();
+        let arn = KeyArn::parse("arn:aws:kms:ap-northeast-1:111122223333:key/1").unwrap();
+        let key = KeyFacts {
+            arn: arn.clone(),
+            spec: "UNKNOWN".to_owned(),
+            usage: "UNKNOWN".to_owned(),
+            state: "Enabled".to_owned(),
+            manager: "CUSTOMER".to_owned(),
+        };
+        let grantee = expand_grantee(role, &arn).unwrap();
+        let ask = Ask {
+            uid,
+            gid: 100,
+            groups: &[],
+            key: &key,
+            aliases: &[alias.to_owned()],
+            grantee: &grantee,
+            operations: &operations,
+            until,
+            reason: None,
+            constraints: &Constraints::None,
+            now: NOW,
+        };
+        if let Decision::Grant(terms) = decide(&config, &ask) {
+            let index: usize = terms.policy[1..].parse().unwrap();
+            let rule = &rules[index];
+            prop_assert!(rule.uids.contains(&uid));
+            prop_assert!(terms.operations.iter().all(|op| rule.operations.contains(op)));
+            prop_assert!(rule.redelegate || !terms.operations.iter().any(|op| op.redelegates()));
+            prop_assert!(terms.deadline <= terms.latest);
+            prop_assert_eq!(terms.latest, NOW.plus(rule.max * MINUTE));
+            prop_assert!(terms.deadline.plus(-rule.lead * MINUTE) > NOW);
+            prop_assert_eq!(terms.deadline, terms.deadline.floor_second());
+            prop_assert_ne!(role, "role/grantd");
+            let earlier = rules[..index].iter().filter(|rule| rule.uids.contains(&uid));
+            for rule in earlier {
+                let same_key = rule.key == alias || rule.key == "alias/*";
+                let same_grantee = rule.grantee == role || rule.grantee == "role/**";
+                prop_assert!(!(same_key && same_grantee), "an earlier policy matched too");
+            }
+        }
+    }
+}
