@@ -95,14 +95,12 @@ impl<'t, 'i> Table<'t, 'i> {
         value: &'t Spanned<DeValue<'i>>,
         schema: &'static Schema,
     ) -> Option<Self> {
-        match value.get_ref() {
-            DeValue::Table(map) => Some(Self::open(walk, map, value.span(), schema)),
-            other => {
-                let message = format!("{} is a table, not {}", schema.title, kind(other));
-                walk.problem(Problem::at(value.span(), message));
-                None
-            }
+        if let DeValue::Table(map) = value.get_ref() {
+            return Some(Self::open(walk, map, value.span(), schema));
         }
+        let message = format!("{} is a table, not {}", schema.title, kind(value.get_ref()));
+        walk.problem(Problem::at(value.span(), message));
+        None
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&'t Spanned<DeValue<'i>>> {
@@ -201,15 +199,12 @@ impl<'t, 'i> Table<'t, 'i> {
         };
         let mut texts = Vec::new();
         for entry in list.iter() {
-            match entry.get_ref() {
-                DeValue::String(text) => {
-                    texts.push(At { value: text.as_ref(), span: entry.span() })
-                }
-                other => {
-                    let message =
-                        format!("`{key}` is a list of texts, and this is {}", kind(other));
-                    walk.problem(Problem::at(entry.span(), message));
-                }
+            if let DeValue::String(text) = entry.get_ref() {
+                texts.push(At { value: text.as_ref(), span: entry.span() });
+            } else {
+                let entry_is = kind(entry.get_ref());
+                let message = format!("`{key}` is a list of texts, and this is {entry_is}");
+                walk.problem(Problem::at(entry.span(), message));
             }
         }
         Some(texts)

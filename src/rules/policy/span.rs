@@ -86,7 +86,7 @@ pub fn parse_span(text: &str) -> Result<i64, BadSpan> {
 }
 
 fn to_ms(span: Duration) -> Result<i64, BadSpan> {
-    if span.subsec_nanos() % 1_000_000 != 0 {
+    if !span.subsec_nanos().is_multiple_of(1_000_000) {
         return Err(BadSpan::TooFine);
     }
     i64::try_from(span.as_millis()).map_err(|_| BadSpan::TooLong)
