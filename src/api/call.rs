@@ -40,21 +40,15 @@ pub(super) struct Calls {
 impl Calls {
     /// Answer one request, and write its line to the log.
     pub(super) async fn answer(&self, peer: &Peer, request: Request<Incoming>) -> Reply {
-        let watch = Stopwatch::start();
+        let path = request.uri().path().chars().take(LOGGED_PATH).collect();
         let method = request.method().clone();
-        let path: String = request.uri().path().chars().take(LOGGED_PATH).collect();
+        let mut line =
+            Line { uid: peer.uid, method, path, watch: Stopwatch::start(), status: None };
         let reply = match self.admit(peer, &request) {
             Ok(()) => self.perform(peer, request).await,
             Err(fault) => reply::problem(&fault),
         };
-        tracing::info!(
-            uid = peer.uid,
-            %method,
-            path,
-            status = reply.status().as_u16(),
-            elapsed_ms = watch.elapsed_ms(),
-            "request"
-        );
+        line.status = Some(reply.status().as_u16());
         reply
     }
 
@@ -199,6 +193,27 @@ impl Calls {
             }
         };
         parse(&bytes)
+    }
+}
+
+/// A request's line in the log, written when the request is over: answered, or left by its client.
+/// Never the query, a header or a body: they hold what people write, and tokens.
+struct Line {
+    uid: u32,
+    method: Method,
+    path: String,
+    watch: Stopwatch,
+    status: Option<u16>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let Self { uid, method, path, watch, status } = self;
+        let elapsed_ms = watch.elapsed_ms();
+        match status {
+            Some(status) => tracing::info!(uid, %method, path, status, elapsed_ms, "request"),
+            None => tracing::info!(uid, %method, path, elapsed_ms, "request not waited for"),
+        }
     }
 }
 

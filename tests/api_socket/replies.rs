@@ -177,3 +177,18 @@ fn an_engine_that_is_gone_is_said_so() {
     same("stopping", world.get("/v1/health"));
     assert!(world.post("/v1/leases", "", CREATE).starts_with("HTTP/1.1 503 "));
 }
+
+#[test]
+fn the_log_has_a_line_for_each_request_and_nothing_of_what_it_carries() {
+    let world = World::new();
+    let secret = CREATE.replace('}', r#","token":true,"reason":"hush"}"#);
+    world.post("/v1/leases?", "Idempotency-Key: hidden\r\n", &secret);
+    world.get("/v1/leases?key=private");
+    world.get(&format!("/v1/{}", "x".repeat(500)));
+    world.exchange("GET /v1/status HTTP/1.1\r\nHost: evil\r\nConnection: close\r\n\r\n");
+    let log = world.log();
+    same("log", log.lines().filter(|l| l.contains(": request ")).collect::<Vec<_>>().join("\n"));
+    for word in ["AQpAM2RhZ", "hush", "hidden", "RoleB", "private"] {
+        assert!(!log.contains(word), "{word} in the log:\n{log}");
+    }
+}

@@ -82,6 +82,11 @@ async fn a_client_that_hangs_up_is_noticed() {
     let Command::Create { mut reply, .. } = command else { panic!("{command:?}") };
     let closed = tokio::time::timeout(BOUND, reply.closed()).await;
     assert!(closed.is_ok(), "the engine is not told that its asker went");
+    let began = Instant::now();
+    while !world.log().contains("request not waited for") {
+        assert!(began.elapsed() < BOUND, "not in the log: {}", world.log());
+        std::thread::yield_now();
+    }
 }
 
 #[tokio::test]

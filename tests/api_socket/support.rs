@@ -33,6 +33,7 @@ pub(crate) struct World {
     pub(crate) socket: PathBuf,
     /// What reached the engine and the ledger, as they saw it.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    log: Tap,
     /// Commands on `alias/held` wait here.
     pub(crate) held: Receiver<Command>,
     stop: Option<oneshot::Sender<()>>,
@@ -70,12 +71,15 @@ impl World {
         let listener = socket::bind(&path, None).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let backend = Backend { engine, ledger: Arc::new(Shelf(Arc::clone(&asked))) };
+        let log = Tap::default();
+        let subscriber = log.subscriber();
         let server = std::thread::spawn(move || {
+            let _logging = tracing::subscriber::set_default(subscriber);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let stop = async { drop(stopped.await) };
             runtime.unwrap().block_on(serve(listener, backend, limits, stop))
         });
-        Self { _dir: dir, socket: path, asked, held, stop: Some(stop), server: Some(server) }
+        Self { _dir: dir, socket: path, asked, log, held, stop: Some(stop), server: Some(server) }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -85,6 +89,11 @@ impl World {
     /// What was asked so far, and forget it.
     pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
+    /// All that the server logged so far.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap()
     }
 
     pub(crate) fn dial(&self) -> UnixStream {
@@ -134,6 +143,28 @@ impl Drop for World {
                 ended.unwrap().unwrap();
             }
         }
+    }
+}
+
+/// A log, kept.
+#[derive(Debug, Clone, Default)]
+struct Tap(Arc<Mutex<Vec<u8>>>);
+
+impl Tap {
+    fn subscriber(&self) -> impl tracing::Subscriber + Send + Sync + use<> {
+        let tap = self.clone();
+        let all = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
+        all.with_ansi(false).without_time().with_writer(move || tap.clone()).finish()
+    }
+}
+
+impl Write for Tap {
+    fn write(&mut self, some: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(some)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -11,6 +11,9 @@ const LIST: &[(&str, &str)] = &[
     (r"\b\d+ (d|h|min|s)( \d+ (h|min|s))? ago\b", "[AGO]"),
     // In a table they decide the padding too.
     (r"(\[(IN|AGO)\]\)?|ENDS|DEADLINE|SINCE|NEXT|LAST ANSWER) {2,}", "$1  "),
+    // Who ran the test, and how long it took, in a log line.
+    (r"\buid=\d+", "uid=[UID]"),
+    (r"\belapsed_ms=\d+", "elapsed_ms=[MS]"),
     // The version, wherever the program names itself.
     (r#""version":"0\.\d+\.\d+""#, r#""version":"[VERSION]""#),
     (r"\bgrantd 0\.\d+\.\d+", "grantd [VERSION]"),
