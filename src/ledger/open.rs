@@ -80,6 +80,8 @@ pub(super) fn reopen(dir: &Path) -> Result<Connection, OpenError> {
         let why = "it is empty, and was not when it was opened first".to_owned();
         return Err(OpenError::Corrupt { path: file, why });
     }
+    // Closing removed the WAL: its new name has to be as durable as the first one was.
+    place::sync_directory(dir)?;
     Ok(conn)
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{OptionalExtension as _, Row as Raw, params};
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension as _, Row as Raw, params, params_from_iter};
 
 use super::columns::{Columns, END, LOOK, optional, parse};
 use super::{Ledger, LedgerError, Row, sql};
@@ -107,18 +108,45 @@ impl Ledger {
     }
 
     /// Rows whose next act comes at or before `until`: ends by time, then looks by time; at most
-    /// `limit` and 10,000. A row that cannot be read is reported and left out: one bad row must not
-    /// block the others.
+    /// `limit` and 10,000. A row that cannot be read is reported and left out: one bad row must
+    /// not block the others.
     ///
     /// # Errors
     /// Those of the disk.
     pub fn ahead(&self, until: Time, limit: usize) -> Result<Vec<Row>, LedgerError> {
+        self.coming(sql::ROWS_AHEAD, until, limit, None)
+    }
+
+    /// The same without the rows whose lane or key waits beyond `now`: when a look-ahead is full
+    /// of rows that wait, the others must not wait behind them. It steps over each row that waits,
+    /// so [`Ledger::ahead`] is the one for every day.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn ahead_beside_stalls(
+        &self,
+        until: Time,
+        limit: usize,
+        now: Time,
+    ) -> Result<Vec<Row>, LedgerError> {
+        self.coming(sql::ROWS_BESIDE, until, limit, Some(now))
+    }
+
+    fn coming(
+        &self,
+        sql: &str,
+        until: Time,
+        limit: usize,
+        now: Option<Time>,
+    ) -> Result<Vec<Row>, LedgerError> {
         let limit = limit.min(AHEAD_MAX);
         let mut found = Vec::new();
         for act in [END, LOOK] {
             let rest = self::limit(limit.saturating_sub(found.len()));
-            let mut query = self.conn()?.prepare_cached(sql::ROWS_AHEAD)?;
-            let mut rows = query.query(params![act, until.0, rest])?;
+            let mut values: Vec<Value> = vec![act.to_owned().into(), until.0.into(), rest.into()];
+            values.extend(now.map(|now| Value::from(now.0)));
+            let mut query = self.conn()?.prepare_cached(sql)?;
+            let mut rows = query.query(params_from_iter(values))?;
             while let Some(raw) = rows.next()? {
                 match self.read(raw) {
                     Ok(row) => found.push(row),

@@ -90,6 +90,10 @@ statements! {
     ROWS_AHEAD = row!("WHERE g.act = ?1 AND g.next_action_at <= ?2 AND g.next_action_at IS NOT \
         NULL \
         ORDER BY g.next_action_at, g.id LIMIT ?3");
+    ROWS_BESIDE = row!("WHERE g.act = ?1 AND g.next_action_at <= ?2 \
+        AND g.next_action_at IS NOT NULL AND NOT EXISTS(SELECT 1 FROM stall s \
+        WHERE s.lane = g.lane AND s.key_arn IN('', g.key_arn) AND s.until > ?4) \
+        ORDER BY g.next_action_at, g.id LIMIT ?3");
     ROWS_AFTER = row!("WHERE g.id > ?1 ORDER BY g.id LIMIT ?2");
     NEXT_KEY = "SELECT key_arn FROM kms_grant \
         WHERE lane = ?1 AND key_arn > ?2 AND state <> 'closed' AND origin <> 'probe' \

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::fixture::{World, grantee, id, key, kms, now, reference};
 use crate::fault::Kind;
 use crate::ledger::{Ledger, LedgerError};
-use crate::rules::life::{Event, Outcome, Why};
+use crate::rules::life::{Class, Event, Outcome, Why};
 use crate::rules::time::{HOUR, MINUTE, SECOND};
 use crate::wire::{Lease, ListHistory, ListLeases};
 
@@ -175,7 +175,7 @@ fn the_history_comes_in_order_by_pages_by_lease_and_since() {
 
 #[test]
 fn the_engine_reads_ahead_ends_first_and_each_key_once() {
-    let world = populated();
+    let mut world = populated();
     let until = now(3 * HOUR).latest;
     let rows = world.ledger.ahead(until, 5_000).unwrap();
     assert_eq!(rows.len(), 330 / 5 * 4, "all but the closed ones");
@@ -185,6 +185,16 @@ fn the_engine_reads_ahead_ends_first_and_each_key_once() {
     assert_eq!(world.ledger.ahead(now(-1).latest, 10).unwrap(), []);
 
     let lane = world.lane.id;
+    let soon = now(HOUR).latest;
+    let ledger = &mut world.ledger;
+    ledger.set_stall(lane, Some(&key(1)), Class::Denied, soon, soon.plus(1), "no").unwrap();
+    let beside = ledger.ahead_beside_stalls(until, 5_000, soon).unwrap();
+    assert_eq!(beside.len(), 330 / 5 * 4 - 88);
+    assert!(beside.iter().all(|row| row.key_arn() != &key(1)));
+    assert_eq!(ledger.ahead_beside_stalls(until, 5_000, soon.plus(1)).unwrap(), rows);
+    ledger.set_stall(lane, None, Class::Throttled, soon, soon.plus(1), "no").unwrap();
+    assert_eq!(ledger.ahead_beside_stalls(until, 5_000, soon).unwrap(), []);
+
     assert_eq!(world.ledger.live_keys(lane, None).unwrap(), [key(0), key(1), key(2)]);
     assert_eq!(world.ledger.live_keys(lane, Some(&key(1))).unwrap(), [key(2)]);
     let (rows, next) = world.ledger.open_rows_of_key(lane, &key(1), 0).unwrap();
