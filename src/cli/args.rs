@@ -213,6 +213,9 @@ pub struct RunArgs {
     /// Where the ledger is kept
     #[arg(long, value_name = "DIR", env = "STATE_DIRECTORY", default_value = "/var/lib/grantd")]
     pub state_dir: PathBuf,
+    /// Stop when the process that started it ends, however that ends (the demo)
+    #[arg(long, hide = true)]
+    pub with_parent: bool,
     /// How the log is written to stderr
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log: LogFormat,

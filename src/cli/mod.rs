@@ -18,6 +18,7 @@ mod doors;
 mod history;
 mod list;
 mod revoke;
+mod run;
 mod shorthand;
 mod show;
 mod status;
@@ -25,6 +26,7 @@ mod status;
 use args::{Cli, Command};
 use out::{Out, Stop};
 
+#[cfg(not(feature = "demo"))]
 use crate::fault::{Fault, Kind};
 
 /// Do what was typed; the exit code where no fault says another.
@@ -37,9 +39,9 @@ pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
         Command::Completions(args) => docs::completions(&args, out),
         Command::Man(args) => docs::man(&args, out),
         Command::Check(args) => check::check(&args, out),
-        Command::Run(_) | Command::Demo(_) | Command::Sandbox(_) => {
-            Err(Fault::new(Kind::Bug, "this command is not in this build").into())
-        }
+        Command::Run(args) => run::run(&args, socket),
+        Command::Demo(args) => demo(&args, out),
+        Command::Sandbox(args) => sandbox(&args, out),
         Command::Create(args) => {
             let usable = create::Usable::of(*args, out.json)?;
             wait(create::create(&usable, &*doors::daemon(&socket), out))
@@ -56,6 +58,27 @@ pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
         Command::History(args) => wait(history::history(&args, &socket, out)),
         Command::Status(_) => wait(status::status(&*doors::daemon(&socket), out)),
     }
+}
+
+#[cfg(feature = "demo")]
+use crate::demo::{demo, sandbox};
+
+#[cfg(not(feature = "demo"))]
+fn demo(_: &args::DemoArgs, _: &mut Out) -> Result<u8, Stop> {
+    Err(without("demo"))
+}
+
+#[cfg(not(feature = "demo"))]
+fn sandbox(_: &args::SandboxArgs, _: &mut Out) -> Result<u8, Stop> {
+    Err(without("sandbox"))
+}
+
+/// A package may leave the embedded KMS out; its users are told what is missing.
+#[cfg(not(feature = "demo"))]
+fn without(command: &str) -> Stop {
+    let text = format!("this grantd was built without the embedded KMS, so it has no {command}");
+    let fault = Fault::new(Kind::Usage, text);
+    fault.hint("build it with the default features: cargo install grantd").into()
 }
 
 /// A runtime for one conversation.

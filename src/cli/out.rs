@@ -4,7 +4,7 @@
 //! always go to stderr. Colours are written always and taken out by anstream where the other end is
 //! no terminal or NO_COLOR is set.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, Table, presets};
@@ -24,6 +24,9 @@ pub const WARN: Style = AnsiColor::Yellow.on_default();
 pub const GOOD: Style = AnsiColor::Green.on_default();
 /// Headings and refs.
 pub const STRONG: Style = Style::new().bold();
+
+/// Back to the start of the line, and erase it (ECMA-48 EL).
+const OVER: &str = "\r\u{1b}[K";
 
 /// Why a command stops before its end.
 #[derive(Debug)]
@@ -56,6 +59,8 @@ pub struct Out {
     pub zone: TimeZone,
     /// The present, for "in 2 h".
     pub now: Time,
+    /// Whether stdout is a terminal, where a line can be written over.
+    pub live: bool,
 }
 
 impl std::fmt::Debug for Out {
@@ -74,13 +79,14 @@ impl Out {
             json,
             zone: TimeZone::system(),
             now,
+            live: io::stdout().is_terminal(),
         }
     }
 
     /// Other streams, for tests.
     #[must_use]
     pub fn to(stdout: Box<dyn Write>, stderr: Box<dyn Write>, json: bool, now: Time) -> Self {
-        Self { stdout, stderr, json, zone: TimeZone::UTC, now }
+        Self { stdout, stderr, json, zone: TimeZone::UTC, now, live: false }
     }
 
     /// One line on stdout.
@@ -89,6 +95,28 @@ impl Out {
     /// When stdout takes no more.
     pub fn line(&mut self, text: impl AsRef<str>) -> io::Result<()> {
         writeln!(self.stdout, "{}", text.as_ref())
+    }
+
+    /// A line that the next one of its kind writes over, where that can be done.
+    ///
+    /// # Errors
+    /// When stdout takes no more.
+    pub fn progress(&mut self, text: &str) -> io::Result<()> {
+        if self.live {
+            write!(self.stdout, "{OVER}{text}")?;
+        } else {
+            self.line(text)?;
+        }
+        self.flush()
+    }
+
+    /// The last of the lines that are written over.
+    ///
+    /// # Errors
+    /// When stdout takes no more.
+    pub fn settle(&mut self, text: &str) -> io::Result<()> {
+        let over = if self.live { OVER } else { "" };
+        self.line(format!("{over}{text}"))
     }
 
     /// What is written so far goes out now.
