@@ -99,8 +99,8 @@ impl Columns {
                 to.end.last = *issued;
                 (to.accepted, to.gone) = (*accepted, *gone);
             }
-            State::Closed { how, at } => {
-                (to.how, to.closed) = (Some(*how), Some(*at));
+            State::Closed { how, gone, at } => {
+                (to.how, to.gone, to.closed) = (Some(*how), *gone, Some(*at));
             }
         }
         to
@@ -131,6 +131,7 @@ impl Columns {
             },
             "closed" => State::Closed {
                 how: self.held(self.how, "how")?,
+                gone: self.gone,
                 at: self.held(self.closed, "closed_at")?,
             },
             other => return Err(LedgerError::Corrupt(format!("{other:?} is no state"))),

@@ -273,6 +273,8 @@ pub enum State {
     Closed {
         /// What closed it.
         how: How,
+        /// When the first listing that lacks it was begun; `None` where there was no grant.
+        gone: Option<Time>,
         /// When.
         at: Time,
     },

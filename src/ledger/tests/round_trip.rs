@@ -84,7 +84,7 @@ fn state() -> impl Strategy<Value = State> {
                 gone
             }
         ),
-        (how(), time()).prop_map(|(how, at)| State::Closed { how, at }),
+        (how(), maybe_time(), time()).prop_map(|(how, gone, at)| State::Closed { how, gone, at }),
     ]
 }
 

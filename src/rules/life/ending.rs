@@ -128,7 +128,7 @@ pub(super) fn ended(facts: &Facts, life: &Life, event: &Event, now: Now) -> Resu
             (Some(_), Via::Retire) => How::Retired,
             (Some(_), Via::Revoke) => How::Revoked,
         };
-        return Ok(close(how, now, "closed").twins(twins));
+        return Ok(close(how, Some(first), now, "closed").twins(twins));
     }
     let word = gone.is_none().then_some("gone");
     let at = if settled {

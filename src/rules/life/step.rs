@@ -55,7 +55,7 @@ fn creating(
             // A throttled create may be sent again while the asker waits; any other "no" is final, unless an earlier
             // send is still unanswered.
             if create.open == 0 && *class != Class::Throttled {
-                return Ok(close(How::NeverExisted, now, "create-refused").fault(Some(*class)));
+                return Ok(close(How::NeverExisted, None, now, "create-refused").fault(Some(*class)));
             }
             Ok(stay(create, unwanted, now.latest.plus(FIRST_LOOK)).fault(Some(*class)))
         }
@@ -63,7 +63,7 @@ fn creating(
             Ok(stay(create, unwanted, now.latest.plus(FIRST_LOOK)).fault(Some(Class::Unavailable)))
         }
         Event::Abandoned if create.open == 0 => {
-            Ok(close(How::NeverExisted, now, "create-refused").fault(life.fault))
+            Ok(close(How::NeverExisted, None, now, "create-refused").fault(life.fault))
         }
         Event::Abandoned => Ok(stay(create, unwanted, now.latest).record("outcome-unknown")),
         Event::Looked { began, ids } => match ids.split_first() {
@@ -71,7 +71,7 @@ fn creating(
                 Ok(born(facts, id.clone(), create, unwanted, now).twins(twins.to_vec()))
             }
             None if create.settled(facts.settle, began.least) => {
-                Ok(close(How::NeverExisted, now, "never-existed"))
+                Ok(close(How::NeverExisted, None, now, "never-existed"))
             }
             None => Ok(stay(create, unwanted, now.latest.plus(LOOK_EVERY))),
         },
@@ -151,8 +151,13 @@ pub(super) fn end_now(order: EndOrder, id: GrantId, create: Sends, why: Why, now
     to(state, Act::End, now.latest, None)
 }
 
-pub(super) fn close(how: How, now: Now, word: &'static str) -> Step {
-    let state = State::Closed { how, at: now.latest };
+pub(super) fn close(
+    how: How,
+    gone: Option<Time>,
+    now: Now,
+    word: &'static str,
+) -> Step {
+    let state = State::Closed { how, gone, at: now.latest };
     Step { life: Life { state, next: None, fault: None }, twins: Vec::new(), record: None }
         .record(word)
 }

@@ -72,7 +72,8 @@ fn the_plain_life() {
     let mut events = ended(DEADLINE.0 + 20);
     events.push((DEADLINE.0 + 1_100, Event::Looked { began: at(DEADLINE.0 + 1_020), ids: vec![] }));
     let step = run(&facts(), &events);
-    let closed = State::Closed { how: How::Retired, at: Time(DEADLINE.0 + 1_100) };
+    let gone = Some(Time(DEADLINE.0 + 1_020));
+    let closed = State::Closed { how: How::Retired, gone, at: Time(DEADLINE.0 + 1_100) };
     assert_eq!((step.life.state, step.life.next), (closed, None));
 }
 
@@ -86,7 +87,7 @@ fn a_lost_answer_leads_to_looking_until_settled_and_never_to_failing() {
     events.push((SETTLE + 1, Event::Looked { began: at(SETTLE - 1), ids: vec![] }));
     assert_eq!(run(&facts(), &events).life.state.word(), "creating");
     events.push((SETTLE + 2, Event::Looked { began: at(SETTLE), ids: vec![] }));
-    let closed = State::Closed { how: How::NeverExisted, at: Time(SETTLE + 2) };
+    let closed = State::Closed { how: How::NeverExisted, gone: None, at: Time(SETTLE + 2) };
     assert_eq!(run(&facts(), &events).life.state, closed);
 }
 
