@@ -55,7 +55,7 @@ pub fn run(options: &Options) -> Result<(), Fault> {
     if let Some(why) = &end_only {
         tracing::error!("grantd only ends leases, creates are refused: {why}");
     }
-    let listener = api::socket::bind(&options.socket, Some(api::socket::DEFAULT_GROUP))?;
+    let listener = api::socket::bind(&options.socket, None)?;
     let (handle, ledger_thread) = Handle::thread(ledger).map_err(thread_fault)?;
     let (engine, commands) = mpsc::channel(COMMANDS);
     let (stop, stopped) = watch::channel(false);

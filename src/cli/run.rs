@@ -2,20 +2,28 @@
 
 use std::path::PathBuf;
 
-use super::args::RunArgs;
+use super::args::{LogFormat, RunArgs};
 use super::out::Stop;
+use crate::daemon::{self, Options};
 use crate::fault::{Fault, Kind};
+use crate::logging::Format;
 
 /// Run the daemon until it is told to stop.
 ///
 /// # Errors
 /// Why it could not start, or had to end.
-pub(super) fn run(args: &RunArgs, socket: PathBuf) -> Result<u8, Stop> {
+pub(super) fn run(args: RunArgs, socket: PathBuf) -> Result<u8, Stop> {
     if args.with_parent {
         let signal = Some(rustix::process::Signal::TERM);
         rustix::process::set_parent_process_death_signal(signal).map_err(|error| {
             Fault::new(Kind::Io, format!("cannot end with the parent process: {error}"))
         })?;
     }
-    Err(Fault::new(Kind::Bug, format!("no daemon yet for {}", socket.display())).into())
+    let log = match args.log {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+    };
+    let RunArgs { config, state_dir, .. } = args;
+    daemon::run(&Options { config, state_dir, socket, log })?;
+    Ok(0)
 }
