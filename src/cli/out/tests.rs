@@ -1,5 +1,4 @@
 //! Streams that a test can read, for the tests of the commands too.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use std::cell::RefCell;
 use std::rc::Rc;
