@@ -48,7 +48,7 @@ pub fn judge<'c>(
     listed: &Listed,
     now: Time,
 ) -> Found<'c> {
-    if !claims(config, &listed.name) {
+    if !claims(config, &listed.name) || strangers(lane, &listed.key_arn) {
         return Found::Foreign;
     }
     match prove(config, lane, aliases, listed, now) {
@@ -63,6 +63,12 @@ fn claims(config: &Config, name: &str) -> bool {
     let rest = name.strip_prefix(PREFIX);
     let rest = rest.and_then(|rest| rest.strip_prefix(config.group.as_str()));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether the key is another account's. Whoever owns a key may name our role on it, as often as he
+/// likes: that must cost us no alarm. On keys of our own account it takes CreateGrant there.
+fn strangers(lane: &Lane, key_arn: &str) -> bool {
+    KeyArn::parse(key_arn).is_ok_and(|key| key.account() != lane.account.as_str())
 }
 
 fn prove<'c>(

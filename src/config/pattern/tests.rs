@@ -29,3 +29,36 @@ fn what_would_take_forever_to_build_is_refused() {
     // Alternatives multiply nothing here: the matcher is an automaton, bounded in size.
     assert!(Glob::new(&"{a,b}*?".repeat(73), true).is_ok());
 }
+
+fn grantee(glob: &str, scope: Option<&str>) -> GranteePattern {
+    GranteePattern {
+        text: glob.to_owned(),
+        scope: scope.map(|account| GranteeScope {
+            head: format!("arn:aws:iam::{account}:"),
+            account: account.to_owned(),
+        }),
+        glob: Glob::new(glob, true).unwrap(),
+    }
+}
+
+#[test]
+fn the_widest_pattern_names_no_service_no_root_and_no_other_account() {
+    let key = KeyArn::parse("arn:aws:kms:eu-west-1:111122223333:key/1").unwrap();
+    let own = |resource: &str| format!("arn:aws:iam::111122223333:{resource}");
+    let wide = grantee("role/**", None);
+    assert!(wide.matches(&own("role/a/b"), &key));
+    for other in [
+        own("role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"),
+        own("root"),
+        own("user/a"),
+        "arn:aws:iam::444455556666:role/a".to_owned(),
+        "arn:aws-cn:iam::111122223333:role/a".to_owned(),
+        "arn:aws:sts::111122223333:assumed-role/a/b".to_owned(),
+        "AROAEXAMPLE".to_owned(),
+    ] {
+        assert!(!wide.matches(&other, &key), "{other}");
+    }
+    let abroad = "arn:aws:iam::444455556666:role/a";
+    assert!(!grantee("role/*", Some("444455556666")).matches(abroad, &key));
+    assert!(grantee("role/a", Some("444455556666")).matches(abroad, &key));
+}

@@ -104,7 +104,7 @@ fn our_own_grant_and_our_own_probe_are_ours() {
 #[test]
 fn a_look_alike_is_told_from_ours() {
     type Change = fn(&mut Listed);
-    let cases: [(&str, Change); 20] = [
+    let cases: [(&str, Change); 21] = [
         ("no name", |l| l.name.clear()),
         ("another tool", |l| l.name = "terraform".to_owned()),
         ("another group", |l| l.name = l.name.replace("/prod/", "/test/")),
@@ -124,6 +124,7 @@ fn a_look_alike_is_told_from_ours() {
         ("no creation date", |l| l.created = None),
         ("beyond the longest maximum", |l| l.created = Some(at("2026-11-23T09:54:59Z"))),
         ("another Region's key", |l| l.key_arn = l.key_arn.replace("ap-northeast-1", "us-east-1")),
+        ("a stranger's key", |l| l.key_arn = l.key_arn.replace(":111122223333:", ":999922223333:")),
         ("a bare key id", |l| l.key_arn = "1234abcd".to_owned()),
     ];
     let table: Vec<_> = cases
