@@ -19,6 +19,8 @@ const TTL: &str = "8s";
 const LATE_MAX: i64 = 2 * SECOND + PROPAGATION as i64;
 /// How long a change may take to show; many times the propagation, for busy machines.
 const SHOWS: i64 = 5 * SECOND;
+/// Between two looks at a lease that is to close in a second or two.
+const LOOK_CLOSED: i64 = 200;
 /// How long the closing may take: it looks every few seconds.
 const CLOSES: i64 = 30 * SECOND;
 
@@ -128,7 +130,7 @@ async fn countdown(world: &World, out: &mut Out, lease: &Lease) -> Result<(Time,
                 return Err(wrong(text).into());
             }
             Answer::No(..) => {
-                out.settle(&format!("      {tries} times, never refused"))?;
+                out.settle(&format!("      decrypted {tries} times, never refused"))?;
                 say(out, &format!("the deadline, {}", utc(deadline)))?;
                 more(out, format!("RoleB is refused: {}", refusal(&answer)?))?;
                 return Ok((last, answered));
@@ -138,7 +140,7 @@ async fn countdown(world: &World, out: &mut Out, lease: &Lease) -> Result<(Time,
         let seconds = left.max(0) / SECOND + i64::from(left > 0);
         if seconds < shown || out.live {
             shown = seconds;
-            out.progress(&format!("      {seconds} s left; RoleB has decrypted {tries} times"))?;
+            out.progress(&format!("      {seconds} s left; decrypted so far: {tries}"))?;
         }
         world.clock.nap(LOOK).await;
     }
@@ -219,7 +221,7 @@ async fn closed(world: &World, reference: &str) -> Result<Lease, Fault> {
         if world.now() > until {
             return Err(wrong(format!("the lease is {} and not closed", lease.state)));
         }
-        world.clock.nap(LOOK).await;
+        world.clock.nap(LOOK_CLOSED).await;
     }
 }
 
@@ -239,7 +241,9 @@ fn plaintext(who: &str, answer: &Answer) -> Result<String, Fault> {
 fn refusal(answer: &Answer) -> Result<String, Fault> {
     match answer {
         Answer::No(code, message) if code == "AccessDeniedException" => {
-            Ok(format!("{WARN}{code}{WARN:#}: {}", clean(message)))
+            // The rest names the key, which the demo has named already.
+            let what = message.split(" on resource").next().unwrap_or(message);
+            Ok(format!("{WARN}{code}{WARN:#}: {}", clean(what)))
         }
         Answer::No(code, message) => Err(wrong(format!("RoleB gets {code}: {message}"))),
         Answer::Yes(_) => Err(wrong("RoleB decrypts, and should not")),

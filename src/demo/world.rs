@@ -70,7 +70,10 @@ impl World {
         let dir = tempfile::Builder::new().prefix("grantd-demo-").tempdir();
         let dir = dir.map_err(io("cannot make a temporary directory"))?;
         let (config, state) = (dir.path().join("grantd.toml"), dir.path().join("state"));
-        DirBuilder::new().mode(0o700).create(&state).map_err(io("cannot make the state directory"))?;
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&state)
+            .map_err(io("cannot make the state directory"))?;
         let text = configuration(&story, &region, &sandbox.url());
         std::fs::write(&config, text).map_err(io("cannot write the configuration"))?;
         let log = File::create(dir.path().join("log")).map_err(io("cannot make the log"))?;
