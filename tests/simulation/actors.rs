@@ -1,0 +1,119 @@
+//! Those who ask: they create, repeat, revoke, and remember what they were told.
+
+use std::rc::Rc;
+
+use grantd::engine::{Caller, Command};
+use grantd::fault::{Fault, Kind};
+use grantd::ids::Ref;
+use grantd::rng::Rng;
+use grantd::rules::time::SECOND;
+use grantd::wire::{CreateLease, Lease, LeaseMade};
+use tokio::sync::oneshot;
+
+use crate::clock::pause;
+use crate::world::World;
+
+/// What an asker was told, and may hold grantd to.
+pub enum Told {
+    /// The lease is live.
+    Made(Ref),
+    /// The outcome is unknown; the lease is recorded.
+    Recorded(Ref),
+}
+
+fn caller(uid: u32) -> Caller {
+    Caller { uid, gid: uid, groups: Vec::new(), name: format!("u{uid}") }
+}
+
+/// One asker's day.
+pub async fn ask_around(world: Rc<World>, uid: u32) {
+    let mut mine: Vec<Ref> = Vec::new();
+    while world.net.clock.now() < world.active_until {
+        pause(world.rng.between(SECOND, 90 * SECOND)).await;
+        if mine.is_empty() || world.rng.chance(800) {
+            create(&world, uid, &mut mine).await;
+        } else {
+            let i = usize::try_from(world.rng.up_to(i64::try_from(mine.len()).unwrap() - 1));
+            revoke(&world, uid, mine.swap_remove(i.unwrap())).await;
+        }
+    }
+}
+
+async fn create(world: &Rc<World>, uid: u32, mine: &mut Vec<Ref>) {
+    let ttl = match world.rng.up_to(3) {
+        0 => world.rng.between(2, 30),
+        1 => world.rng.between(30, 300),
+        _ => world.rng.between(300, 1_200),
+    };
+    let request = CreateLease {
+        key: if world.rng.chance(500) { world.alias.clone() } else { world.key_arn.clone() },
+        grantee: "role/RoleB".to_owned(),
+        operations: vec!["Decrypt".to_owned(), "DescribeKey".to_owned()],
+        ttl: Some(format!("{ttl}s")),
+        until: None,
+        reason: Some("simulated".to_owned()),
+        constraints: grantd::terms::Constraints::None,
+        region: None,
+        token: world.rng.chance(200),
+    };
+    let key = world.rng.chance(500).then(|| format!("{:016x}", world.rng.next_u64()));
+    let mut first: Option<Ref> = None;
+    // A crash swallows the answer: who gave a key asks again, and must not get a second lease.
+    for _ in 0..3 {
+        let answer = send(world, |reply| Command::Create {
+            caller: caller(uid),
+            request: request.clone(),
+            idempotency: key.clone(),
+            reply,
+        });
+        let reference = match answer.await {
+            Some(Ok(LeaseMade { lease, .. })) => {
+                world.told(Told::Made(lease.reference.clone()));
+                Some(lease.reference)
+            }
+            Some(Err(Fault { kind: Kind::OutcomeUnknown, lease: Some(lease), .. })) => {
+                world.told(Told::Recorded(lease.clone()));
+                Some(lease)
+            }
+            Some(Err(fault)) => {
+                world.refused(&fault);
+                return;
+            }
+            None => None,
+        };
+        if let (Some(first), Some(again)) = (&first, &reference) {
+            assert_eq!(first, again, "one idempotency key, two leases");
+        }
+        first = first.or(reference);
+        if key.is_none() || (first.is_some() && !world.rng.chance(300)) {
+            break;
+        }
+        pause(SECOND).await;
+    }
+    mine.extend(first);
+}
+
+async fn revoke(world: &Rc<World>, uid: u32, reference: Ref) {
+    let command = |reply| Command::Revoke {
+        caller: caller(uid),
+        reference: reference.to_string(),
+        reason: None,
+        reply,
+    };
+    let answer: Option<Result<Lease, Fault>> = send(world, command).await;
+    if let Some(Err(fault)) = answer {
+        world.refused(&fault);
+    }
+}
+
+/// `None` when the daemon was down, or died before it answered.
+async fn send<T>(
+    world: &Rc<World>,
+    command: impl FnOnce(oneshot::Sender<Result<T, Fault>>) -> Command,
+) -> Option<Result<T, Fault>> {
+    let (reply, answer) = oneshot::channel();
+    let engine = world.engine.borrow().clone()?;
+    engine.send(command(reply)).await.ok()?;
+    drop(engine);
+    answer.await.ok()
+}
