@@ -1,5 +1,6 @@
-//! The daemon: the one place that knows everybody. It opens the ledger, loads the config, starts the three threads
-//! (engine, API, ledger), tells systemd, and puts everything away in the right order.
+//! The daemon: the one place that knows everybody. It opens the ledger, loads the config, starts
+//! the three threads (engine, API, ledger), tells systemd, and puts everything away in the right
+//! order.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -45,8 +46,8 @@ pub struct Options {
 
 /// Run until SIGTERM or SIGINT.
 ///
-/// # Errors
-/// What kept it from starting, or stopped it. With leases open, a bad config is no error: they are ended on time.
+/// # Errors What kept it from starting, or stopped it. With leases open, a bad config is no error:
+/// they are ended on time.
 pub fn run(options: &Options) -> Result<(), Fault> {
     logging::start(options.log);
     let notifier = Notifier::from_env();
@@ -76,7 +77,8 @@ pub fn run(options: &Options) -> Result<(), Fault> {
     result.and(served)
 }
 
-/// The config, or why the daemon only ends. The config makes grants; the ledger alone ends them (DESIGN 5).
+/// The config, or why the daemon only ends. The config makes grants; the ledger alone ends them
+/// (DESIGN 5).
 fn what_to_do(
     options: &Options,
     ledger: &Ledger,
@@ -117,7 +119,7 @@ fn stranded(config: &Config, ledger: &Ledger) -> Result<Option<String>, Fault> {
         });
         if !named && !ledger.live_keys(lane.id, None)?.is_empty() {
             return Ok(Some(format!(
-                "leases live in account {}, Region {}, under {}, which {} no longer names as it was",
+                "leases live in account {}, Region {}, under {}, and {} no longer names those",
                 lane.account, lane.region, lane.retiring_principal, config.path
             )));
         }
@@ -186,8 +188,8 @@ async fn drive(
     Ok(())
 }
 
-/// What systemd hears: the watchdog is fed by the engine's own loop, so a stuck engine is restarted. A silent KMS is no
-/// reason: a restart would not help.
+/// What systemd hears: the watchdog is fed by the engine's own loop, so a stuck engine is
+/// restarted. A silent KMS is no reason: a restart would not help.
 struct Pulse<'a> {
     notifier: &'a Notifier,
     clock: Rc<dyn Clock>,

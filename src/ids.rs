@@ -31,7 +31,10 @@ macro_rules! id {
             /// [`BadId`] with what would have been right.
             pub fn parse(text: impl Into<String>) -> Result<Self, BadId> {
                 let text = text.into();
-                if ($check)(text.as_str()) { Ok(Self(text)) } else { Err(BadId { text, wanted: $wanted }) }
+                match ($check)(text.as_str()) {
+                    true => Ok(Self(text)),
+                    false => Err(BadId { text, wanted: $wanted }),
+                }
             }
 
             /// The text as it was parsed.
@@ -178,8 +181,8 @@ impl Principal {
         self.0.rsplit(['/', ':']).next().unwrap_or(&self.0)
     }
 
-    /// KMS shows the unique id (`AROA…`, `AIDA…`) in place of an ARN whose principal is gone, and for
-    /// about a minute after it was created (kms-facts 2).
+    /// KMS shows the unique id (`AROA…`, `AIDA…`) in place of an ARN whose principal is gone, and
+    /// for about a minute after it was created (kms-facts 2).
     #[must_use]
     pub fn is_unique_id(&self) -> bool {
         self.0.starts_with("AROA") || self.0.starts_with("AIDA")

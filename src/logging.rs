@@ -1,4 +1,5 @@
-//! The daemon's log: to standard error, which the journal takes. Text for people, or one JSON object a line.
+//! The daemon's log: to standard error, which the journal takes. Text for people, or one JSON
+//! object a line.
 
 use std::str::FromStr;
 

@@ -1,4 +1,5 @@
-//! What a grant gives: operations, constraints, and the CreateGrant request as it is stored and sent.
+//! What a grant gives: operations, constraints, and the CreateGrant request as it is stored and
+//! sent.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,13 +51,15 @@ operations!(
 );
 
 impl Operation {
-    /// With it, access can outlive the lease: the grantee may make grants of his own, or end this one unseen.
+    /// With it, access can outlive the lease: the grantee may make grants of his own, or end this
+    /// one unseen.
     #[must_use]
     pub const fn redelegates(self) -> bool {
         matches!(self, Self::CreateGrant | Self::RetireGrant)
     }
 
-    /// What to write in place of `text`, which is no operation: the one that was probably meant, or all of them.
+    /// What to write in place of `text`, which is no operation: the one that was probably meant, or
+    /// all of them.
     #[must_use]
     pub fn advice(text: &str) -> String {
         let name = text.strip_prefix("kms:").unwrap_or(text);
@@ -92,8 +95,8 @@ impl FromStr for Operation {
     }
 }
 
-/// The encryption context that every use of the grant must show. KMS takes one kind or the other, never both
-/// (kms-facts 1); it holds at most 8 pairs.
+/// The encryption context that every use of the grant must show. KMS takes one kind or the other,
+/// never both (kms-facts 1); it holds at most 8 pairs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Constraints {
@@ -106,8 +109,8 @@ pub enum Constraints {
     Equals(BTreeMap<String, String>),
 }
 
-/// A CreateGrant request, stored before it is sent and replayed to the letter: the same Name with anything else
-/// different would be a second grant (kms-facts 1).
+/// A CreateGrant request, stored before it is sent and replayed to the letter: the same Name with
+/// anything else different would be a second grant (kms-facts 1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GrantRequest {
@@ -115,13 +118,15 @@ pub struct GrantRequest {
     pub key_arn: KeyArn,
     /// Who gets access.
     pub grantee: Principal,
-    /// Sorted and without repeats, since it is unconfirmed whether KMS sees a reordering as the same request.
+    /// Sorted and without repeats, since it is unconfirmed whether KMS sees a reordering as the
+    /// same request.
     pub operations: Vec<Operation>,
     /// grantd's own role: it may retire the grant with no further permission.
     pub retiring_principal: Principal,
     /// The encryption context that every use must show.
     pub constraints: Constraints,
-    /// `grantd/<group>/<ref>/<serial>/<deadline>`: the idempotency key and the deadline's second home.
+    /// `grantd/<group>/<ref>/<serial>/<deadline>`: the idempotency key and the deadline's second
+    /// home.
     pub name: String,
 }
 

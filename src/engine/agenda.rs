@@ -1,5 +1,5 @@
-//! The look-ahead: what is due within the next minutes, in memory, so that a stalled or full disk does not stop endings.
-//! The ledger stays the truth; the agenda is loaded from it again and again.
+//! The look-ahead: what is due within the next minutes, in memory, so that a stalled or full disk
+//! does not stop endings. The ledger stays the truth; the agenda is loaded from it again and again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,13 +8,14 @@ use crate::ledger::Row;
 use crate::rules::life::{Act, State, Why};
 use crate::rules::time::{MINUTE, Time};
 
-/// How far the agenda looks ahead: longer than any disk stall that a host survives, short enough to stay small.
+/// How far the agenda looks ahead: longer than any disk stall that a host survives, short enough to
+/// stay small.
 pub(crate) const HORIZON: i64 = 10 * MINUTE;
 /// How many rows it holds at the most: some 10 MB.
 pub(crate) const ROWS_MAX: usize = 10_000;
 
-/// First what a person asked for, then what is due for the first time, then what is tried again: a storm of retries must
-/// not delay a fresh deadline.
+/// First what a person asked for, then what is due for the first time, then what is tried again: a
+/// storm of retries must not delay a fresh deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Asked,
@@ -85,7 +86,8 @@ impl Agenda {
         }
     }
 
-    /// Mark a row as being worked on: nobody else gets it until [`Agenda::release`]. False if somebody has it.
+    /// Mark a row as being worked on: nobody else gets it until [`Agenda::release`]. False if
+    /// somebody has it.
     pub(crate) fn claim(&mut self, id: i64) -> bool {
         if let Some(entry) = self.rows.get_mut(&id)
             && let Some(place) = entry.place.take()
@@ -108,7 +110,8 @@ impl Agenda {
         self.busy.contains(&id)
     }
 
-    /// The row that comes next on `lane`, if it is due and its key does not wait; it stays where it is.
+    /// The row that comes next on `lane`, if it is due and its key does not wait; it stays where it
+    /// is.
     pub(crate) fn first(
         &self,
         act: Act,

@@ -1,5 +1,5 @@
-//! What the parts of the engine share: the ports, the agenda, the lanes. One thread, so plain cells; no borrow is ever
-//! held across an await.
+//! What the parts of the engine share: the ports, the agenda, the lanes. One thread, so plain
+//! cells; no borrow is ever held across an await.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -23,7 +23,8 @@ use crate::rng::Rng;
 use crate::rules::life::{Class, Outcome};
 use crate::rules::time::Time;
 
-/// How many tokens are kept in memory: those of grants that are not settled yet, far more than a host makes.
+/// How many tokens are kept in memory: those of grants that are not settled yet, far more than a
+/// host makes.
 const TOKENS_MAX: usize = 10_000;
 
 /// Whoever holds it proves the way out; the others wait for the result.
@@ -92,7 +93,8 @@ impl Context {
         self.tasks.borrow_mut().spawn_local(work);
     }
 
-    /// Reap what has finished. A panic of a task is a panic of the engine: systemd restarts it, and the ledger knows all.
+    /// Reap what has finished. A panic of a task is a panic of the engine: systemd restarts it, and
+    /// the ledger knows all.
     pub(crate) fn reap(&self) {
         while let Some(done) = self.tasks.borrow_mut().try_join_next() {
             if let Err(error) = done
@@ -182,7 +184,8 @@ impl Context {
         self.chronicle(None, kind, "grantd", body);
     }
 
-    /// A history row for what is no transition; written beside the work, since nothing depends on it.
+    /// A history row for what is no transition; written beside the work, since nothing depends on
+    /// it.
     pub(crate) fn chronicle(
         &self,
         lease: Option<Ref>,

@@ -1,5 +1,5 @@
-//! The desk: where askers are served. It resolves the key, lets the policy decide, proves the way out, and makes the
-//! lease; or ends one early.
+//! The desk: where askers are served. It resolves the key, lets the policy decide, proves the way
+//! out, and makes the lease; or ends one early.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -84,7 +84,8 @@ async fn make(
         Made::Refused(_, class, detail) => Err(refusal(class, &key, &detail).about(reference)),
         Made::Unknown(row, detail) => {
             let text = format!(
-                "KMS has not answered ({detail}); lease {reference} is recorded and will end at {} in any case",
+                "KMS has not answered ({detail}); lease {reference} is recorded and will end at {} \
+                 in any case",
                 row.facts().deadline
             );
             let hint = format!("see `grantd show {reference}`");
@@ -259,7 +260,8 @@ pub(crate) async fn revoke(
     }
 }
 
-/// End one grant and wait for KMS's yes, at most as long as an asker waits. The scheduler keeps at it afterwards.
+/// End one grant and wait for KMS's yes, at most as long as an asker waits. The scheduler keeps at
+/// it afterwards.
 async fn end_now(cx: &Rc<Context>, row: Row) -> Result<(), Fault> {
     let (id, give_up) = (row.id(), cx.time.now().latest.plus(ASKER_WAITS));
     let still = |why: String, kind| {

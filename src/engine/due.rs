@@ -60,8 +60,8 @@ fn asked(row: &Row) -> bool {
     matches!(&row.life().state, State::Ending { why: Why::Asked | Why::Probe, .. })
 }
 
-/// One attempt to end `row`, whose place in the pace is taken: recorded before the send if the disk answers in time,
-/// sent, and its answer recorded. The row afterwards, and KMS's answer.
+/// One attempt to end `row`, whose place in the pace is taken: recorded before the send if the disk
+/// answers in time, sent, and its answer recorded. The row afterwards, and KMS's answer.
 pub(crate) async fn end(cx: &Rc<Context>, row: Row) -> (Row, Outcome<()>, Option<String>) {
     let now = cx.time.now();
     let mut before = Vec::new();

@@ -1,5 +1,5 @@
-//! Finding our own live grants without a row, by their Names: after the ledger was lost, or left behind by another host
-//! of the group. They end at the deadline that their Name carries.
+//! Finding our own live grants without a row, by their Names: after the ledger was lost, or left
+//! behind by another host of the group. They end at the deadline that their Name carries.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,7 +20,8 @@ use crate::rules::time::{Now, SECOND};
 
 /// Pause before a search that broke off is begun again.
 const AGAIN: i64 = 2 * SECOND;
-/// More entries than this that are not ours: somebody floods us with grants on his own keys, so list ours key by key.
+/// More entries than this that are not ours: somebody floods us with grants on his own keys, so
+/// list ours key by key.
 const FLOOD: usize = 20_000;
 
 /// Search `lane` until one search came to its end. Runs beside everything else.
@@ -39,7 +40,8 @@ pub(crate) async fn search(cx: Rc<Context>, lane: Arc<Lane>) {
     }
 }
 
-/// Everything that names our role as retiring principal, or, where that cannot be listed, all of the policies' keys.
+/// Everything that names our role as retiring principal, or, where that cannot be listed, all of
+/// the policies' keys.
 async fn own_entries(
     cx: &Rc<Context>,
     config: &Config,
@@ -59,7 +61,7 @@ async fn own_entries(
         match list(cx, lane, Scope::Key(&key)).await {
             Ok(found) => all.extend(found),
             Err(Class::NotFound | Class::Denied) => {
-                tracing::warn!(%key, "a key of a policy cannot be listed: its grants are not searched");
+                tracing::warn!(%key, "a policy's key cannot be listed: not searched");
             }
             Err(class) => return Err(class),
         }
@@ -135,7 +137,7 @@ async fn claim(
         match taken {
             Ok(Some(row)) => {
                 tracing::warn!(lease = %row.reference(), key = %row.key_arn(),
-                    deadline = %row.facts().deadline, "found a grant of ours without a record: it ends on time");
+                    deadline = %row.facts().deadline, "found a grant of ours without a record");
                 cx.put(row);
             }
             Ok(None) => {}

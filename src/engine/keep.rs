@@ -1,5 +1,5 @@
-//! Housekeeping: the agenda is loaded again, the clocks are remembered, AWS is asked for its date and our identity, the
-//! proofs are renewed, and the head of the history goes to the log.
+//! Housekeeping: the agenda is loaded again, the clocks are remembered, AWS is asked for its date
+//! and our identity, the proofs are renewed, and the head of the history goes to the log.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,10 +17,13 @@ use crate::rules::time::{MINUTE, SECOND, Time};
 const LOAD_EVERY: i64 = 30 * SECOND;
 /// The clocks and the head of the history are written this often (DESIGN 5).
 const NOTE_EVERY: i64 = MINUTE;
-/// Each lane is asked who we are this often: it keeps AWS's date and the credentials fresh, and shows a re-created role.
+/// Each lane is asked who we are this often: it keeps AWS's date and the credentials fresh, and
+/// shows a re-created role.
 const ASK_EVERY: i64 = 5 * MINUTE;
 /// The same while the clocks are in doubt.
 const ASK_IN_DOUBT: i64 = 2 * SECOND;
+/// Credentials are refreshed ahead of need: the adapter is reminded this often.
+const WARM_EVERY: i64 = MINUTE;
 /// Keys with live leases are checked for a stale proof this often.
 const PROVE_EVERY: i64 = 10 * MINUTE;
 
@@ -30,13 +33,14 @@ pub(crate) struct Chores {
     load: Time,
     note: Time,
     prove: Time,
+    warm: Time,
 }
 
 impl Chores {
     /// All at once.
     pub(crate) const fn new() -> Self {
         let first = Time(i64::MIN);
-        Self { load: first, note: first, prove: first }
+        Self { load: first, note: first, prove: first, warm: first }
     }
 
     /// Start what is due. Each chore runs beside the main loop.
@@ -56,6 +60,13 @@ impl Chores {
         }
         if now >= self.note {
             self.note = now.plus(NOTE_EVERY);
+        }
+        if now >= self.warm {
+            self.warm = now.plus(WARM_EVERY);
+            for lane in lanes(cx) {
+                let task = Rc::clone(cx);
+                cx.spawn(async move { warm(&task, &lane).await });
+            }
         }
         if now >= self.prove && judged.doubt.is_none() && cx.config.is_some() {
             self.prove = now.plus(PROVE_EVERY);
@@ -160,7 +171,8 @@ async fn ask(cx: &Rc<Context>, lane: &Arc<Lane>) {
     match known.await {
         Ok(Some(known)) if known != identity.unique_id => {
             let why = format!(
-                "the identity behind the credentials changed from {known} to {}: a re-created role cannot retire the old grants",
+                "the identity behind the credentials changed from {known} to {}: a re-created role \
+                 cannot retire the old grants",
                 identity.unique_id
             );
             freeze(cx, lane, &why);
@@ -170,10 +182,23 @@ async fn ask(cx: &Rc<Context>, lane: &Arc<Lane>) {
     }
 }
 
+fn lanes(cx: &Context) -> Vec<Arc<Lane>> {
+    cx.lanes.borrow().values().map(|state| Arc::clone(&state.lane)).collect()
+}
+
+/// A failure is told here, well before a deadline needs the credentials; the next call finds it out
+/// for itself.
+async fn warm(cx: &Rc<Context>, lane: &Arc<Lane>) {
+    let answer = cx.kms.warm(lane).await;
+    if class_of(&answer.outcome).is_some() {
+        let detail = answer.detail.as_deref().unwrap_or("no answer");
+        tracing::warn!(account = %lane.account, region = %lane.region,
+            "the credentials cannot be refreshed: {detail}");
+    }
+}
+
 async fn renew_proofs(cx: &Rc<Context>) {
-    let lanes: Vec<Arc<Lane>> =
-        cx.lanes.borrow().values().map(|state| Arc::clone(&state.lane)).collect();
-    for lane in lanes {
+    for lane in lanes(cx) {
         if !super::desk::probes(cx, &lane) {
             continue;
         }

@@ -1,7 +1,8 @@
 //! Looking: is the grant there?
 //!
-//! Rows of one key are looked at together. A look by id is enough where the create was sent once and answered; otherwise
-//! only the whole listing of the key shows a twin. Absence is concluded only from a listing followed to its end.
+//! Rows of one key are looked at together. A look by id is enough where the create was sent once
+//! and answered; otherwise only the whole listing of the key shows a twin. Absence is concluded
+//! only from a listing followed to its end.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,10 +19,11 @@ use crate::rules::time::{Now, SECOND, Time};
 
 /// Up to so many rows of one key are looked at by id; for more, the whole listing costs less.
 const BY_ID_MAX: usize = 3;
-/// A listing of so many pages is a key with twice KMS's default quota of grants: something is wrong with the paging.
+/// A listing of so many pages is a key with twice KMS's default quota of grants: something is wrong
+/// with the paging.
 const PAGES_MAX: usize = 1_000;
-/// Closing more rows than this in one pass without an accepted end, and more than this share of the live ones, is not
-/// believed (DESIGN 6).
+/// Closing more rows than this in one pass without an accepted end, and more than this share of the
+/// live ones, is not believed (DESIGN 6).
 const GONE_MAX: usize = 5;
 const GONE_PERCENT: usize = 5;
 
@@ -101,7 +103,8 @@ fn seen_by_id(row: &Row) -> Option<&GrantId> {
     }
 }
 
-/// Every listed id that is the row's own, or bears its Name and request; the row's own first, then by age.
+/// Every listed id that is the row's own, or bears its Name and request; the row's own first, then
+/// by age.
 fn ids_of(row: &Row, listed: &[Listed]) -> Vec<GrantId> {
     let own = row.life().state.grant_id();
     let ours = |entry: &&Listed| {

@@ -1,11 +1,14 @@
-//! The engine: one thread that makes, keeps and ends leases. Commands come in by a channel; nothing calls upward.
+//! The engine: one thread that makes, keeps and ends leases. Commands come in by a channel; nothing
+//! calls upward.
 //!
-//! One loop looks at the guarded clock, sends what is due within the pace of each lane, and starts everything else as
-//! tasks beside it. It takes no input from a restart: what is due stands in the ledger, and the first load finds it. A
-//! crash at any point leaves rows whose next act is a look or an end.
+//! One loop looks at the guarded clock, sends what is due within the pace of each lane, and starts
+//! everything else as tasks beside it. It takes no input from a restart: what is due stands in the
+//! ledger, and the first load finds it. A crash at any point leaves rows whose next act is a look
+//! or an end.
 //!
-//! Reading order: `run` (the loop), `due` and `look` (what it sends), `record` (what it writes), `lane` and `agenda` (what
-//! it remembers), `desk`, `resolve`, `send` and `prove` (creates), `find` (our grants without a row), `keep` (chores).
+//! Reading order: `run` (the loop), `due` and `look` (what it sends), `record` (what it writes),
+//! `lane` and `agenda` (what it remembers), `desk`, `resolve`, `send` and `prove` (creates), `find`
+//! (our grants without a row), `keep` (chores).
 
 mod agenda;
 mod context;
@@ -30,7 +33,8 @@ use crate::wire;
 
 pub use run::{Beat, Engine, Ports};
 
-/// Who asks: the socket's peer, as the kernel told it when it connected. The pid is for the log alone.
+/// Who asks: the socket's peer, as the kernel told it when it connected. The pid is for the log
+/// alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// User id.
@@ -54,7 +58,8 @@ pub enum Command {
         request: wire::CreateLease,
         /// The caller's key for a safe repeat, scoped to the uid.
         idempotency: Option<String>,
-        /// Where the answer goes. `Kind::OutcomeUnknown` (with the ref) means recorded, not yet known.
+        /// Where the answer goes. `Kind::OutcomeUnknown` (with the ref) means recorded, not yet
+        /// known.
         reply: oneshot::Sender<Result<wire::LeaseMade, Fault>>,
     },
     /// End a lease before its deadline.

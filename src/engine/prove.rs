@@ -1,5 +1,6 @@
-//! The proof of the way out, before the way in: a normal, recorded grant to grantd's own role for DescribeKey only, ended
-//! for real. DryRun is not used: it answers differently before propagation, and some endpoints act on it (DESIGN 6).
+//! The proof of the way out, before the way in: a normal, recorded grant to grantd's own role for
+//! DescribeKey only, ended for real. DryRun is not used: it answers differently before propagation,
+//! and some endpoints act on it (DESIGN 6).
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,14 +18,15 @@ use crate::terms::{Constraints, GrantRequest, Operation};
 
 /// A proof holds for a day: a key policy that is changed is noticed well before most deadlines.
 pub(crate) const PROOF_KEEPS: i64 = DAY;
-/// The probe's own deadline, should we die in between: it gives nobody anything but DescribeKey to ourselves.
+/// The probe's own deadline, should we die in between: it gives nobody anything but DescribeKey to
+/// ourselves.
 const PROBE_LIVES: i64 = 10 * MINUTE;
 
 impl Context {
     /// Make sure that grantd can end what it makes on this key.
     ///
-    /// # Errors
-    /// [`Kind::NoWayOut`] with KMS's words when it cannot; the faults of a create when that is not known.
+    /// # Errors [`Kind::NoWayOut`] with KMS's words when it cannot; the faults of a create when
+    /// that is not known.
     pub(crate) async fn prove(
         self: &Rc<Self>,
         lane: &Arc<Lane>,
@@ -108,7 +110,8 @@ impl Context {
         })
     }
 
-    /// End the probe for real. A first "no" is final: it names the missing permission, and the scheduler keeps at it.
+    /// End the probe for real. A first "no" is final: it names the missing permission, and the
+    /// scheduler keeps at it.
     async fn end_probe(self: &Rc<Self>, row: Row) -> Result<(), Fault> {
         let (grant, key, lease) = (row.id(), row.key_arn().clone(), row.reference().clone());
         let give_up = self.time.now().latest.plus(ASKER_WAITS);

@@ -1,8 +1,9 @@
 //! Recording what happened to rows.
 //!
-//! The ledger is written before a send where it can be. Where the disk stalls or is full, an *end* goes out all the same
-//! and what happened waits here, in order, until it can be written with its true time. A crash in between loses the
-//! record of an end, never of a create: the row then simply ends once more after the restart.
+//! The ledger is written before a send where it can be. Where the disk stalls or is full, an *end*
+//! goes out all the same and what happened waits here, in order, until it can be written with its
+//! true time. A crash in between loses the record of an end, never of a create: the row then simply
+//! ends once more after the restart.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -73,8 +74,9 @@ impl Backlog {
 }
 
 impl Context {
-    /// Record `happenings` of `row`; what the row is afterwards. Waits for the ledger at most `patience` ms (`None`: until
-    /// it is written) and then answers from memory, while the writing goes on behind.
+    /// Record `happenings` of `row`; what the row is afterwards. Waits for the ledger at most
+    /// `patience` ms (`None`: until it is written) and then answers from memory, while the writing
+    /// goes on behind.
     pub(crate) async fn record(
         self: &Rc<Self>,
         row: &Row,
@@ -126,14 +128,16 @@ impl Context {
                     let batch =
                         self.backlog.borrow_mut().rows.get_mut(&id).and_then(VecDeque::pop_front);
                     for twin in twins {
-                        tracing::warn!(lease = %twin.reference(), "a second grant under one name: ending it");
+                        let lease = twin.reference();
+                        tracing::warn!(%lease, "a second grant under one name: ending it");
                         self.put(twin);
                     }
                     if matches!(row.life().state, State::Closed { .. }) {
                         self.forget_token(id);
                     }
                     let late = batch.is_some_and(|batch| batch.done.send(row.clone()).is_err());
-                    // Nobody waits any more: the agenda learns it from here, unless newer happenings follow.
+                    // Nobody waits any more: the agenda learns it from here, unless newer
+                    // happenings follow.
                     let last = self.backlog.borrow().rows.get(&id).is_none_or(VecDeque::is_empty);
                     if late && last && !self.agenda.borrow().is_busy(id) {
                         self.put(row);

@@ -1,4 +1,5 @@
-//! From what the asker wrote to a key: in which lane, which ARN, of which type, under which aliases.
+//! From what the asker wrote to a key: in which lane, which ARN, of which type, under which
+//! aliases.
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -20,7 +20,8 @@ use crate::ledger::{Handle, LaneFacts, Urgency};
 use crate::rng::Rng;
 use crate::rules::time::{SECOND, Time};
 
-/// How long calls in flight may take once the daemon stops; the rest is left unknown for the next start.
+/// How long calls in flight may take once the daemon stops; the rest is left unknown for the next
+/// start.
 const GRACE: i64 = 10 * SECOND;
 
 /// The outside world of the engine.
@@ -35,7 +36,8 @@ pub struct Ports {
     pub ledger: Handle,
 }
 
-/// Told once per turn of the main loop, at least once a second: the engine lives, and this is what it has before it.
+/// Told once per turn of the main loop, at least once a second: the engine lives, and this is what
+/// it has before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Beat {
     /// The guarded present.
@@ -54,10 +56,10 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Take up the ledger: its lanes, its clocks. `config` is `None`, or `end_only` is set, where the daemon only ends.
+    /// Take up the ledger: its lanes, its clocks. `config` is `None`, or `end_only` is set, where
+    /// the daemon only ends.
     ///
-    /// # Errors
-    /// When the ledger cannot be read.
+    /// # Errors When the ledger cannot be read.
     pub async fn new(
         ports: Ports,
         config: Option<Arc<Config>>,
@@ -85,8 +87,8 @@ impl Engine {
         Ok(Self { cx: Rc::new(cx) })
     }
 
-    /// Run until `stop` resolves, then finish what is in flight within ten seconds. Must run on a `LocalSet`.
-    /// Dropping the future is a crash: nothing acknowledged is lost.
+    /// Run until `stop` resolves, then finish what is in flight within ten seconds. Must run on a
+    /// `LocalSet`. Dropping the future is a crash: nothing acknowledged is lost.
     pub async fn run(
         self,
         mut commands: mpsc::Receiver<Command>,

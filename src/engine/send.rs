@@ -27,8 +27,8 @@ pub(crate) enum Made {
 }
 
 impl Context {
-    /// Make the lease's intent durable and send its create, again and again while it stays unanswered, for at most
-    /// [`ASKER_WAITS`] and never at or after its due time.
+    /// Make the lease's intent durable and send its create, again and again while it stays
+    /// unanswered, for at most [`ASKER_WAITS`] and never at or after its due time.
     pub(crate) async fn send(self: &Rc<Self>, new: NewLease) -> Result<Made, LedgerError> {
         let lane = std::sync::Arc::clone(&new.lane);
         self.place(&lane, Op::Create, false).await;

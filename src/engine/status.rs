@@ -49,7 +49,8 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
     Ok(status)
 }
 
-/// Health and its reasons: 2 where a promise is broken or creates are refused, 1 where somebody should look.
+/// Health and its reasons: 2 where a promise is broken or creates are refused, 1 where somebody
+/// should look.
 fn judge(status: &mut Status, doubt: Option<Doubt>, unwritten: usize) {
     let mut raise = |health: u8, alarm: String| {
         status.health = status.health.max(health);

@@ -12,7 +12,8 @@ use crate::ledger::Clocks as Stored;
 use crate::rules::clocks::{Anchor, Clocks, Judgement};
 use crate::rules::time::{Now, SECOND, Time};
 
-/// No nap is longer, so that a jump of any clock that nobody told us of costs at most this (reliability 1).
+/// No nap is longer, so that a jump of any clock that nobody told us of costs at most this
+/// (reliability 1).
 pub(crate) const NAP_MAX: i64 = SECOND;
 
 /// The clock port with the time rule on top.

@@ -1,20 +1,24 @@
 //! The time rule: from clocks that may lie, the present that may be acted upon.
 //!
-//! Four witnesses: the wall clock, the boot clock since an anchor, AWS's `Date` carried forward by the boot clock, and the
-//! ledger's high-water mark. *Due* is judged by the latest of those that agree, so that a backward step, a suspend or a
-//! restored snapshot never lengthens a grant; *settled* by the earliest, so that a forward step never closes a row too
-//! soon. A wall clock that stands alone against the others is not believed until AWS's `Date` agrees, so that a forward
-//! step ends no lease early; where AWS cannot be asked, nothing can be ended either. (DESIGN 10, reliability 1.)
+//! Four witnesses: the wall clock, the boot clock since an anchor, AWS's `Date` carried forward by
+//! the boot clock, and the ledger's high-water mark. *Due* is judged by the latest of those that
+//! agree, so that a backward step, a suspend or a restored snapshot never lengthens a grant;
+//! *settled* by the earliest, so that a forward step never closes a row too soon. A wall clock that
+//! stands alone against the others is not believed until AWS's `Date` agrees, so that a forward
+//! step ends no lease early; where AWS cannot be asked, nothing can be ended either. (DESIGN 10,
+//! reliability 1.)
 
 use crate::clock::Reading;
 use crate::rules::time::{MINUTE, Now, SECOND, Time};
 
-/// Clocks this close agree. AWS's `Date` has a resolution of one second and may travel for ten (the attempt time-out);
-/// the rest is slack for slewing.
+/// Clocks this close agree. AWS's `Date` has a resolution of one second and may travel for ten (the
+/// attempt time-out); the rest is slack for slewing.
 pub const AGREE: i64 = 30 * SECOND;
-/// How long one `Date` header may be carried forward. The boot clock drifts by at most some 100 ppm: 0.4 s in this time.
+/// How long one `Date` header may be carried forward. The boot clock drifts by at most some 100
+/// ppm: 0.4 s in this time.
 const DATE_KEEPS: i64 = 60 * MINUTE;
-/// A `Date` is rounded down to the second: on the average half of one too early. The latest clock may not lead by it.
+/// A `Date` is rounded down to the second: on the average half of one too early. The latest clock
+/// may not lead by it.
 const DATE_STEP: i64 = SECOND;
 
 /// A wall time and the boot clock at that moment.
@@ -74,7 +78,8 @@ impl Clocks {
 
     /// Take note of AWS's `Date`, as it came with an answer.
     pub fn heard(&mut self, date: Time, reading: &Reading) {
-        // An answer that took its time carries an old date: the later of the two estimates is the better one.
+        // An answer that took its time carries an old date: the later of the two estimates is the
+        // better one.
         let kept = self.carried_date(reading);
         if kept.is_none_or(|kept| date.since(kept).abs() > AGREE || date >= kept) {
             self.date =
@@ -99,7 +104,8 @@ impl Clocks {
         let agrees = |time: Time| time.since(witness).abs() <= AGREE;
         let wall = Some(reading.wall).filter(|wall| agrees(*wall));
         let anchored = anchored.filter(|time| agrees(*time));
-        // The date alone is early by up to its step; where a finer clock agrees, that one is the judge.
+        // The date alone is early by up to its step; where a finer clock agrees, that one is the
+        // judge.
         let finest = [wall, anchored].into_iter().flatten().max();
         let believed = finest.unwrap_or(witness);
         let latest = match date {
@@ -111,8 +117,8 @@ impl Clocks {
             .flatten()
             .min()
             .unwrap_or(witness);
-        // Anchored anew at each judgement, so that slewing does not pile up; small backward steps could pile up instead,
-        // which is why the engine asks AWS for its date every few minutes.
+        // Anchored anew at each judgement, so that slewing does not pile up; small backward steps
+        // could pile up instead, which is why the engine asks AWS for its date every few minutes.
         if let Some(wall) = wall {
             let boot_id = reading.boot_id.clone();
             self.anchor = Some(Anchor { wall, boot: reading.boot, boot_id });

@@ -1,11 +1,13 @@
 //! The life of one KMS grant: `creating → active → ending → ended → closed`.
 //!
-//! [`step`] is one pure, total function from (facts, state, event, now) to the next state, the next act with its
-//! time, and the history row. A restart has no code of its own: the row says what comes next.
+//! [`step`] is one pure, total function from (facts, state, event, now) to the next state, the next
+//! act with its time, and the history row. A restart has no code of its own: the row says what
+//! comes next.
 //!
 //! Two rules carry the weight (reliability 0.2 and section 5, found by model checking):
-//! - *"Not found" and an empty listing prove nothing until the row is settled*: a delayed CreateGrant may still be
-//!   accepted within its signature window, and needs one propagation window more to show.
+//! - *"Not found" and an empty listing prove nothing until the row is settled*: a delayed
+//!   CreateGrant may still be accepted within its signature window, and needs one propagation
+//!   window more to show.
 //! - *CreateGrant is never sent at or after the deadline*, so the last send bounds the wait.
 
 mod ending;
@@ -18,17 +20,20 @@ use crate::rules::time::{Now, SECOND, Time};
 
 pub use step::step;
 
-/// No answer by then and the answer is lost: the attempt time-out (≤ 10 s, kms/aws) and slack for the commit after it.
+/// No answer by then and the answer is lost: the attempt time-out (≤ 10 s, kms/aws) and slack for
+/// the commit after it.
 pub const PATIENCE: i64 = 12 * SECOND;
 /// An end that KMS cannot yet match to a young grant is tried again this soon (DESIGN 6).
 pub const UNSETTLED_RETRY: i64 = 2 * SECOND;
-/// The first look after an accepted end or an unanswered create: most changes propagate within seconds (kms-facts 4).
+/// The first look after an accepted end or an unanswered create: most changes propagate within
+/// seconds (kms-facts 4).
 pub const FIRST_LOOK: i64 = SECOND;
 /// Looks never come farther apart than this while something is awaited.
 pub const LOOK_EVERY: i64 = 30 * SECOND;
 /// The longest pause between two tries of one row. There is no limit to their number.
 pub const ROW_BACKOFF_MAX: i64 = 60 * SECOND;
-/// A grant that was only *found* is ended this much after its deadline, so that the host that owns the row goes first.
+/// A grant that was only *found* is ended this much after its deadline, so that the host that owns
+/// the row goes first.
 pub const STAND_IN_DELAY: i64 = SECOND;
 
 /// What a row asks for next. Creating is no act: only the desk sends it, while an asker waits.
@@ -72,7 +77,8 @@ impl EndOrder {
         }
     }
 
-    /// The way to try after `via` was refused: the other one where there is one, else the same for ever.
+    /// The way to try after `via` was refused: the other one where there is one, else the same for
+    /// ever.
     #[must_use]
     pub const fn after(self, via: Via) -> Via {
         match (self, via) {
@@ -116,7 +122,8 @@ pub enum How {
 pub enum Origin {
     /// A person asked for it here.
     Asked,
-    /// Ours by its Name, found without a row: another host of the group made it, or the ledger was lost.
+    /// Ours by its Name, found without a row: another host of the group made it, or the ledger was
+    /// lost.
     Found,
     /// Made by grantd to prove that it can end grants on this key.
     Probe,
@@ -136,7 +143,8 @@ pub enum Class {
     Denied,
     /// The key is disabled, pending deletion or import, or otherwise not usable.
     KeyState,
-    /// No credentials, expired ones, or ones that KMS does not know. Nothing was decided about the grant.
+    /// No credentials, expired ones, or ones that KMS does not know. Nothing was decided about the
+    /// grant.
     Credentials,
     /// No answer, or none that can be read: it may or may not have taken effect.
     Unavailable,
@@ -195,8 +203,8 @@ pub struct Sends {
 }
 
 impl Sends {
-    /// Sent once and answered: the grant id is the whole truth, and a look by id is enough. Otherwise a twin may
-    /// exist, and only the key's whole listing shows it.
+    /// Sent once and answered: the grant id is the whole truth, and a look by id is enough.
+    /// Otherwise a twin may exist, and only the key's whole listing shows it.
     #[must_use]
     pub const fn by_id(&self) -> bool {
         self.count == 1 && self.open == 0
@@ -209,7 +217,8 @@ impl Sends {
     }
 }
 
-/// The end attempts of a row. Counted and committed before each send (or, while the disk does not answer, after it).
+/// The end attempts of a row. Counted and committed before each send (or, while the disk does not
+/// answer, after it).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tries {
     /// How many left.
@@ -236,7 +245,8 @@ pub enum State {
         id: GrantId,
         /// The sends that made it.
         create: Sends,
-        /// When a settled look first missed it: somebody else may have ended it. It keeps its end at the deadline.
+        /// When a settled look first missed it: somebody else may have ended it. It keeps its end
+        /// at the deadline.
         missing: Option<Time>,
     },
     /// It is to end now; tries go on until KMS says that it did.
@@ -252,7 +262,8 @@ pub enum State {
         /// The tries so far.
         end: Tries,
     },
-    /// KMS accepted the end, or no longer knows the grant; the listing has to agree before it is closed.
+    /// KMS accepted the end, or no longer knows the grant; the listing has to agree before it is
+    /// closed.
     Ended {
         /// KMS's id.
         id: GrantId,
@@ -336,8 +347,8 @@ pub struct Next {
     pub at: Time,
 }
 
-/// What the history says about a step. A step that tells a reader nothing new has none: a retry for ever must not
-/// fill the disk, and the row counts the attempts.
+/// What the history says about a step. A step that tells a reader nothing new has none: a retry for
+/// ever must not fill the disk, and the row counts the attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record(pub &'static str);
 
@@ -364,7 +375,8 @@ pub struct Step {
     pub record: Option<Record>,
 }
 
-/// An event that cannot befall a row in this state: a bug of ours, refused before it reaches the ledger.
+/// An event that cannot befall a row in this state: a bug of ours, refused before it reaches the
+/// ledger.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{event} cannot happen to a grant that is {state}: this is a bug in grantd, please report it"

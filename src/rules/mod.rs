@@ -1,4 +1,5 @@
-//! What decides. Nothing here does I/O, reads a clock or draws a random number: `now` is an argument.
+//! What decides. Nothing here does I/O, reads a clock or draws a random number: `now` is an
+//! argument.
 
 pub mod clocks;
 pub mod found;

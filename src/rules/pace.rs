@@ -1,7 +1,8 @@
 //! Pacing: how fast one operation may be sent on one lane.
 //!
-//! KMS counts per second, so this is a sliding second, not a token bucket: a bucket of 49/s with a burst of 10 lets 58
-//! through in one second (lab). Throttling halves the rate; quiet seconds bring it back.
+//! KMS counts per second, so this is a sliding second, not a token bucket: a bucket of 49/s with a
+//! burst of 10 lets 58 through in one second (lab). Throttling halves the rate; quiet seconds bring
+//! it back.
 
 use std::collections::VecDeque;
 
@@ -12,8 +13,9 @@ const SLOWEST: u32 = 1;
 /// One step of recovery per this long without a throttle.
 const RECOVER_EVERY: i64 = 5 * SECOND;
 
-/// The sends of one operation on one lane within the last second. Lives in memory: after a restart a second may hold
-/// twice the rate, which is still below AWS's quota (the defaults are half of it).
+/// The sends of one operation on one lane within the last second. Lives in memory: after a restart
+/// a second may hold twice the rate, which is still below AWS's quota (the defaults are half of
+/// it).
 #[derive(Debug, Clone)]
 pub struct Pace {
     full: u32,
@@ -64,7 +66,8 @@ impl Pace {
         while self.sent.front().is_some_and(|at| now.since(*at) >= SECOND) {
             self.sent.pop_front();
         }
-        // A clock that was set back must not hold the lane: what was "sent in the future" is forgotten.
+        // A clock that was set back must not hold the lane: what was "sent in the future" is
+        // forgotten.
         while self.sent.back().is_some_and(|at| at.since(now) > SECOND) {
             self.sent.pop_back();
         }

@@ -6,9 +6,10 @@ use crate::ids::Principal;
 use crate::kms::Listed;
 use crate::terms::GrantRequest;
 
-/// Same Name and same terms. KMS's Name is an idempotency key only together with all other parameters, and anybody can
-/// write any Name: so the terms must agree too. A principal may be shown as its unique id (kms-facts 2); the Name holds
-/// sixty random bits of ours, so that much is let pass.
+/// Same Name and same terms. KMS's Name is an idempotency key only together with all other
+/// parameters, and anybody can write any Name: so the terms must agree too. A principal may be
+/// shown as its unique id (kms-facts 2); the Name holds sixty random bits of ours, so that much is
+/// let pass.
 #[must_use]
 pub fn same_request(request: &GrantRequest, listed: &Listed) -> bool {
     let asked: BTreeSet<&str> = request.operations.iter().map(|op| op.as_str()).collect();

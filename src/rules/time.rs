@@ -11,15 +11,18 @@ pub const SECOND: i64 = 1_000;
 pub const MINUTE: i64 = 60 * SECOND;
 /// Milliseconds of one hour.
 pub const HOUR: i64 = 60 * MINUTE;
-/// Milliseconds of one day (UTC has no others: leap seconds are smeared by AWS and stepped by Linux).
+/// Milliseconds of one day (UTC has no others: leap seconds are smeared by AWS and stepped by
+/// Linux).
 pub const DAY: i64 = 24 * HOUR;
 
-/// An instant: milliseconds since the Unix epoch, UTC. On the wire and in JSON it is RFC 3339 with `Z`.
+/// An instant: milliseconds since the Unix epoch, UTC. On the wire and in JSON it is RFC 3339 with
+/// `Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Time(pub i64);
 
 impl Time {
-    /// `ms` milliseconds later (or earlier, when negative). Saturates, so that no sum can wrap a deadline.
+    /// `ms` milliseconds later (or earlier, when negative). Saturates, so that no sum can wrap a
+    /// deadline.
     #[must_use]
     pub const fn plus(self, ms: i64) -> Self {
         Self(self.0.saturating_add(ms))
@@ -31,7 +34,8 @@ impl Time {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The same instant, rounded down to the whole second: a deadline must not promise more than its text says.
+    /// The same instant, rounded down to the whole second: a deadline must not promise more than
+    /// its text says.
     #[must_use]
     pub const fn floor_second(self) -> Self {
         Self(self.0.saturating_sub(self.0.rem_euclid(SECOND)))
@@ -74,11 +78,14 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// The guarded present (`rules::clocks`): two answers, because being wrong is safe in opposite directions.
+/// The guarded present (`rules::clocks`): two answers, because being wrong is safe in opposite
+/// directions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
-    /// The latest of the clocks that agree: what is *due* is judged by it, so that no backward step lengthens a grant.
+    /// The latest of the clocks that agree: what is *due* is judged by it, so that no backward step
+    /// lengthens a grant.
     pub latest: Time,
-    /// The earliest of them: what is *settled* is judged by it, so that no forward step closes a row too soon.
+    /// The earliest of them: what is *settled* is judged by it, so that no forward step closes a
+    /// row too soon.
     pub least: Time,
 }

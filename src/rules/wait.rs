@@ -1,15 +1,18 @@
-//! Who waits: the smallest thing that explains a refusal, so that one broken key does not hold up a lane, and one broken
-//! lane does not send a thousand calls a second into the void. There is no attempt limit anywhere.
+//! Who waits: the smallest thing that explains a refusal, so that one broken key does not hold up a
+//! lane, and one broken lane does not send a thousand calls a second into the void. There is no
+//! attempt limit anywhere.
 
 use crate::rng::Rng;
 use crate::rules::life::Class;
 use crate::rules::time::SECOND;
 
-/// A lane that cannot reach KMS tries again at most this far apart, so that an outage ends for us when it ends.
+/// A lane that cannot reach KMS tries again at most this far apart, so that an outage ends for us
+/// when it ends.
 const LANE_TRY: i64 = 2 * SECOND;
 /// A key that refuses us is asked again within this.
 const KEY_TRY_MAX: i64 = 60 * SECOND;
-/// The first tries of a refusing key come sooner: most refusals are a mistake that somebody is mending.
+/// The first tries of a refusing key come sooner: most refusals are a mistake that somebody is
+/// mending.
 const KEY_TRY_FIRST: i64 = 4 * SECOND;
 
 /// What waits after a refusal.
@@ -25,7 +28,8 @@ pub enum Waits {
     Row,
 }
 
-/// What waits after `class`. A young (unsettled) grant may simply not be visible yet: then only the row waits.
+/// What waits after `class`. A young (unsettled) grant may simply not be visible yet: then only the
+/// row waits.
 #[must_use]
 pub const fn waits(class: Class, young: bool) -> Waits {
     match class {
@@ -43,8 +47,8 @@ pub fn lane_pause(tries: u32) -> i64 {
     (SECOND / 4).saturating_mul(1 << tries.min(3)).min(LANE_TRY)
 }
 
-/// How long a key waits after its `tries`-th refusal in a row, in ms: full jitter below a doubling bound, never under a
-/// second, so that hosts of a group do not march in step.
+/// How long a key waits after its `tries`-th refusal in a row, in ms: full jitter below a doubling
+/// bound, never under a second, so that hosts of a group do not march in step.
 #[must_use]
 pub fn key_pause(tries: u32, rng: &dyn Rng) -> i64 {
     let bound = KEY_TRY_FIRST.saturating_mul(1 << tries.min(5)).min(KEY_TRY_MAX);

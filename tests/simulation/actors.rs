@@ -14,7 +14,7 @@ use crate::clock::pause;
 use crate::world::World;
 
 /// What an asker was told, and may hold grantd to.
-pub enum Told {
+pub(crate) enum Told {
     /// The lease is live.
     Made(Ref),
     /// The outcome is unknown; the lease is recorded.
@@ -26,7 +26,7 @@ fn caller(uid: u32) -> Caller {
 }
 
 /// One asker's day.
-pub async fn ask_around(world: Rc<World>, uid: u32) {
+pub(crate) async fn ask_around(world: Rc<World>, uid: u32) {
     let mut mine: Vec<Ref> = Vec::new();
     while world.net.clock.now() < world.active_until {
         pause(world.rng.between(SECOND, 90 * SECOND)).await;

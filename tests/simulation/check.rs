@@ -12,12 +12,13 @@ use crate::clock::pause;
 use crate::kms::Weather;
 use crate::world::World;
 
-/// With KMS reachable and the daemon up, nothing lives longer beyond its deadline than this: a look comes every 30 s for
-/// grants whose create was not answered, and an unseen grant is ended two seconds after it shows.
+/// With KMS reachable and the daemon up, nothing lives longer beyond its deadline than this: a look
+/// comes every 30 s for grants whose create was not answered, and an unseen grant is ended two
+/// seconds after it shows.
 const BOUND: i64 = 45 * SECOND;
 
 /// Look at the world once a second, and at everything once a minute.
-pub async fn watch(world: Rc<World>) {
+pub(crate) async fn watch(world: Rc<World>) {
     let mut turn = 0;
     loop {
         pause(SECOND).await;
@@ -88,7 +89,7 @@ async fn leases(world: &World) -> Option<Vec<Lease>> {
 }
 
 /// I1, I4, I5: the books and the truth agree.
-pub async fn books_agree(world: &World) {
+pub(crate) async fn books_agree(world: &World) {
     let Some(leases) = leases(world).await else { return };
     let known = |reference: &str| leases.iter().find(|lease| lease.reference.as_str() == reference);
     let now = world.net.clock.now();
@@ -114,7 +115,7 @@ pub async fn books_agree(world: &World) {
 }
 
 /// When everything is over: all is closed, and the chain verifies.
-pub async fn at_the_end(world: &World) {
+pub(crate) async fn at_the_end(world: &World) {
     books_agree(world).await;
     for lease in leases(world).await.unwrap() {
         assert!(lease.closed_at.is_some(), "seed {}: still open: {lease:#?}", world.seed);
@@ -146,5 +147,6 @@ pub async fn at_the_end(world: &World) {
     world.net.trace.borrow_mut().push(head.hex());
 }
 
-/// How long it takes until all is closed: the longest lease, and twice the settle time for what vanished.
-pub const WIND_DOWN: i64 = 20 * MINUTE + 2 * 11 * MINUTE + 10 * MINUTE;
+/// How long it takes until all is closed: the longest lease, and twice the settle time for what
+/// vanished.
+pub(crate) const WIND_DOWN: i64 = 20 * MINUTE + 2 * 11 * MINUTE + 10 * MINUTE;

@@ -1,4 +1,5 @@
-//! Tokio's paused clock as the machine's clocks: it jumps to the next timer whenever every task waits.
+//! Tokio's paused clock as the machine's clocks: it jumps to the next timer whenever every task
+//! waits.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -11,22 +12,22 @@ use grantd::rules::time::Time;
 use tokio::time::{Instant, sleep};
 
 /// 2026-11-23T12:00:00Z.
-pub const START: i64 = 1_795_435_200_000;
+pub(crate) const START: i64 = 1_795_435_200_000;
 
 /// Reads the same instant everywhere; the wall can be stepped apart from it.
-pub struct SimClock {
+pub(crate) struct SimClock {
     began: Instant,
     /// How far the wall clock is off, in ms.
-    pub step: Cell<i64>,
+    pub(crate) step: Cell<i64>,
 }
 
 impl SimClock {
-    pub fn new() -> Rc<Self> {
+    pub(crate) fn new() -> Rc<Self> {
         Rc::new(Self { began: Instant::now(), step: Cell::new(0) })
     }
 
     /// The true time.
-    pub fn now(&self) -> i64 {
+    pub(crate) fn now(&self) -> i64 {
         START + i64::try_from(self.began.elapsed().as_millis()).unwrap()
     }
 }
@@ -48,19 +49,19 @@ impl Clock for SimClock {
 }
 
 /// splitmix64: a seed, and everything follows.
-pub struct SimRng(Cell<u64>);
+pub(crate) struct SimRng(Cell<u64>);
 
 impl SimRng {
-    pub fn new(seed: u64) -> Rc<Self> {
+    pub(crate) fn new(seed: u64) -> Rc<Self> {
         Rc::new(Self(Cell::new(seed ^ 0x9e37_79b9_7f4a_7c15)))
     }
 
     /// True `n` times in a thousand.
-    pub fn chance(&self, n: i64) -> bool {
+    pub(crate) fn chance(&self, n: i64) -> bool {
         self.up_to(999) < n
     }
 
-    pub fn between(&self, from: i64, to: i64) -> i64 {
+    pub(crate) fn between(&self, from: i64, to: i64) -> i64 {
         from + self.up_to(to - from)
     }
 }
@@ -75,6 +76,6 @@ impl Rng for SimRng {
     }
 }
 
-pub async fn pause(ms: i64) {
+pub(crate) async fn pause(ms: i64) {
     sleep(Duration::from_millis(u64::try_from(ms.max(1)).unwrap())).await;
 }

@@ -8,7 +8,6 @@ use grantd::kms::{
     Alias, Answer, Call, Created, Identity, KeyFacts, Kms, Lane, Listed, Page, Scope, Token,
 };
 use grantd::ledger::{Handle, Intent, Urgency, Warrant};
-use grantd::rng::Rng;
 use grantd::rules::life::{Outcome, Via};
 use grantd::rules::time::{MINUTE, SECOND, Time};
 use grantd::terms::{Constraints, GrantRequest};
@@ -19,7 +18,7 @@ use crate::clock::{SimClock, SimRng, pause};
 
 /// The weather of the network, changed by the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weather {
+pub(crate) enum Weather {
     /// Nothing is lost.
     Calm,
     /// A tenth of everything goes wrong somehow.
@@ -28,27 +27,28 @@ pub enum Weather {
     Outage,
 }
 
-/// A create that is still on its way after its sender gave up: within the signature window it may yet arrive.
-pub struct Stray {
-    pub at: i64,
-    pub body: Value,
+/// A create that is still on its way after its sender gave up: within the signature window it may
+/// yet arrive.
+pub(crate) struct Stray {
+    pub(crate) at: i64,
+    pub(crate) body: Value,
 }
 
 /// The network and what lies behind it. It outlives every crash of the daemon.
-pub struct Net {
-    pub story: RefCell<Story>,
-    pub clock: Rc<SimClock>,
-    pub rng: Rc<SimRng>,
-    pub weather: Cell<Weather>,
-    pub strays: RefCell<Vec<Stray>>,
+pub(crate) struct Net {
+    pub(crate) story: RefCell<Story>,
+    pub(crate) clock: Rc<SimClock>,
+    pub(crate) rng: Rc<SimRng>,
+    pub(crate) weather: Cell<Weather>,
+    pub(crate) strays: RefCell<Vec<Stray>>,
     /// One word per call, for the trace.
-    pub trace: RefCell<Vec<String>>,
+    pub(crate) trace: RefCell<Vec<String>>,
 }
 
 /// The daemon's view of it; made anew at each start.
-pub struct SimKms {
-    pub net: Rc<Net>,
-    pub ledger: Handle,
+pub(crate) struct SimKms {
+    pub(crate) net: Rc<Net>,
+    pub(crate) ledger: Handle,
 }
 
 /// Rarely: requests that wait longest arrive this late (IAM: 5 minutes from the signature).
@@ -58,7 +58,7 @@ const TIME_OUT: i64 = 10 * SECOND;
 
 impl Net {
     /// Deliver what has been on its way until now, in order.
-    pub fn deliver(&self) {
+    pub(crate) fn deliver(&self) {
         let now = self.clock.now();
         loop {
             let mut strays = self.strays.borrow_mut();

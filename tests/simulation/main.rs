@@ -1,7 +1,9 @@
-//! The production engine and ledger on one thread, under a simulated clock, against the sandbox's core: with lost
-//! requests, lost answers, late deliveries, throttling, outages, crashes and reopens. A seed replays to the letter.
+//! The production engine and ledger on one thread, under a simulated clock, against the sandbox's
+//! core: with lost requests, lost answers, late deliveries, throttling, outages, crashes and
+//! reopens. A seed replays to the letter.
 //!
-//! `GRANTD_SEEDS=from..to cargo test --test simulation` runs other seeds; a failure prints its seed.
+//! `GRANTD_SEEDS=from..to cargo test --test simulation` runs other seeds; a failure prints its
+//! seed.
 #![expect(clippy::unwrap_used, reason = "a test panics where its world is not as it must be")]
 #![expect(clippy::disallowed_methods, reason = "the simulated clock is tokio's paused one")]
 #![expect(clippy::print_stderr, reason = "the figures of a run are for the one who runs it")]

@@ -1,4 +1,5 @@
-//! One seed's world: the network, the askers, the weather, and a daemon that is killed again and again.
+//! One seed's world: the network, the askers, the weather, and a daemon that is killed again and
+//! again.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -53,17 +54,17 @@ impl Names for Nobody {
 
 /// What one run counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Figures {
-    pub granted: usize,
-    pub crashes: usize,
-    pub refused: BTreeMap<&'static str, usize>,
-    pub recorded: usize,
-    pub calls: usize,
-    pub trace: u64,
+pub(crate) struct Figures {
+    pub(crate) granted: usize,
+    pub(crate) crashes: usize,
+    pub(crate) refused: BTreeMap<&'static str, usize>,
+    pub(crate) recorded: usize,
+    pub(crate) calls: usize,
+    pub(crate) trace: u64,
 }
 
 impl Figures {
-    pub fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.granted += other.granted;
         self.crashes += other.crashes;
         self.recorded += other.recorded;
@@ -84,27 +85,28 @@ impl fmt::Display for Figures {
     }
 }
 
-pub struct World {
-    pub seed: u64,
-    pub net: Rc<Net>,
-    pub rng: Rc<SimRng>,
-    pub key_arn: String,
-    pub alias: String,
-    pub foreign: Vec<String>,
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) net: Rc<Net>,
+    pub(crate) rng: Rc<SimRng>,
+    pub(crate) key_arn: String,
+    pub(crate) alias: String,
+    pub(crate) foreign: Vec<String>,
     /// The greatest lag of the views, in ms.
-    pub propagation: u32,
-    pub active_until: i64,
-    pub calm_since: Cell<i64>,
+    pub(crate) propagation: u32,
+    pub(crate) active_until: i64,
+    pub(crate) calm_since: Cell<i64>,
     /// When the daemon last started; `None` while it is down.
-    pub up_since: Cell<Option<i64>>,
-    pub engine: RefCell<Option<mpsc::Sender<Command>>>,
-    pub ledger: RefCell<Option<Handle>>,
-    pub promised: RefCell<Vec<Ref>>,
+    pub(crate) up_since: Cell<Option<i64>>,
+    pub(crate) engine: RefCell<Option<mpsc::Sender<Command>>>,
+    pub(crate) ledger: RefCell<Option<Handle>>,
+    pub(crate) promised: RefCell<Vec<Ref>>,
     figures: RefCell<Figures>,
     config: Arc<Config>,
 }
 
-/// Where the ledgers are kept: in memory where the system has such a place, since a simulated crash loses no page.
+/// Where the ledgers are kept: in memory where the system has such a place, since a simulated crash
+/// loses no page.
 fn scratch() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let root = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
@@ -112,7 +114,7 @@ fn scratch() -> tempfile::TempDir {
 }
 
 impl World {
-    pub fn run(seed: u64) -> Figures {
+    pub(crate) fn run(seed: u64) -> Figures {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_time().start_paused(true).build().unwrap();
         let dir = scratch();
@@ -169,7 +171,7 @@ impl World {
         }
     }
 
-    pub fn told(&self, told: Told) {
+    pub(crate) fn told(&self, told: Told) {
         let mut figures = self.figures.borrow_mut();
         let reference = match told {
             Told::Made(reference) => {
@@ -184,7 +186,7 @@ impl World {
         self.promised.borrow_mut().push(reference);
     }
 
-    pub fn refused(&self, fault: &Fault) {
+    pub(crate) fn refused(&self, fault: &Fault) {
         *self.figures.borrow_mut().refused.entry(fault.kind.code()).or_default() += 1;
     }
 
@@ -283,10 +285,10 @@ async fn live(seed: u64, dir: &Path) -> Figures {
 /// The first task that panics ends the run; those that merely finish do not.
 async fn failed(tasks: &mut tokio::task::JoinSet<()>) -> String {
     while let Some(ended) = tasks.join_next().await {
-        if let Err(error) = ended {
-            if let Ok(panic) = error.try_into_panic() {
-                std::panic::resume_unwind(panic);
-            }
+        if let Err(error) = ended
+            && let Ok(panic) = error.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
         }
     }
     std::future::pending().await

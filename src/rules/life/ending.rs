@@ -67,8 +67,8 @@ fn accepted(life: &Life, accepted: Option<Time>) -> Step {
     to(state, Act::Look, Time(0), None).record(word)
 }
 
-/// How long a row waits after a refusal, in ms. Where the lane or the key is what waits (`rules::wait`), the row itself
-/// is due again at once, and the stall holds it.
+/// How long a row waits after a refusal, in ms. Where the lane or the key is what waits
+/// (`rules::wait`), the row itself is due again at once, and the stall holds it.
 fn wait_after(class: Class, young: bool, tries: u32) -> i64 {
     match class {
         Class::BadToken => 0,
@@ -104,7 +104,8 @@ pub(super) fn ended(facts: &Facts, life: &Life, event: &Event, now: Now) -> Resu
     };
     let twins = others(ids, id);
     if ids.contains(id) {
-        // An accepted end takes its time to show; a grant that KMS "did not find" and lists is simply alive.
+        // An accepted end takes its time to show; a grant that KMS "did not find" and lists is
+        // simply alive.
         let shown_too_long = accepted.is_none_or(|at| began.least.since(at) >= facts.settle);
         let step = if shown_too_long {
             end_now(facts.order, id.clone(), *create, *why, now).record("still-listed")
@@ -136,10 +137,12 @@ pub(super) fn ended(facts: &Facts, life: &Life, event: &Event, now: Now) -> Resu
     } else if create.by_id() {
         create.last.plus(facts.settle)
     } else {
-        // A stray copy may still make a grant anew under our Name: it is looked for, so that it cannot live long.
+        // A stray copy may still make a grant anew under our Name: it is looked for, so that it
+        // cannot live long.
         now.latest.plus(LOOK_EVERY)
     };
-    // The wait is judged by the least clock, so the look may come a little early and is then simply repeated.
+    // The wait is judged by the least clock, so the look may come a little early and is then simply
+    // repeated.
     let at = at.max(now.latest.plus(FIRST_LOOK));
     Ok(to(with(Some(first)), Act::Look, at, life.fault).twins(twins).maybe(word))
 }

@@ -1,4 +1,5 @@
-//! Every history a hostile world can write: random events, legal or not, and what must hold after each.
+//! Every history a hostile world can write: random events, legal or not, and what must hold after
+//! each.
 
 use proptest::prelude::*;
 
@@ -65,11 +66,60 @@ fn any_event() -> impl Strategy<Value = Any> {
     ]
 }
 
+fn event(any: Any, now: i64) -> Event {
+    match any {
+        Any::Sending => Event::Sending,
+        Any::Created(outcome) => Event::Created(outcome),
+        Any::Abandoned => Event::Abandoned,
+        Any::Answered(outcome) => Event::Answered(outcome),
+        Any::Looked(ago, ids) => Event::Looked { began: at(now - ago), ids },
+        Any::Due => Event::Due,
+        Any::End(why) => Event::End(why),
+    }
+}
+
+/// Closing needs a settled look without the grant, or a create of which every send was refused.
+fn closes_rightly(was: &State, is: &State, event: &Event) -> Result<(), TestCaseError> {
+    let (false, State::Closed { how, .. }) = (matches!(was, State::Closed { .. }), is) else {
+        return Ok(());
+    };
+    let look = match event {
+        Event::Looked { began, ids } => Some((began, ids)),
+        Event::Sending
+        | Event::Created(_)
+        | Event::Abandoned
+        | Event::Answered(_)
+        | Event::Due
+        | Event::End(_) => None,
+    };
+    let settled =
+        |create: &Sends| look.is_some_and(|(began, _)| create.settled(SETTLE, began.least));
+    match was {
+        State::Creating { create, .. } => {
+            let refused = create.open <= 1 && look.is_none();
+            prop_assert!(*how == How::NeverExisted && (refused || settled(create)));
+        }
+        State::Ended { create, accepted, gone, id, .. } => {
+            prop_assert!(settled(create));
+            let Some((began, ids)) = look else { panic!("closed unseen") };
+            prop_assert!(!ids.contains(id));
+            let apart = gone.is_some_and(|g| began.least.since(g) >= SETTLE);
+            prop_assert!(accepted.is_some() || apart);
+        }
+        State::Active { .. } | State::Ending { .. } | State::Closed { .. } => {
+            prop_assert!(false, "closed from {}", was.word());
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
     #[test]
     fn no_history_breaks_the_rules(
-        order in proptest::sample::select(vec![EndOrder::Retire, EndOrder::RetireThenRevoke, EndOrder::Revoke]),
+        order in proptest::sample::select(
+            vec![EndOrder::Retire, EndOrder::RetireThenRevoke, EndOrder::Revoke]
+        ),
         events in proptest::collection::vec((0i64..5 * MINUTE, any_event()), 1..60),
     ) {
         let deadline = Time(20 * MINUTE);
@@ -80,15 +130,7 @@ proptest! {
         let mut now = 0;
         for (gap, any) in events {
             now += gap;
-            let event = match &any {
-                Any::Sending => Event::Sending,
-                Any::Created(outcome) => Event::Created(outcome.clone()),
-                Any::Abandoned => Event::Abandoned,
-                Any::Answered(outcome) => Event::Answered(outcome.clone()),
-                Any::Looked(ago, ids) => Event::Looked { began: at(now - ago), ids: ids.clone() },
-                Any::Due => Event::Due,
-                Any::End(why) => Event::End(*why),
-            };
+            let event = event(any, now);
             let Ok(step) = step(&facts, &life, &event, at(now)) else { continue };
             let (was, is) = (&life.state, &step.life.state);
             // A row rests exactly when it is closed, and closed is for ever.
@@ -97,34 +139,15 @@ proptest! {
             if matches!(was, State::Closed { .. }) {
                 prop_assert_eq!(was, is);
             }
-            // A grant once named is never forgotten: it leaves only by closing, its id never changes, and it is no twin.
+            // A grant once named is never forgotten: it leaves only by closing, its id never
+            // changes, and it is no twin.
             if let (Some(old), Some(new)) = (was.grant_id(), is.grant_id()) {
                 prop_assert_eq!(old, new);
                 prop_assert!(!step.twins.contains(new));
             }
             let forgotten = was.grant_id().is_some() && matches!(is, State::Creating { .. });
             prop_assert!(!forgotten);
-            // Closing needs a settled look without the grant, or a create of which every send was refused.
-            if let (false, State::Closed { how, .. }) = (matches!(was, State::Closed { .. }), is) {
-                let settled = |create: &Sends| match &event {
-                    Event::Looked { began, .. } => create.settled(SETTLE, began.least),
-                    _ => false,
-                };
-                match was {
-                    State::Creating { create, .. } => {
-                        let refused = create.open <= 1 && !matches!(event, Event::Looked { .. });
-                        prop_assert!(*how == How::NeverExisted && (refused || settled(create)));
-                    }
-                    State::Ended { create, accepted, gone, .. } => {
-                        prop_assert!(settled(create));
-                        let Event::Looked { began, ids } = &event else { panic!("closed unseen") };
-                        prop_assert!(!ids.contains(was.grant_id().unwrap()));
-                        let apart = gone.is_some_and(|g| began.least.since(g) >= SETTLE);
-                        prop_assert!(accepted.is_some() || apart);
-                    }
-                    _ => prop_assert!(false, "closed from {}", was.word()),
-                }
-            }
+            closes_rightly(was, is, &event)?;
             // An active grant always has its end ahead of it, at its deadline at the latest.
             if let (State::Active { .. }, Some(next)) = (is, step.life.next) {
                 prop_assert_eq!((next.act, next.at), (Act::End, facts.due_at()));
@@ -133,8 +156,8 @@ proptest! {
             if let (State::Ending { .. }, Some(next)) = (is, step.life.next) {
                 prop_assert!(next.act == Act::End && next.at.since(Time(now)) <= ROW_BACKOFF_MAX);
             }
-            // A change of state is in the history; becoming due is told by the issue that follows at once.
-            let quiet = matches!(event, Event::Due) || matches!((was, is), (State::Ended { .. }, State::Ended { .. }));
+            // A change of state is in the history; becoming due is told by the end that follows.
+            let quiet = matches!(event, Event::Due);
             if was.word() != is.word() && !quiet {
                 prop_assert!(step.record.is_some(), "{} to {} unrecorded", was.word(), is.word());
             }

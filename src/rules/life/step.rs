@@ -1,5 +1,6 @@
-//! The transition function. One parent keeps the branching by state; each state has its own function, without a
-//! wildcard arm, so that a new event does not compile until every state has an answer to it.
+//! The transition function. One parent keeps the branching by state; each state has its own
+//! function, without a wildcard arm, so that a new event does not compile until every state has an
+//! answer to it.
 
 use super::ending::{ended, ending};
 use super::{
@@ -52,10 +53,12 @@ fn creating(
         }
         Event::Created(Outcome::Refused(class)) => {
             create.open = create.open.saturating_sub(1);
-            // A throttled create may be sent again while the asker waits; any other "no" is final, unless an earlier
-            // send is still unanswered.
+            // A throttled create may be sent again while the asker waits; any other "no" is final,
+            // unless an earlier send is still unanswered.
             if create.open == 0 && *class != Class::Throttled {
-                return Ok(close(How::NeverExisted, None, now, "create-refused").fault(Some(*class)));
+                return Ok(
+                    close(How::NeverExisted, None, now, "create-refused").fault(Some(*class))
+                );
             }
             Ok(stay(create, unwanted, now.latest.plus(FIRST_LOOK)).fault(Some(*class)))
         }
@@ -123,7 +126,8 @@ fn active(facts: &Facts, life: &Life, event: &Event, now: Now) -> Result<Step, I
 
 fn closed(life: &Life, event: &Event) -> Result<Step, Illegal> {
     match event {
-        // Closing was right by all we know; if a grant of this row shows up all the same, it is ended like a twin.
+        // Closing was right by all we know; if a grant of this row shows up all the same, it is
+        // ended like a twin.
         Event::Looked { ids, .. } => Ok(same(life).twins(ids.to_vec())),
         Event::Created(Outcome::Done(id)) => Ok(same(life).twins(vec![id.clone()])),
         Event::Created(Outcome::Refused(_) | Outcome::Unknown) | Event::Abandoned => Ok(same(life)),
@@ -151,12 +155,7 @@ pub(super) fn end_now(order: EndOrder, id: GrantId, create: Sends, why: Why, now
     to(state, Act::End, now.latest, None)
 }
 
-pub(super) fn close(
-    how: How,
-    gone: Option<Time>,
-    now: Now,
-    word: &'static str,
-) -> Step {
+pub(super) fn close(how: How, gone: Option<Time>, now: Now, word: &'static str) -> Step {
     let state = State::Closed { how, gone, at: now.latest };
     Step { life: Life { state, next: None, fault: None }, twins: Vec::new(), record: None }
         .record(word)
