@@ -96,7 +96,7 @@ impl Engine {
         stop: impl Future<Output = ()>,
     ) {
         let cx = self.cx;
-        cx.started_at.set(cx.time.now().latest);
+        cx.started_at.set(cx.time.wall());
         keep::load(&cx).await;
         let lanes: Vec<Arc<Lane>> =
             cx.lanes.borrow().values().map(|state| Arc::clone(&state.lane)).collect();

@@ -40,6 +40,12 @@ impl TimeKeeper {
         self.clocks.borrow_mut().judge(&self.clock.read())
     }
 
+    /// What the host's own clock says, to be shown and never judged by: on a new ledger the guarded
+    /// present is not known before AWS's first `Date`.
+    pub(crate) fn wall(&self) -> Time {
+        self.clock.read().wall
+    }
+
     pub(crate) fn now(&self) -> Now {
         self.judge().now
     }
