@@ -15,12 +15,18 @@ use crate::fault::{Fault, Kind};
 use crate::ids::Ref;
 use crate::kms::Lane;
 use crate::ledger::{Ledger, LedgerError, NewLease, Row, Urgency};
+use crate::rules::clocks::Doubt;
 use crate::rules::life::{EndOrder, Origin, Outcome, State, Why};
 use crate::rules::name::Name;
 use crate::rules::policy::{self, Terms, Until};
 use crate::rules::time::SECOND;
 use crate::terms::GrantRequest;
 use crate::wire;
+
+/// How long an asker waits for AWS to confirm the clock: one answer of a distant Region and a retry.
+const CONFIRM_MAX: i64 = 5 * SECOND;
+/// Between two looks whether it has.
+const CONFIRM_EVERY: i64 = SECOND / 50;
 
 /// What a request has become: all that the ledger and KMS need.
 struct Prepared {
@@ -54,6 +60,7 @@ async fn make(
     request: &wire::CreateLease,
     idempotency: Option<String>,
 ) -> Result<wire::LeaseMade, Fault> {
+    hear_the_time(cx).await;
     let config = open_for_creates(cx)?;
     let idempotency = idempotency.map(|key| (key, digest(request)));
     if let Some(lease) = repeated(cx, caller, idempotency.as_ref()).await? {
@@ -94,6 +101,20 @@ async fn make(
     }
 }
 
+/// Who asks just after the start waits for AWS's first word on the clock, which the keeper is asking
+/// for. Where it does not come, [`open_for_creates`] says so.
+async fn hear_the_time(cx: &Context) {
+    let unconfirmed = || matches!(cx.time.judge().doubt, Some(Doubt::Unconfirmed));
+    let heard = async {
+        while unconfirmed() && cx.end_only.is_none() && !cx.stopping.get() {
+            cx.time.pause(CONFIRM_EVERY).await;
+        }
+    };
+    if cx.time.within(CONFIRM_MAX, heard).await.is_none() {
+        tracing::warn!("AWS has not confirmed the clock while an asker waited");
+    }
+}
+
 fn open_for_creates(cx: &Context) -> Result<Arc<Config>, Fault> {
     if cx.stopping.get() {
         return Err(Fault::new(Kind::Stopping, "grantd is stopping"));
@@ -104,12 +125,12 @@ fn open_for_creates(cx: &Context) -> Result<Arc<Config>, Fault> {
     };
     if let Some(doubt) = cx.time.judge().doubt {
         let text = match doubt {
-            crate::rules::clocks::Doubt::WallAlone(ms) => format!(
+            Doubt::WallAlone(ms) => format!(
                 "the host's clock is {} s {} the others",
                 ms.abs() / SECOND,
                 if ms > 0 { "ahead of" } else { "behind" }
             ),
-            crate::rules::clocks::Doubt::Unconfirmed => {
+            Doubt::Unconfirmed => {
                 "AWS has not confirmed the host's clock yet: no answer since the start".to_owned()
             }
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kms_sandbox::{Entry, GrantTruth, Op};
 use serde_json::{Value, json};
-use testbed::{Host, PATIENCE, Reply, Sandbox, until, until_within};
+use testbed::{Host, PATIENCE, Reply, Sandbox, until_within};
 
 /// A lease as the daemon has it.
 #[derive(Debug, Clone)]
@@ -79,15 +79,6 @@ impl Lease {
         until_within(bound, "the lease is closed", || {
             let lease = self.now(host);
             (lease["state"] == "closed").then_some(lease)
-        })
-    }
-
-    /// The id of its grant, once the daemon knows it.
-    #[track_caller]
-    pub(crate) fn grant_id(&self, host: &Host) -> String {
-        until("the daemon knows the grant", || {
-            let id = self.now(host)["grants"][0]["grant-id"].as_str().map(str::to_owned);
-            id.filter(|id| !id.is_empty())
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::step::{close, end_now, illegal, late_answer, others, same, to};
 use super::{
-    Act, Class, Event, FIRST_LOOK, Facts, How, Illegal, LOOK_EVERY, Life, Outcome, PATIENCE,
+    Act, Class, END_AGAIN, Event, FIRST_LOOK, Facts, How, Illegal, LOOK_EVERY, Life, Outcome,
     ROW_BACKOFF_MAX, State, Step, Tries, UNSETTLED_RETRY, Via,
 };
 use crate::rules::time::{Now, SECOND, Time};
@@ -20,7 +20,7 @@ pub(super) fn ending(facts: &Facts, life: &Life, event: &Event, now: Now) -> Res
             let first = end.first.or(Some(now.latest));
             let end = Tries { count: end.count + 1, first, last: Some(now.latest) };
             let word = (end.count == 1).then_some("end-issued");
-            Ok(stay(*via, end, now.latest.plus(PATIENCE)).maybe(word))
+            Ok(stay(*via, end, now.latest.plus(END_AGAIN)).maybe(word))
         }
         Event::Answered(Outcome::Done(())) => {
             Ok(accepted(life, Some(now.latest)).then(Act::Look, now.latest.plus(FIRST_LOOK)))
