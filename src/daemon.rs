@@ -19,14 +19,16 @@ use crate::api::{self, Backend, LedgerBooks, Limits};
 use crate::clock::Clock;
 use crate::clock::system::SystemClock;
 use crate::config::{self, Config};
-use crate::engine::{Beat, Command, Engine, Ports};
+use crate::engine::{self, Beat, Command, Engine, Ports};
 use crate::fault::{Fault, Kind};
 use crate::kms::aws::{AwsKms, Settings};
 use crate::ledger::{Handle, Ledger, broken_files};
 use crate::logging::{self, Format};
 use crate::notify::Notifier;
 use crate::rng::OsRng;
+use crate::rules::name::Name;
 use crate::rules::time::{SECOND, Time};
+use crate::wire::ListLeases;
 
 /// Commands that wait for the engine: as many as the API has connections; one more is told `busy`.
 const COMMANDS: usize = 64;
@@ -113,18 +115,23 @@ fn what_to_do(
 /// A lane or group with live leases that the config no longer names.
 fn stranded(config: &Config, ledger: &Ledger) -> Result<Option<String>, Fault> {
     for lane in ledger.lanes()? {
-        let named = config.lanes().any(|(_, wanted)| {
-            let wanted = crate::kms::Lane { id: lane.id, ..wanted };
-            wanted == *lane
-        });
-        if !named && !ledger.live_keys(lane.id, None)?.is_empty() {
+        let current = engine::is_current(config, &lane);
+        if !current && !ledger.live_keys(lane.id, None)?.is_empty() {
             return Ok(Some(format!(
                 "leases live in account {}, Region {}, under {}, and {} no longer names those",
                 lane.account, lane.region, lane.retiring_principal, config.path
             )));
         }
     }
-    Ok(None)
+    // All open leases that were made here bear one group: a changed one refuses creates at once.
+    let open = ledger.leases(&ListLeases::default(), None, Time(0))?;
+    let names = open.items.iter().flat_map(|lease| &lease.grants).filter_map(|g| g.name.as_ref());
+    let mut groups = names.filter_map(|name| Name::parse(name).ok());
+    let other = groups.find(|name| *name.group() != config.group);
+    Ok(other.map(|name| {
+        let (was, path) = (name.group(), &config.path);
+        format!("leases live under the group {was}, and {path} says {}", config.group)
+    }))
 }
 
 fn serve_api(

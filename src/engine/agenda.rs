@@ -37,6 +37,8 @@ struct Entry {
 pub(crate) struct Agenda {
     rows: BTreeMap<i64, Entry>,
     order: BTreeSet<Place>,
+    /// The same rows by time alone.
+    times: BTreeSet<(Time, i64)>,
     busy: BTreeSet<i64>,
     horizon: Time,
 }
@@ -66,15 +68,37 @@ impl Agenda {
         self.drop_row(id);
         let Some(next) = row.life().next else { return };
         let busy = self.busy.contains(&id);
-        let beyond = next.at > self.horizon || self.rows.len() >= ROWS_MAX;
-        if beyond && !busy {
-            return;
-        }
         // Only looks are held: an end that a person asks for meanwhile leaves at once.
         let at = if next.act == Act::Look { next.at.max(not_before) } else { next.at };
+        if !busy && (at > self.horizon || !self.make_room(at)) {
+            return;
+        }
         let place = (!busy).then(|| (next.act, row.lane().id, rank(&row), at, id));
         self.order.extend(place);
+        self.times.extend(place.map(|_| (at, id)));
         self.rows.insert(id, Entry { row, place, not_before });
+    }
+
+    /// Whether a row due at `at` finds room. What is due later gives way: the ledger has it.
+    fn make_room(&mut self, at: Time) -> bool {
+        if self.rows.len() < ROWS_MAX {
+            return true;
+        }
+        match self.times.last().copied() {
+            Some((last, id)) if last > at => {
+                self.drop_row(id);
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// Drop every row that nobody works on: to be loaded anew.
+    pub(crate) fn clear(&mut self, keep: impl Fn(i64) -> bool) {
+        let idle: Vec<i64> = self.times.iter().map(|(_, id)| *id).filter(|id| !keep(*id)).collect();
+        for id in idle {
+            self.drop_row(id);
+        }
     }
 
     /// Do not act on the row before then (a failed look leaves nothing in the ledger).
@@ -93,6 +117,7 @@ impl Agenda {
             && let Some(place) = entry.place.take()
         {
             self.order.remove(&place);
+            self.times.remove(&(place.3, id));
         }
         self.busy.insert(id)
     }
@@ -133,10 +158,10 @@ impl Agenda {
 
     /// When the next row of any kind is due.
     pub(crate) fn next_at(&self) -> Option<Time> {
-        self.order.iter().map(|place| place.3).min()
+        self.times.first().map(|(at, _)| *at)
     }
 
-    /// How many rows are held: below half of what fits, more may be loaded.
+    /// How many rows are held.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
@@ -144,6 +169,7 @@ impl Agenda {
     fn drop_row(&mut self, id: i64) {
         if let Some(place) = self.rows.remove(&id).and_then(|entry| entry.place) {
             self.order.remove(&place);
+            self.times.remove(&(place.3, id));
         }
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct Context {
     pub(crate) unproven: Cell<i64>,
     /// Proofs of the way out that are under way, by lane and key.
     pub(crate) proving: RefCell<BTreeMap<(i64, KeyArn), Turn>>,
+    /// When a refusal of this kind to this user was last written to the history.
+    pub(crate) refusals: RefCell<BTreeMap<(u32, &'static str), Time>>,
     /// Set once the daemon stops: nothing new is sent.
     pub(crate) stopping: Cell<bool>,
     /// Something changed that the main loop should look at.
@@ -81,6 +83,7 @@ impl Context {
             backlog: RefCell::default(),
             unproven: Cell::default(),
             proving: RefCell::default(),
+            refusals: RefCell::default(),
             stopping: Cell::default(),
             wake: Notify::new(),
             tokens: RefCell::default(),

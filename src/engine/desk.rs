@@ -19,7 +19,7 @@ use crate::rules::clocks::Doubt;
 use crate::rules::life::{EndOrder, Origin, Outcome, State, Why};
 use crate::rules::name::Name;
 use crate::rules::policy::{self, Terms, Until};
-use crate::rules::time::SECOND;
+use crate::rules::time::{MINUTE, SECOND};
 use crate::terms::GrantRequest;
 use crate::wire;
 
@@ -47,9 +47,9 @@ pub(crate) async fn create(
     if let Err(fault) = &made
         && fault.kind != Kind::OutcomeUnknown
     {
-        let body = serde_json::json!({ "fault": fault.kind.code(), "why": fault.text,
-                "key": request.key, "grantee": request.grantee, "operations": request.operations });
-        cx.chronicle(fault.lease.clone(), "refused", &actor(caller), body);
+        let body = serde_json::json!({ "key": request.key, "grantee": request.grantee,
+            "operations": request.operations });
+        refused(cx, caller, fault, body);
     }
     made
 }
@@ -80,7 +80,11 @@ async fn make(
             let lease = lease(cx, &first).await?;
             return Ok(wire::LeaseMade { lease, token: None, repeated: true });
         }
-        Err(error) => return Err(ledger_fault(error).about(reference)),
+        Err(LedgerError::InDoubt(why)) => {
+            let text = format!("the ledger may not be written ({why}): nothing was sent to KMS");
+            return Err(Fault::new(Kind::Io, text));
+        }
+        Err(error) => return Err(ledger_fault(error)),
     };
     match made {
         Made::Granted(row) => {
@@ -141,7 +145,9 @@ fn open_for_creates(cx: &Context) -> Result<Arc<Config>, Fault> {
 
 /// SHA-256 of the request as it would be sent again; the same key with another digest is refused.
 fn digest(request: &wire::CreateLease) -> [u8; 32] {
-    let text = serde_json::to_vec(request).unwrap_or_default();
+    // Whether the token is wanted is no part of what is asked for.
+    let request = wire::CreateLease { token: false, ..request.clone() };
+    let text = serde_json::to_vec(&request).unwrap_or_default();
     Sha256::digest(text).into()
 }
 
@@ -258,8 +264,7 @@ pub(crate) async fn revoke(
         let whose = known.asker.as_ref().map_or("found by its name", |asker| asker.name.as_str());
         let text = format!("lease {} is not yours: {whose}", known.reference);
         let fault = Fault::new(Kind::NotYours, text).about(known.reference.clone());
-        let body = serde_json::json!({ "fault": fault.kind.code(), "why": fault.text });
-        cx.chronicle(Some(known.reference), "refused", &actor(caller), body);
+        refused(cx, caller, &fault, serde_json::json!({}));
         return Err(fault);
     }
     if known.closed_at.is_some() {
@@ -332,6 +337,20 @@ pub(crate) async fn lease(cx: &Rc<Context>, reference: &Ref) -> Result<wire::Lea
     let prefix = reference.to_string();
     let read = move |books: &mut Ledger| books.lease(&prefix);
     cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)
+}
+
+/// Tell the history of a refusal; the same to the same user at most once a minute, so that nobody
+/// can fill the disk by asking.
+fn refused(cx: &Context, caller: &Caller, fault: &Fault, mut body: serde_json::Value) {
+    let (place, now) = ((caller.uid, fault.kind.code()), cx.time.now().latest);
+    let last = cx.refusals.borrow().get(&place).copied();
+    if last.is_some_and(|last| now.since(last) < MINUTE) {
+        return;
+    }
+    cx.refusals.borrow_mut().insert(place, now);
+    body["fault"] = fault.kind.code().into();
+    body["why"] = fault.text.clone().into();
+    cx.chronicle(fault.lease.clone(), "refused", &actor(caller), body);
 }
 
 /// How a caller stands in the history.

@@ -41,7 +41,7 @@ fn dispatch_ends(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
             return Some(at);
         }
         state.pace(Op::End).sent(now.latest);
-        state.trying(Some(row.key_arn()));
+        state.trying(Some(row.key_arn()), now.latest);
         agenda.claim(row.id());
         drop((agenda, lanes));
         let cx = Rc::clone(cx);

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::agenda::{HORIZON, ROWS_MAX};
 use super::context::{Context, class_of};
-use super::lane::Op;
+use super::lane::{Frozen, Op};
 use super::look::freeze;
 use crate::kms::{Lane, Scope};
-use crate::ledger::Urgency;
+use crate::ledger::{Ledger, LedgerError, Row, Urgency};
 use crate::rules::life::{Class, Outcome};
 use crate::rules::time::{MINUTE, SECOND, Time};
 
@@ -48,8 +48,7 @@ impl Chores {
         let judged = cx.time.judge();
         let now = judged.now.latest;
         ask_lanes(cx, now, judged.doubt.is_some());
-        let half_empty = cx.agenda.borrow().len() < ROWS_MAX / 2;
-        if now >= self.load && half_empty {
+        if now >= self.load {
             self.load = now.plus(LOAD_EVERY);
             let task = Rc::clone(cx);
             cx.spawn(async move { load(&task).await });
@@ -78,16 +77,19 @@ impl Chores {
 
 /// Take the look-ahead from the ledger.
 pub(crate) async fn load(cx: &Rc<Context>) {
-    let until = cx.time.now().latest.plus(HORIZON);
-    let rows = cx.ledger.run(Urgency::End, move |books| books.ahead(until, ROWS_MAX)).await;
+    let now = cx.time.now().latest;
+    let until = now.plus(HORIZON);
+    let mut rows = cx.ledger.run(Urgency::End, move |books| books.ahead(until, ROWS_MAX)).await;
+    if rows.as_ref().is_ok_and(|rows| rows.len() >= ROWS_MAX) {
+        rows = load_beside_stalls(cx, now, until).await;
+    }
     match rows {
         Ok(rows) => {
             cx.agenda.borrow_mut().reach(until);
             for row in rows {
                 // What is being worked on, or not yet written, is newer in memory.
-                let newer =
-                    cx.agenda.borrow().is_busy(row.id()) || cx.backlog.borrow().holds(row.id());
-                if !newer {
+                let busy = cx.agenda.borrow().is_busy(row.id());
+                if !busy && !cx.backlog.borrow().holds(row.id()) {
                     cx.put(row);
                 }
             }
@@ -97,6 +99,35 @@ pub(crate) async fn load(cx: &Rc<Context>) {
             crate::fault::chain(&error)
         ),
     }
+}
+
+/// More is due than fits: what waits for a lane or a key must not keep the others out.
+async fn load_beside_stalls(
+    cx: &Rc<Context>,
+    now: Time,
+    until: Time,
+) -> Result<Vec<Row>, LedgerError> {
+    let mut stalls = Vec::new();
+    for state in cx.lanes.borrow().values() {
+        let lane = state.lane.id;
+        let whole = state.stall.iter().map(|stall| (lane, None, stall.clone()));
+        let keys = state.keys.iter().map(|(key, stall)| (lane, Some(key.clone()), stall.clone()));
+        stalls.extend(whole.chain(keys));
+    }
+    let job = move |books: &mut Ledger| {
+        for old in books.stalls()? {
+            books.clear_stall(old.lane.id, old.key_arn.as_ref())?;
+        }
+        for (lane, key, stall) in &stalls {
+            let (class, detail) = (stall.class, stall.detail.as_str());
+            books.set_stall(*lane, key.as_ref(), class, now, stall.until, detail)?;
+        }
+        books.ahead_beside_stalls(until, ROWS_MAX, now)
+    };
+    let rows = cx.ledger.run(Urgency::End, job).await?;
+    let backlog = cx.backlog.borrow();
+    cx.agenda.borrow_mut().clear(|id| backlog.holds(id));
+    Ok(rows)
 }
 
 /// Remember the clocks, and tell the log the head of the chain.
@@ -116,7 +147,9 @@ fn ask_lanes(cx: &Rc<Context>, now: Time, doubt: bool) {
     let mut due = Vec::new();
     for state in cx.lanes.borrow_mut().values_mut() {
         let stale = state.asked_at.is_none_or(|at| now.since(at) >= ASK_EVERY);
-        if (stale || doubt) && !state.asking {
+        // A lane that waits is asked too: its outage ends for us when it ends.
+        let waits = state.stall.is_some();
+        if (stale || doubt || waits) && !state.asking {
             state.asking = true;
             due.push(Arc::clone(&state.lane));
         }
@@ -126,7 +159,8 @@ fn ask_lanes(cx: &Rc<Context>, now: Time, doubt: bool) {
         cx.spawn(async move {
             ask(&task, &lane).await;
             // In doubt the guarded clock may stand still, so the pause is part of the question.
-            if task.time.judge().doubt.is_some() {
+            let waits = task.lane(&lane, |state| state.stall.is_some()) == Some(true);
+            if waits || task.time.judge().doubt.is_some() {
                 task.time.pause(ASK_IN_DOUBT).await;
             }
             let now = task.time.now().latest;
@@ -158,7 +192,7 @@ async fn ask(cx: &Rc<Context>, lane: &Arc<Lane>) {
     };
     if identity.account != lane.account.as_str() {
         let why = format!("the credentials belong to account {}", identity.account);
-        return freeze(cx, lane, &why);
+        return freeze(cx, lane, Frozen::Identity(why));
     }
     let (id, unique_id) = (lane.id, identity.unique_id.clone());
     let known = cx.ledger.run(Urgency::Work, move |books| {
@@ -175,9 +209,13 @@ async fn ask(cx: &Rc<Context>, lane: &Arc<Lane>) {
                  cannot retire the old grants",
                 identity.unique_id
             );
-            freeze(cx, lane, &why);
+            freeze(cx, lane, Frozen::Identity(why));
         }
-        Ok(_) => {}
+        Ok(_) => {
+            cx.lane(lane, |state| {
+                state.frozen.take_if(|frozen| matches!(frozen, Frozen::Identity(_)))
+            });
+        }
         Err(error) => tracing::error!("cannot read the identity: {}", crate::fault::chain(&error)),
     }
 }

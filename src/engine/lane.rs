@@ -7,7 +7,7 @@ use crate::config::Rates;
 use crate::ids::KeyArn;
 use crate::kms::Lane;
 use crate::rng::Rng;
-use crate::rules::life::Class;
+use crate::rules::life::{Class, PATIENCE};
 use crate::rules::pace::Pace;
 use crate::rules::time::{SECOND, Time};
 use crate::rules::wait::{Waits, key_pause, lane_pause, waits};
@@ -33,8 +33,8 @@ pub(crate) struct Stall {
     pub(crate) tries: u32,
     pub(crate) until: Time,
     pub(crate) detail: String,
-    /// One try at a time: others keep off while it is under way.
-    trying: bool,
+    /// One try at a time: others keep off while it is under way, and no longer than a call can take.
+    trying: Option<Time>,
     alarmed: bool,
 }
 
@@ -45,6 +45,23 @@ pub(crate) enum Notice {
     Alarm { key: Option<KeyArn>, class: Class, tries: u32, detail: String },
     /// It waits no longer.
     Over { key: Option<KeyArn>, class: Class, lasted: i64 },
+}
+
+/// Why no row of a lane is closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Frozen {
+    /// Too much vanished at once. Lifted by a restart, after somebody has looked.
+    Vanished(String),
+    /// The credentials are somebody else's than before. Lifted when they are the old ones again.
+    Identity(String),
+}
+
+impl Frozen {
+    pub(crate) fn why(&self) -> &str {
+        match self {
+            Self::Vanished(why) | Self::Identity(why) => why,
+        }
+    }
 }
 
 /// One lane's memory. Nothing here outlives the process: the next attempt learns it again.
@@ -58,7 +75,7 @@ pub(crate) struct LaneState {
     pub(crate) answered_at: Option<Time>,
     pub(crate) answer: Option<String>,
     /// While set, no row of this lane is closed.
-    pub(crate) frozen: Option<String>,
+    pub(crate) frozen: Option<Frozen>,
     /// When the lane's identity was last asked for.
     pub(crate) asked_at: Option<Time>,
     /// It is being asked for now.
@@ -102,12 +119,10 @@ impl LaneState {
     }
 
     /// A call for `key` leaves: if lane or key wait, it is their one try.
-    pub(crate) fn trying(&mut self, key: Option<&KeyArn>) {
-        if let Some(stall) = &mut self.stall {
-            stall.trying = true;
-        }
-        if let Some(stall) = key.and_then(|key| self.keys.get_mut(key)) {
-            stall.trying = true;
+    pub(crate) fn trying(&mut self, key: Option<&KeyArn>, now: Time) {
+        let key = key.and_then(|key| self.keys.get_mut(key));
+        for stall in self.stall.iter_mut().chain(key) {
+            stall.trying = Some(now);
         }
     }
 
@@ -133,7 +148,7 @@ impl LaneState {
             notices.extend(Stall::note(&mut self.stall, None, class, detail, now, until));
             // The key's own try found no answer: it may be repeated.
             if let Some(stall) = key.and_then(|key| self.keys.get_mut(key)) {
-                stall.trying = false;
+                stall.trying = None;
             }
             return notices;
         }
@@ -163,10 +178,9 @@ impl LaneState {
 
 impl Stall {
     fn shut(&self, now: Time) -> Option<Time> {
-        if self.trying {
-            return Some(now.plus(SECOND));
-        }
-        (self.until > now).then_some(self.until)
+        let trying = self.trying.map(|since| since.plus(PATIENCE));
+        let until = trying.map_or(self.until, |over| over.max(self.until));
+        (until > now).then_some(until)
     }
 
     fn note(
@@ -186,7 +200,7 @@ impl Stall {
         let detail = detail.to_owned();
         let alarmed = was_alarmed || alarm;
         let told = Notice::Alarm { key: key.cloned(), class, tries, detail: detail.clone() };
-        *stall = Some(Self { class, since, tries, until, detail, trying: false, alarmed });
+        *stall = Some(Self { class, since, tries, until, detail, trying: None, alarmed });
         alarm.then_some(told)
     }
 

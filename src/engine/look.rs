@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::context::{Context, class_of};
-use super::lane::Op;
+use super::lane::{Frozen, Op};
 use super::record::Happening;
 use crate::ids::{GrantId, KeyArn};
 use crate::kms::{Lane, Listed, Scope};
@@ -45,7 +45,7 @@ pub(crate) fn dispatch(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
         let same_key = |row: &&Row| row.key_arn() == &key;
         let rows: Vec<Row> =
             agenda.due(Act::Look, lane, now.latest).filter(same_key).cloned().collect();
-        state.trying(Some(&key));
+        state.trying(Some(&key), now.latest);
         for row in &rows {
             agenda.claim(row.id());
         }
@@ -184,7 +184,7 @@ async fn believable(cx: &Rc<Context>, lane: &Lane, seen: Vec<(Row, Event)>) -> V
         });
         if gone * 100 > live * GONE_PERCENT {
             let why = format!("{gone} of {live} live grants vanished in one look");
-            freeze(cx, lane, &why);
+            freeze(cx, lane, Frozen::Vanished(why));
         }
     }
     let frozen = cx.lane(lane, |state| state.frozen.is_some()).unwrap_or(false);
@@ -198,8 +198,9 @@ async fn believable(cx: &Rc<Context>, lane: &Lane, seen: Vec<(Row, Event)>) -> V
 }
 
 /// Close nothing on this lane any more. Endings go on.
-pub(crate) fn freeze(cx: &Rc<Context>, lane: &Lane, why: &str) {
-    let fresh = cx.lane(lane, |state| state.frozen.replace(why.to_owned()).is_none());
+pub(crate) fn freeze(cx: &Rc<Context>, lane: &Lane, frozen: Frozen) {
+    let why = frozen.why().to_owned();
+    let fresh = cx.lane(lane, |state| state.frozen.replace(frozen).is_none());
     if fresh == Some(true) {
         tracing::error!(account = %lane.account, region = %lane.region,
             "closing nothing on this lane any more: {why}");

@@ -31,6 +31,7 @@ use tokio::sync::oneshot;
 use crate::fault::Fault;
 use crate::wire;
 
+pub(crate) use context::is_current;
 pub use run::{Beat, Engine, Ports};
 
 /// Who asks: the socket's peer, as the kernel told it when it connected. The pid is for the log

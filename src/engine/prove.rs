@@ -32,22 +32,18 @@ impl Context {
         lane: &Arc<Lane>,
         key: &KeyArn,
     ) -> Result<(), Fault> {
-        let turn = {
-            let mut proving = self.proving.borrow_mut();
-            Rc::clone(proving.entry((lane.id, key.clone())).or_default())
-        };
-        let turn = turn.lock().await;
-        let proven = self.proven(lane, key).await;
-        let result = match proven {
+        let place = (lane.id, key.clone());
+        let turn = Rc::clone(self.proving.borrow_mut().entry(place.clone()).or_default());
+        let guard = turn.lock().await;
+        let result = match self.proven(lane, key).await {
             Ok(true) => Ok(()),
             Ok(false) => self.probe(lane, key).await,
             Err(fault) => Err(fault),
         };
-        drop(turn);
-        let mut proving = self.proving.borrow_mut();
-        let last = |turn: &Rc<_>| Rc::strong_count(turn) == 1;
-        if proving.get(&(lane.id, key.clone())).is_some_and(last) {
-            proving.remove(&(lane.id, key.clone()));
+        drop(guard);
+        // The map and we: nobody else waits for this proof.
+        if Rc::strong_count(&turn) == 2 {
+            self.proving.borrow_mut().remove(&place);
         }
         result
     }

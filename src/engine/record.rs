@@ -160,8 +160,11 @@ impl Context {
         id: i64,
         happenings: Vec<Happening>,
     ) -> Result<(Row, Vec<Row>), LedgerError> {
+        // What looks found is no hurry; it must not stand before the endings.
+        let looked = |happening: &Happening| matches!(happening.event, Event::Looked { .. });
+        let urgency = if happenings.iter().all(looked) { Urgency::Work } else { Urgency::End };
         self.ledger
-            .run(Urgency::End, move |books| {
+            .run(urgency, move |books| {
                 let mut twins = Vec::new();
                 for happening in &happenings {
                     match books.step(id, &happening.event, happening.now, &happening.note) {

@@ -138,6 +138,6 @@ fn lane_status(state: &LaneState) -> LaneStatus {
         retiring_principal: state.lane.retiring_principal.clone(),
         answered_at: state.answered_at,
         answer: state.answer.clone(),
-        frozen: state.frozen.clone(),
+        frozen: state.frozen.as_ref().map(|frozen| frozen.why().to_owned()),
     }
 }
