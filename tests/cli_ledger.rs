@@ -1,5 +1,4 @@
 //! A ledger file read while the daemon is down; and refused while it runs.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 use testbed::{Config, Sandbox};
 
