@@ -23,7 +23,8 @@ use crate::rules::time::{MINUTE, SECOND};
 use crate::terms::GrantRequest;
 use crate::wire;
 
-/// How long an asker waits for AWS to confirm the clock: one answer of a distant Region and a retry.
+/// How long an asker waits for AWS to confirm the clock: one answer of a distant Region and a
+/// retry.
 const CONFIRM_MAX: i64 = 5 * SECOND;
 /// Between two looks whether it has.
 const CONFIRM_EVERY: i64 = SECOND / 50;
@@ -105,8 +106,8 @@ async fn make(
     }
 }
 
-/// Who asks just after the start waits for AWS's first word on the clock, which the keeper is asking
-/// for. Where it does not come, [`open_for_creates`] says so.
+/// Who asks just after the start waits for AWS's first word on the clock, which the keeper is
+/// asking for. Where it does not come, [`open_for_creates`] says so.
 async fn hear_the_time(cx: &Context) {
     let unconfirmed = || matches!(cx.time.judge().doubt, Some(Doubt::Unconfirmed));
     let heard = async {

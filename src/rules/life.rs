@@ -23,8 +23,8 @@ pub use step::step;
 /// No answer to a create by then, and it is lost: the attempt time-out (≤ 10 s, kms/aws) and slack
 /// for the commit after it.
 pub const PATIENCE: i64 = 12 * SECOND;
-/// An end whose answer is not recorded is tried again this soon. Only a restart comes to it: a sender
-/// that lives holds its row, and ending twice is harmless.
+/// An end whose answer is not recorded is tried again this soon. Only a restart comes to it: a
+/// sender that lives holds its row, and ending twice is harmless.
 pub const END_AGAIN: i64 = SECOND;
 /// An end that KMS cannot yet match to a young grant is tried again this soon (DESIGN 6).
 pub const UNSETTLED_RETRY: i64 = 2 * SECOND;

@@ -37,8 +37,8 @@ impl World {
         self.hold(Op::CreateGrant, when, for_role_b)
     }
 
-    /// A hold on the next end. (By token or by id: the call does not always say which grant.) The probe
-    /// was ended before the lease was made.
+    /// A hold on the next end. (By token or by id: the call does not always say which grant.) The
+    /// probe was ended before the lease was made.
     fn hold_end(&self, when: When) -> FaultId {
         self.hold(Op::RetireGrant, when, Match::default())
     }
@@ -98,7 +98,8 @@ fn killed_while_the_way_out_is_proven() {
     world.kill_while_held(daemon, rule);
     world.sandbox.handle().release(rule);
     let _daemon = world.host.ready();
-    // A probe is a grant like any other: recorded before it was sent, and with a deadline of its own.
+    // A probe is a grant like any other: recorded before it was sent, and with a deadline of its
+    // own.
     let probe = until("the next start has taken up the probe", || {
         let page = world.host.get("/v1/leases?all=true");
         let items = page.body["items"].as_array().unwrap();
