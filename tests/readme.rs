@@ -78,3 +78,21 @@ fn its_two_commands_are_what_the_gate_runs() {
     assert_eq!(first("cargo test").as_deref(), Some("cargo test"));
     assert!(read(".ci/run").contains("from_readme 'cargo run --release -- demo'"));
 }
+
+/// The headings of the demo's story, as far as they are the same at each telling.
+fn headings(story: &str) -> Vec<String> {
+    let lines = story.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let stable = |line: &str| {
+        let end = line.find(|c: char| c.is_ascii_digit() || c == '[').unwrap_or(line.len());
+        line[..end].trim().to_owned()
+    };
+    lines.map(stable).collect()
+}
+
+#[test]
+fn it_shows_what_the_demo_tells() {
+    let shown = blocks(&read("README.md"), "text").concat();
+    let told = read("tests/snapshots/demo.snap");
+    assert!(headings(&shown).len() > 8, "{shown}");
+    assert_eq!(headings(&shown), headings(&told));
+}
