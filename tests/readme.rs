@@ -83,8 +83,9 @@ fn its_two_commands_are_what_the_gate_runs() {
 fn headings(story: &str) -> Vec<String> {
     let lines = story.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let stable = |line: &str| {
-        let end = line.find(|c: char| c.is_ascii_digit() || c == '[').unwrap_or(line.len());
-        line[..end].trim().to_owned()
+        let words = line.split(" g-").next().unwrap_or(line);
+        let end = words.find(|c: char| c.is_ascii_digit() || c == '[').unwrap_or(words.len());
+        words[..end].trim().to_owned()
     };
     lines.map(stable).collect()
 }
