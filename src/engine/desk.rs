@@ -9,10 +9,11 @@ use sha2::{Digest, Sha256};
 use super::Caller;
 use super::context::{Context, ledger_fault};
 use super::prove::refusal;
+use super::resolve::{Resolved, resolve};
 use super::send::{ASKER_WAITS, Made};
 use crate::config::Config;
 use crate::fault::{Fault, Kind};
-use crate::ids::Ref;
+use crate::ids::{Principal, Ref};
 use crate::kms::Lane;
 use crate::ledger::{Ledger, LedgerError, NewLease, Row, Urgency};
 use crate::rules::clocks::Doubt;
@@ -20,7 +21,7 @@ use crate::rules::life::{EndOrder, Origin, Outcome, State, Why};
 use crate::rules::name::Name;
 use crate::rules::policy::{self, Terms, Until};
 use crate::rules::time::{MINUTE, SECOND};
-use crate::terms::GrantRequest;
+use crate::terms::{GrantRequest, Operation};
 use crate::wire;
 
 /// How long an asker waits for AWS to confirm the clock: one answer of a distant Region and a
@@ -67,9 +68,12 @@ async fn make(
     if let Some(lease) = repeated(cx, caller, idempotency.as_ref()).await? {
         return Ok(wire::LeaseMade { lease, token: None, repeated: true });
     }
-    let prepared = prepare(cx, &config, caller, request).await?;
+    let wanted = read(cx, &config, request).await?;
+    let mut prepared = decide(cx, &config, caller, request, &wanted)?;
     if probes(cx, &prepared.lane) {
         cx.prove(&prepared.lane, &prepared.request.key_arn).await?;
+        // The proof took its time: what is asked for by a span is counted from now.
+        prepared = decide(cx, &config, caller, request, &wanted)?;
     }
     let reference = prepared.reference.clone();
     let key = prepared.request.key_arn.clone();
@@ -169,36 +173,47 @@ async fn repeated(
     lease(cx, &reference).await.map(Some)
 }
 
-async fn prepare(
+/// What was asked for, read and resolved.
+struct Wanted {
+    key: Resolved,
+    grantee: Principal,
+    operations: Vec<Operation>,
+    until: Until,
+}
+
+async fn read(
     cx: &Rc<Context>,
     config: &Arc<Config>,
+    request: &wire::CreateLease,
+) -> Result<Wanted, Fault> {
+    let operations = policy::parse_operations(&request.operations)?;
+    let until = Until::parse(request.ttl.as_deref(), request.until)?;
+    let key = resolve(cx, config, request).await?;
+    let grantee = policy::expand_grantee(&request.grantee, &key.facts.arn)?;
+    Ok(Wanted { key, grantee, operations, until })
+}
+
+/// Let the policy decide, now.
+fn decide(
+    cx: &Context,
+    config: &Config,
     caller: &Caller,
     request: &wire::CreateLease,
+    wanted: &Wanted,
 ) -> Result<Prepared, Fault> {
-    let operations = policy::parse_operations(&request.operations)?;
-    let key = super::resolve::resolve(cx, config, request).await?;
-    let grantee = policy::expand_grantee(&request.grantee, &key.facts.arn)?;
-    let now = cx.time.now().latest;
-    let until = match (&request.ttl, request.until) {
-        (Some(_), Some(_)) => {
-            return Err(Fault::new(Kind::Usage, "a ttl and an instant contradict each other"));
-        }
-        (Some(ttl), None) => Until::Ttl(policy::parse_ttl(ttl)?),
-        (None, Some(at)) => Until::At(at),
-        (None, None) => Until::Default,
-    };
+    let Wanted { key, grantee, operations, until } = wanted;
     let ask = policy::Ask {
         uid: caller.uid,
         gid: caller.gid,
         groups: &caller.groups,
         key: &key.facts,
         aliases: &key.aliases,
-        grantee: &grantee,
-        operations: &operations,
-        until,
+        grantee,
+        operations,
+        until: *until,
         reason: request.reason.as_deref(),
         constraints: &request.constraints,
-        now,
+        now: cx.time.now().latest,
     };
     let terms = policy::decide(config, &ask).terms()?;
     let reference = Ref::random(cx.rng.as_ref());
@@ -206,13 +221,13 @@ async fn prepare(
         .map_err(|error| Fault::new(Kind::Bug, error.to_string()))?;
     let request = GrantRequest {
         key_arn: key.facts.arn.clone(),
-        grantee,
+        grantee: grantee.clone(),
         operations: terms.operations.clone(),
         retiring_principal: key.lane.retiring_principal.clone(),
         constraints: request.constraints.clone(),
         name: name.to_string(),
     };
-    Ok(Prepared { lane: key.lane, terms, request, reference })
+    Ok(Prepared { lane: Arc::clone(&key.lane), terms, request, reference })
 }
 
 fn new_lease(

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::context::Context;
 use super::lane::Op;
 use super::record::Happening;
+use crate::fault::{Fault, Kind};
 use crate::ledger::{Intent, LedgerError, NewLease, Row};
 use crate::rules::life::{Class, Event, Outcome};
 use crate::rules::time::SECOND;
@@ -32,7 +33,12 @@ impl Context {
     pub(crate) async fn send(self: &Rc<Self>, new: NewLease) -> Result<Made, LedgerError> {
         let lane = std::sync::Arc::clone(&new.lane);
         self.place(&lane, Op::Create, false).await;
-        let (row, intent) = self.ledger.begin(new, self.time.now()).await?;
+        let now = self.time.now();
+        if now.latest >= new.deadline.plus(-new.lead_ms) {
+            let text = format!("the deadline {} passed while the request waited", new.deadline);
+            return Err(Fault::new(Kind::DeadlinePast, text).into());
+        }
+        let (row, intent) = self.ledger.begin(new, now).await?;
         let id = row.id();
         self.agenda.borrow_mut().claim(id);
         let made = self.send_until_known(row, intent).await;

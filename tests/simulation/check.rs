@@ -17,7 +17,7 @@ use crate::world::World;
 /// seconds after it shows.
 const BOUND: i64 = 45 * SECOND;
 
-/// Look at the world once a second, and at everything once a minute.
+/// Look at the world once a second, and at everything every three minutes.
 pub(crate) async fn watch(world: Rc<World>) {
     let mut turn = 0;
     loop {
@@ -26,7 +26,7 @@ pub(crate) async fn watch(world: Rc<World>) {
         world.net.deliver();
         none_lives_too_long(&world);
         foreign_grants_are_untouched(&world);
-        if turn % 60 == 0 {
+        if turn % 180 == 0 {
             books_agree(&world).await;
         }
     }

@@ -1,6 +1,7 @@
 //! The KMS port over the sandbox's core, with a network in between that loses, delays and repeats.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use grantd::ids::{GrantId, KeyArn};
@@ -41,6 +42,10 @@ pub(crate) struct Net {
     pub(crate) rng: Rc<SimRng>,
     pub(crate) weather: Cell<Weather>,
     pub(crate) strays: RefCell<Vec<Stray>>,
+    /// Operations that IAM denies on a key just now.
+    pub(crate) denied: RefCell<BTreeSet<(Op, String)>>,
+    /// Who the credentials say they are, where not who they were.
+    pub(crate) stranger: RefCell<Option<String>>,
     /// One word per call, for the trace.
     pub(crate) trace: RefCell<Vec<String>>,
 }
@@ -57,6 +62,19 @@ const STRAY_MAX: i64 = 5 * MINUTE;
 const TIME_OUT: i64 = 10 * SECOND;
 
 impl Net {
+    pub(crate) fn new(story: Story, clock: Rc<SimClock>, rng: Rc<SimRng>) -> Rc<Self> {
+        Rc::new(Self {
+            story: RefCell::new(story),
+            clock,
+            rng,
+            weather: Cell::new(Weather::Calm),
+            strays: RefCell::default(),
+            denied: RefCell::default(),
+            stranger: RefCell::default(),
+            trace: RefCell::default(),
+        })
+    }
+
     /// Deliver what has been on its way until now, in order.
     pub(crate) fn deliver(&self) {
         let now = self.clock.now();
@@ -85,6 +103,11 @@ impl Net {
             // Half the outages refuse connections, half swallow packets.
             pause(if self.rng.chance(500) { 5 } else { TIME_OUT }).await;
             return lost();
+        }
+        let key = body["KeyId"].as_str().unwrap_or_default().to_owned();
+        if self.denied.borrow().contains(&(op, key)) {
+            self.note("denied", op, "");
+            return self.refused("AccessDeniedException", 400);
         }
         if storm && self.rng.chance(60) {
             if op == Op::CreateGrant && self.rng.chance(500) {
@@ -271,7 +294,10 @@ impl Kms for SimKms {
             read(self.net.call(Op::GetCallerIdentity, json!({})).await, |value| Identity {
                 account: text(&value["Account"]),
                 arn: text(&value["Arn"]),
-                unique_id: text(&value["UserId"]).split(':').next().unwrap().to_owned(),
+                unique_id: {
+                    let known = text(&value["UserId"]).split(':').next().unwrap().to_owned();
+                    self.net.stranger.borrow().clone().unwrap_or(known)
+                },
             })
         })
     }

@@ -12,6 +12,8 @@ mod actors;
 mod check;
 mod clock;
 mod kms;
+mod scenarios;
+mod stage;
 mod world;
 
 use world::World;

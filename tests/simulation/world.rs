@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use grantd::config::{self, Config, Names};
 use grantd::engine::{Command, Engine, Ports};
-use grantd::fault::Fault;
+use grantd::fault::{Fault, Kind};
 use grantd::ids::Ref;
 use grantd::ledger::{Handle, Ledger};
 use grantd::rng::Rng;
@@ -25,7 +25,7 @@ use crate::check::{WIND_DOWN, at_the_end, watch};
 use crate::clock::{START, SimClock, SimRng, pause};
 use crate::kms::{Net, SimKms, Weather};
 
-const CONFIG: &str = r#"
+pub(crate) const CONFIG: &str = r#"
 group = "sim"
 [[account]]
 id = "111122223333"
@@ -40,7 +40,7 @@ callers = ["user:1", "user:2", "user:3"]
 max-ttl = "1h"
 "#;
 
-struct Nobody;
+pub(crate) struct Nobody;
 
 impl Names for Nobody {
     fn user(&self, _: &str) -> Result<Option<u32>, String> {
@@ -107,7 +107,7 @@ pub(crate) struct World {
 
 /// Where the ledgers are kept: in memory where the system has such a place, since a simulated crash
 /// loses no page.
-fn scratch() -> tempfile::TempDir {
+pub(crate) fn scratch() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let root = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
     tempfile::Builder::new().prefix("grantd-sim-").tempdir_in(root).unwrap()
@@ -143,14 +143,7 @@ impl World {
         story.core.settings_mut().unconfirmed.twins_before_propagation = rng.chance(500);
         let foreign = foreign_grants(&mut story);
         let (key_arn, alias) = (story.key_arn.clone(), story.alias.to_owned());
-        let net = Rc::new(Net {
-            story: RefCell::new(story),
-            clock,
-            rng: Rc::clone(&rng),
-            weather: Cell::new(Weather::Calm),
-            strays: RefCell::default(),
-            trace: RefCell::default(),
-        });
+        let net = Net::new(story, clock, Rc::clone(&rng));
         let config = config::parse("sim.toml", CONFIG, &Nobody).unwrap();
         Self {
             seed,
@@ -187,6 +180,7 @@ impl World {
     }
 
     pub(crate) fn refused(&self, fault: &Fault) {
+        assert!(fault.kind != Kind::Bug, "seed {}: {fault}", self.seed);
         *self.figures.borrow_mut().refused.entry(fault.kind.code()).or_default() += 1;
     }
 

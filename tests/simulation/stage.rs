@@ -1,0 +1,196 @@
+//! A small stage for directed scenes: one daemon at a time, a calm network, and a script.
+
+use std::future::Future;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use grantd::config;
+use grantd::engine::{Caller, Command, Engine, Ports};
+use grantd::fault::Fault;
+use grantd::ledger::{Handle, Ledger, Urgency};
+use grantd::rules::time::Time;
+use grantd::wire::{CreateLease, HistoryRow, Lease, LeaseMade, ListHistory, Status};
+use kms_sandbox::{Entry, Op, Propagation, Story, StoryOptions};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::LocalSet;
+
+use crate::clock::{SimClock, SimRng};
+use crate::kms::{Net, SimKms};
+use crate::world::{CONFIG, Nobody, scratch};
+
+pub(crate) struct Stage {
+    pub(crate) net: Rc<Net>,
+    pub(crate) dir: TempDir,
+    pub(crate) key: String,
+    config: String,
+}
+
+/// A daemon on the stage.
+pub(crate) struct Daemon {
+    engine: mpsc::Sender<Command>,
+    pub(crate) ledger: Handle,
+}
+
+impl Stage {
+    /// A world whose KMS shows changes after `lag` ms; `settle` in seconds.
+    pub(crate) fn new(lag: u32) -> Self {
+        let (clock, rng) = (SimClock::new(), SimRng::new(1));
+        let propagation = Propagation { min_ms: 0, max_ms: lag };
+        let options = StoryOptions { propagation, ..StoryOptions::default() };
+        let story = Story::new(options, clock.now());
+        let key = story.key_arn.clone();
+        let net = Net::new(story, clock, rng);
+        Self { net, dir: scratch(), key, config: CONFIG.to_owned() }
+    }
+
+    /// Change a line of the configuration.
+    pub(crate) fn config(mut self, from: &str, to: &str) -> Self {
+        assert!(self.config.contains(from));
+        self.config = self.config.replace(from, to);
+        self
+    }
+
+    /// Another key with an alias that the policy covers.
+    pub(crate) fn second_key(&self) -> String {
+        let mut story = self.net.story.borrow_mut();
+        let (admin, now) = (story.admin.caller.clone(), self.net.clock.now());
+        let policy = story.core.call(&admin, Op::GetKeyPolicy, &json!({ "KeyId": self.key }), now);
+        let policy = policy.unwrap()["Policy"].clone();
+        let made = story.core.call(&admin, Op::CreateKey, &json!({ "Policy": policy }), now);
+        let arn = made.unwrap()["KeyMetadata"]["Arn"].as_str().unwrap().to_owned();
+        let alias = json!({ "AliasName": "alias/second", "TargetKeyId": arn });
+        story.core.call(&admin, Op::CreateAlias, &alias, now).unwrap();
+        arn
+    }
+
+    /// Let a daemon live on `dir` while `script` runs; then it crashes.
+    pub(crate) async fn live_on<T>(
+        &self,
+        dir: &Path,
+        script: impl AsyncFnOnce(Rc<Daemon>) -> T,
+    ) -> T {
+        let (ledger, _) = Ledger::open(dir).unwrap();
+        self.live_with(Handle::inline(ledger), script).await
+    }
+
+    /// The same on a ledger that is open already.
+    pub(crate) async fn live_with<T>(
+        &self,
+        ledger: Handle,
+        script: impl AsyncFnOnce(Rc<Daemon>) -> T,
+    ) -> T {
+        let config = Arc::new(config::parse("stage.toml", &self.config, &Nobody).unwrap());
+        let (engine, commands) = mpsc::channel(64);
+        let kms = Rc::new(SimKms { net: Rc::clone(&self.net), ledger: ledger.clone() });
+        let (clock, rng) = (Rc::clone(&self.net.clock), Rc::clone(&self.net.rng));
+        let ports = Ports { kms, clock, rng, ledger: ledger.clone() };
+        let daemon = Rc::new(Daemon { engine, ledger });
+        let inside = LocalSet::new();
+        let life = async {
+            let engine = Engine::new(ports, Some(config), None).await.unwrap();
+            engine.run(commands, |_| {}, std::future::pending()).await;
+        };
+        tokio::select! {
+            biased;
+            () = inside.run_until(life) => unreachable!("nobody stops it"),
+            done = script(daemon) => done,
+        }
+    }
+
+    pub(crate) async fn live<T>(&self, script: impl AsyncFnOnce(Rc<Daemon>) -> T) -> T {
+        self.live_on(self.dir.path(), script).await
+    }
+
+    /// What KMS accepted of `op`, oldest first.
+    pub(crate) fn accepted(&self, op: Op) -> Vec<Entry> {
+        self.net.story.borrow().core.journal().accepted(op).cloned().collect()
+    }
+
+    pub(crate) fn alive(&self) -> usize {
+        self.net.story.borrow().core.count_alive(self.net.clock.now())
+    }
+}
+
+impl Daemon {
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, Fault>>) -> Command,
+    ) -> Result<T, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.engine.send(command(reply)).await.unwrap();
+        answer.await.unwrap()
+    }
+
+    /// Ask for a lease on `key`, as user 1.
+    pub(crate) async fn create(&self, key: &str, ttl: &str) -> Result<Lease, Fault> {
+        self.make(key, Some(ttl.to_owned()), None).await
+    }
+
+    /// The same, until an instant.
+    pub(crate) async fn create_until(&self, key: &str, until: Time) -> Result<Lease, Fault> {
+        self.make(key, None, Some(until)).await
+    }
+
+    async fn make(
+        &self,
+        key: &str,
+        ttl: Option<String>,
+        until: Option<Time>,
+    ) -> Result<Lease, Fault> {
+        let request = CreateLease {
+            key: key.to_owned(),
+            grantee: "role/RoleB".to_owned(),
+            operations: vec!["Decrypt".to_owned()],
+            ttl,
+            until,
+            reason: None,
+            constraints: grantd::terms::Constraints::None,
+            region: None,
+            token: false,
+        };
+        let caller = Caller { uid: 1, gid: 1, groups: Vec::new(), name: "one".to_owned() };
+        let made: LeaseMade =
+            self.ask(|reply| Command::Create { caller, request, idempotency: None, reply }).await?;
+        Ok(made.lease)
+    }
+
+    pub(crate) async fn status(&self) -> Status {
+        self.ask(|reply| Command::Status { reply }).await.unwrap()
+    }
+
+    pub(crate) async fn lease(&self, lease: &Lease) -> Lease {
+        let prefix = lease.reference.to_string();
+        self.ledger.run(Urgency::Read, move |books| books.lease(&prefix)).await.unwrap()
+    }
+
+    /// The history's rows of this kind.
+    pub(crate) async fn history(&self, kind: &str) -> Vec<HistoryRow> {
+        let mut list = ListHistory::default();
+        let mut found = Vec::new();
+        loop {
+            let asked = list.clone();
+            let page = self.ledger.run(Urgency::Read, move |books| books.history(&asked));
+            let page = page.await.unwrap();
+            found.extend(page.items.into_iter().filter(|row| row.kind == kind));
+            list.after = page.next;
+            if list.after.is_none() {
+                return found;
+            }
+        }
+    }
+}
+
+/// Run a scene under tokio's paused clock.
+pub(crate) fn play<F: Future<Output = ()>>(scene: impl FnOnce() -> F) {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async { LocalSet::new().run_until(scene()).await });
+}
+
+/// How long after `deadline` an entry of the journal came, in ms.
+pub(crate) fn late(entry: &Entry, deadline: Time) -> i64 {
+    entry.at_ms - deadline.0
+}
