@@ -4,9 +4,9 @@
 //! this host, and ends it then, whatever happens in between. The way of the data:
 //!
 //! ```text
-//! grantd create ─► api (unix socket) ─► desk ─► policy (pure) ─► ledger: intent + history, a commit
-//!      reply ◄─ ledger: active + history ◄─ kms: CreateGrant(Name) ◄─────────┘
-//! clock / new work ─► due ─► lane (pacing, who waits) ─► kms: RetireGrant ─► ledger ─► look ─► closed
+//! grantd create ─► api ─► desk ─► policy (pure) ─► ledger: intent + history, one commit
+//!      reply ◄─ ledger: active + history ◄─ kms: CreateGrant(Name) ◄──┘
+//! clock, new work ─► due ─► lane (pacing, who waits) ─► kms: RetireGrant ─► ledger ─► look
 //! ```
 //!
 //! Nothing calls upward. Three threads: engine, API, ledger; so a flood on the socket cannot delay

@@ -33,7 +33,8 @@ pub(crate) struct Stall {
     pub(crate) tries: u32,
     pub(crate) until: Time,
     pub(crate) detail: String,
-    /// One try at a time: others keep off while it is under way, and no longer than a call can take.
+    /// One try at a time: others keep off while it is under way, and no longer than a call can
+    /// take.
     trying: Option<Time>,
     alarmed: bool,
 }
