@@ -1,6 +1,6 @@
 //! The life of one KMS grant: `creating → active → ending → ended → closed`.
 //!
-//! [`step`] is one pure, total function from (facts, state, event, now) to the next state, the next
+//! [`step()`] is one pure, total function from (facts, state, event, now) to the next state, the next
 //! act with its time, and the history row. A restart has no code of its own: the row says what
 //! comes next.
 //!
@@ -366,7 +366,7 @@ pub struct Life {
     pub fault: Option<Class>,
 }
 
-/// The result of [`step`].
+/// The result of [`step()`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Step {
