@@ -30,9 +30,17 @@ impl FromStr for Format {
 /// What is logged unless `GRANTD_LOG` says otherwise: our own voice, and the trouble of others.
 const FILTER: &str = "warn,grantd=info";
 
+/// The SDK's own trace shows requests and answers, and with them grant tokens: whatever the filter
+/// says, it stays above that.
+fn quiet_sdk(filter: EnvFilter) -> EnvFilter {
+    let caps = ["aws=info", "hyper=info"].into_iter().filter_map(|cap| cap.parse().ok());
+    caps.fold(filter, EnvFilter::add_directive)
+}
+
 /// Start logging for the life of the process. A second call changes nothing.
 pub fn start(format: Format) {
     let filter = EnvFilter::try_from_env("GRANTD_LOG").unwrap_or_else(|_| EnvFilter::new(FILTER));
+    let filter = quiet_sdk(filter);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // An error means that a subscriber is there already, as in tests.
     let started = match format {

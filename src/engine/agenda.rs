@@ -33,8 +33,8 @@ struct Entry {
 }
 
 /// Rows by id, and the order in which they are to be acted upon.
-#[derive(Default)]
 pub(crate) struct Agenda {
+    cap: usize,
     rows: BTreeMap<i64, Entry>,
     order: BTreeSet<Place>,
     /// The same rows by time alone.
@@ -56,6 +56,18 @@ fn rank(row: &Row) -> Rank {
 }
 
 impl Agenda {
+    /// Empty, with room for `cap` rows.
+    pub(crate) fn new(cap: usize) -> Self {
+        Self {
+            cap,
+            rows: BTreeMap::new(),
+            order: BTreeSet::new(),
+            times: BTreeSet::new(),
+            busy: BTreeSet::new(),
+            horizon: Time(i64::MIN),
+        }
+    }
+
     /// Rows due until then belong here.
     pub(crate) fn reach(&mut self, horizon: Time) {
         self.horizon = self.horizon.max(horizon);
@@ -81,7 +93,7 @@ impl Agenda {
 
     /// Whether a row due at `at` finds room. What is due later gives way: the ledger has it.
     fn make_room(&mut self, at: Time) -> bool {
-        if self.rows.len() < ROWS_MAX {
+        if self.rows.len() < self.cap {
             return true;
         }
         match self.times.last().copied() {
@@ -173,3 +185,6 @@ impl Agenda {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

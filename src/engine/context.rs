@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::agenda::Agenda;
+use super::agenda::{Agenda, ROWS_MAX};
 use super::lane::{LaneState, Notice, Op};
 use super::record::Backlog;
 use super::timekeeper::TimeKeeper;
@@ -78,7 +78,7 @@ impl Context {
             config,
             end_only,
             started_at: Cell::default(),
-            agenda: RefCell::default(),
+            agenda: RefCell::new(Agenda::new(ROWS_MAX)),
             lanes: RefCell::default(),
             backlog: RefCell::default(),
             unproven: Cell::default(),

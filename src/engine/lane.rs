@@ -211,3 +211,6 @@ impl Stall {
         old.alarmed.then(|| Notice::Over { key: key.cloned(), class: old.class, lasted })
     }
 }
+
+#[cfg(test)]
+mod tests;

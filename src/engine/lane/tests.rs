@@ -1,0 +1,84 @@
+use super::*;
+use crate::ids::{AccountId, Principal, Region};
+use crate::rng::OsRng;
+
+const DENIED: (Option<Class>, bool) = (Some(Class::Denied), false);
+const LOST: (Option<Class>, bool) = (Some(Class::Unavailable), false);
+const YES: (Option<Class>, bool) = (None, false);
+
+fn lane() -> LaneState {
+    let lane = Lane {
+        id: 1,
+        account: AccountId::parse("111122223333").unwrap(),
+        region: Region::parse("eu-west-1").unwrap(),
+        role_arn: None,
+        external_id: None,
+        endpoint: None,
+        retiring_principal: Principal::parse("arn:aws:iam::111122223333:role/grantd").unwrap(),
+    };
+    LaneState::new(Arc::new(lane), Rates::default())
+}
+
+fn key() -> KeyArn {
+    KeyArn::parse("arn:aws:kms:eu-west-1:111122223333:key/a").unwrap()
+}
+
+fn hear(lane: &mut LaneState, said: (Option<Class>, bool), ms: i64) -> Vec<Notice> {
+    lane.heard((Op::End, Some(&key())), said, Some("words"), Time(ms), &OsRng)
+}
+
+#[test]
+fn one_try_at_a_time_and_a_try_that_never_came_back_frees_the_lane() {
+    let mut lane = lane();
+    hear(&mut lane, LOST, 0);
+    let until = lane.shut(Time(0)).unwrap();
+    assert_eq!(lane.shut(until), None);
+    lane.trying(None, until);
+    assert!(lane.shut(until.plus(SECOND)).is_some());
+    assert_eq!(lane.shut(until.plus(PATIENCE)), None);
+}
+
+#[test]
+fn the_alarm_comes_once_after_ten_seconds_and_is_taken_back() {
+    let mut lane = lane();
+    assert_eq!(hear(&mut lane, LOST, 0), []);
+    assert_eq!(hear(&mut lane, LOST, 9_999), []);
+    assert!(matches!(hear(&mut lane, LOST, 10_000)[..], [Notice::Alarm { tries: 3, .. }]));
+    assert_eq!(hear(&mut lane, LOST, 60_000), []);
+    assert!(matches!(hear(&mut lane, YES, 61_000)[..], [Notice::Over { lasted: 61_000, .. }]));
+    assert_eq!(lane.stall, None);
+}
+
+#[test]
+fn a_denied_key_waits_and_the_lane_does_not() {
+    let mut lane = lane();
+    hear(&mut lane, DENIED, 0);
+    assert_eq!(lane.shut(Time(0)), None);
+    assert!(lane.key_shut(&key(), Time(0)).is_some());
+    assert_eq!(lane.key_shut(&key(), Time(4_001)), None);
+}
+
+#[test]
+fn an_outage_while_a_key_is_tried_does_not_hold_the_key() {
+    let mut lane = lane();
+    hear(&mut lane, DENIED, 0);
+    lane.trying(Some(&key()), Time(5_000));
+    hear(&mut lane, LOST, 15_000);
+    hear(&mut lane, YES, 16_000);
+    assert_eq!((lane.shut(Time(16_000)), lane.key_shut(&key(), Time(16_000))), (None, None));
+}
+
+#[test]
+fn a_throttled_end_slows_ends_alone() {
+    let mut lane = lane();
+    hear(&mut lane, (Some(Class::Throttled), false), 0);
+    assert!(lane.pace(Op::End).slowed() && !lane.pace(Op::Create).slowed());
+    assert_eq!((lane.shut(Time(0)), lane.key_shut(&key(), Time(0))), (None, None));
+}
+
+#[test]
+fn a_grant_too_young_to_be_seen_stalls_nothing() {
+    let mut lane = lane();
+    hear(&mut lane, (Some(Class::Denied), true), 0);
+    assert!(lane.keys.is_empty() && lane.stall.is_none());
+}
