@@ -55,9 +55,7 @@ pub fn run(options: &Options) -> Result<(), Fault> {
     let notifier = Notifier::from_env();
     let (ledger, _) = Ledger::open(&options.state_dir)?;
     let (config, end_only) = what_to_do(options, &ledger)?;
-    if let Some(why) = &end_only {
-        tracing::error!("grantd only ends leases, creates are refused: {why}");
-    }
+    introduce(options, &ledger, config.as_deref(), end_only.as_deref())?;
     let listener = api::socket::bind(&options.socket, None)?;
     let (handle, ledger_thread) = Handle::thread(ledger).map_err(thread_fault)?;
     let (engine, commands) = mpsc::channel(COMMANDS);
@@ -77,6 +75,32 @@ pub fn run(options: &Options) -> Result<(), Fault> {
         return Err(Fault::new(Kind::Bug, "the ledger's thread panicked"));
     }
     result.and(served)
+}
+
+/// The first words in the log: what an operator wants to know of a start.
+fn introduce(
+    options: &Options,
+    ledger: &Ledger,
+    config: Option<&Config>,
+    end_only: Option<&str>,
+) -> Result<(), Fault> {
+    let counts = ledger.counts()?;
+    let open: i64 = counts.iter().filter(|(state, _)| *state != "closed").map(|(_, n)| n).sum();
+    tracing::info!(
+        config = %options.config.display(),
+        state_dir = %options.state_dir.display(),
+        socket = %options.socket.display(),
+        group = config.map(|config| config.group.as_str()),
+        policies = config.map(|config| config.policies.len()),
+        lanes = config.map(|config| config.lanes().count()),
+        open_grants = open,
+        "grantd {} starts",
+        env!("CARGO_PKG_VERSION")
+    );
+    if let Some(why) = end_only {
+        tracing::error!("grantd only ends leases, creates are refused: {why}");
+    }
+    Ok(())
 }
 
 /// The config, or why the daemon only ends. The config makes grants; the ledger alone ends them
@@ -100,13 +124,17 @@ fn what_to_do(
             Ok((Some(Arc::new(config)), end_only))
         }
         Err(error) => {
-            let fault = Fault::new(Kind::Config, error.to_string());
             let counts = ledger.counts()?;
             let live = counts.iter().any(|(state, n)| state != "closed" && *n > 0);
             if live || broken.is_some() {
-                Ok((None, Some(format!("the configuration does not load: {}", fault.text))))
+                tracing::error!("the configuration does not load:\n{error}");
+                let why = error.summary();
+                Ok((
+                    None,
+                    Some(format!("the configuration does not load: {why}; see grantd check")),
+                ))
             } else {
-                Err(fault)
+                Err(Fault::from(&error))
             }
         }
     }
@@ -174,10 +202,17 @@ async fn drive(
     let engine = Engine::new(ports, config, end_only).await?;
     let mut term = signal(SignalKind::terminate()).map_err(thread_fault)?;
     let mut int = signal(SignalKind::interrupt()).map_err(thread_fault)?;
+    let mut hup = signal(SignalKind::hangup()).map_err(thread_fault)?;
     let asked_to_stop = async {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
+        loop {
+            tokio::select! {
+                _ = term.recv() => break,
+                _ = int.recv() => break,
+                // Without a handler it would kill the daemon, and administrators send it by habit.
+                _ = hup.recv() => tracing::warn!(
+                    "SIGHUP: this version does not reload; restart grantd to take a changed config"
+                ),
+            }
         }
         tracing::info!("stopping: calls in flight get ten seconds");
         notifier.stopping("stopping");

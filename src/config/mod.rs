@@ -238,6 +238,19 @@ pub enum ConfigError {
     Wrong(Box<Diagnostics>),
 }
 
+impl ConfigError {
+    /// One line: how many problems, and the first. The whole text is for `grantd check` and the log.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let Self::Wrong(diagnostics) = self else { return self.to_string() };
+        let first = diagnostics.lines().next().unwrap_or_default();
+        match diagnostics.problems().len() {
+            0 | 1 => first,
+            n => format!("{n} problems, the first at {first}"),
+        }
+    }
+}
+
 impl From<&ConfigError> for Fault {
     /// The whole text, as it is shown to people. An absent file is `config` too: the daemon cannot
     /// run without.

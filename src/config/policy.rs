@@ -103,14 +103,14 @@ fn caller(walk: &mut Walk<'_>, text: &At<&str>) -> Result<CallerPattern, Problem
         Ok(None) => {
             let warning =
                 problem(format!("there is no {kind} {name:?} on this host: it matches nobody"));
-            walk.warn(warning.help("create it and reload, or correct the name"));
+            walk.warn(warning.help("create it and restart grantd, or correct the name"));
             None
         }
         Err(why) => {
             let warning = problem(format!(
                 "the {kind} {name:?} cannot be looked up ({why}): it matches nobody"
             ));
-            walk.warn(warning.help("reload when the user database answers"));
+            walk.warn(warning.help("restart grantd when the user database answers"));
             None
         }
     };

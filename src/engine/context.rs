@@ -154,7 +154,7 @@ impl Context {
             self.time.heard(date);
         }
         let class = class_of(&answer.outcome);
-        let now = self.time.now().latest;
+        let now = self.time.shown();
         let detail = answer.detail.as_deref();
         let told = self.lane(lane, |state| {
             state.heard((op, key), (class, young), detail, now, self.rng.as_ref())

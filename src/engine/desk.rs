@@ -10,14 +10,14 @@ use super::Caller;
 use super::context::{Context, ledger_fault};
 use super::prove::refusal;
 use super::resolve::{Resolved, resolve};
-use super::send::{ASKER_WAITS, Made};
+use super::send::Made;
 use crate::config::Config;
 use crate::fault::{Fault, Kind};
 use crate::ids::{Principal, Ref};
 use crate::kms::Lane;
-use crate::ledger::{Ledger, LedgerError, NewLease, Row, Urgency};
+use crate::ledger::{Ledger, LedgerError, NewLease, Urgency};
 use crate::rules::clocks::Doubt;
-use crate::rules::life::{EndOrder, Origin, Outcome, State, Why};
+use crate::rules::life::{Class, EndOrder, Origin};
 use crate::rules::name::Name;
 use crate::rules::policy::{self, Terms, Until};
 use crate::rules::time::{MINUTE, SECOND};
@@ -93,6 +93,8 @@ async fn make(
     };
     match made {
         Made::Granted(row) => {
+            tracing::info!(lease = %reference, %key, deadline = %row.facts().deadline,
+                uid = caller.uid, "lease made");
             let token = request.token.then(|| cx.token(row.id())).flatten();
             let token = token.map(|token| token.reveal().to_owned());
             Ok(wire::LeaseMade { lease: lease(cx, &reference).await?, token, repeated: false })
@@ -139,13 +141,25 @@ fn open_for_creates(cx: &Context) -> Result<Arc<Config>, Fault> {
                 ms.abs() / SECOND,
                 if ms > 0 { "ahead of" } else { "behind" }
             ),
-            Doubt::Unconfirmed => {
-                "AWS has not confirmed the host's clock yet: no answer since the start".to_owned()
-            }
+            Doubt::Unconfirmed => return Err(unheard(cx)),
         };
         return Err(Fault::new(Kind::ClockDoubt, text));
     }
     Ok(config)
+}
+
+/// AWS has not answered since the start: why, as far as the lanes know.
+fn unheard(cx: &Context) -> Fault {
+    let lanes = cx.lanes.borrow();
+    let stall = lanes.values().find_map(|lane| lane.stall.as_ref());
+    let since = "AWS has not answered since grantd started, so the clock is unconfirmed";
+    match stall {
+        Some(stall) if stall.class == Class::Credentials => {
+            Fault::new(Kind::Credentials, format!("{since}: {}", stall.detail))
+        }
+        Some(stall) => Fault::new(Kind::KmsSilent, format!("{since}: {}", stall.detail)),
+        None => Fault::new(Kind::KmsSilent, since),
+    }
 }
 
 /// SHA-256 of the request as it would be sent again; the same key with another digest is refused.
@@ -265,89 +279,6 @@ pub(crate) fn probes(cx: &Context, lane: &Lane) -> bool {
     })
 }
 
-/// End a lease before its deadline.
-pub(crate) async fn revoke(
-    cx: &Rc<Context>,
-    caller: &Caller,
-    reference: &str,
-    reason: Option<String>,
-) -> Result<wire::Lease, Fault> {
-    let prefix = reference.to_owned();
-    let read = move |books: &mut Ledger| books.lease(&prefix);
-    let known = cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)?;
-    let owner = known.asker.as_ref().map(|asker| asker.uid);
-    if caller.uid != 0 && owner != Some(caller.uid) {
-        let whose = known.asker.as_ref().map_or("found by its name", |asker| asker.name.as_str());
-        let text = format!("lease {} is not yours: {whose}", known.reference);
-        let fault = Fault::new(Kind::NotYours, text).about(known.reference.clone());
-        refused(cx, caller, &fault, serde_json::json!({}));
-        return Err(fault);
-    }
-    if known.closed_at.is_some() {
-        return Ok(known);
-    }
-    let (lease_ref, now) = (known.reference.clone(), cx.time.now());
-    let note = crate::ledger::Note::person(caller.uid, &caller.name, reason);
-    let rows = cx
-        .ledger
-        .run(Urgency::End, move |books| books.end_lease(&lease_ref, Why::Asked, now, &note))
-        .await
-        .map_err(ledger_fault)?;
-    let waits: Vec<_> = rows.into_iter().map(|row| end_now(cx, row)).collect();
-    let ended = futures_util::future::join_all(waits).await;
-    let after = lease(cx, &known.reference).await?;
-    match ended.into_iter().find_map(Result::err) {
-        Some(fault) => Err(fault.about(known.reference)),
-        None => Ok(after),
-    }
-}
-
-/// End one grant and wait for KMS's yes, at most as long as an asker waits. The scheduler keeps at
-/// it afterwards.
-async fn end_now(cx: &Rc<Context>, row: Row) -> Result<(), Fault> {
-    let (id, give_up) = (row.id(), cx.time.now().latest.plus(ASKER_WAITS));
-    let still = |why: String, kind| {
-        Fault::new(kind, format!("{why}; the wish to end it is recorded, and grantd keeps trying"))
-    };
-    cx.put(row.clone());
-    while !cx.agenda.borrow_mut().claim(id) {
-        // Its create, or a look at it, is under way: that comes to its end first.
-        if cx.time.now().latest >= give_up {
-            let why = "KMS has not answered an earlier call".to_owned();
-            return Err(still(why, Kind::OutcomeUnknown));
-        }
-        cx.time.pause(SECOND / 10).await;
-    }
-    let mut row = cx.ledger.run(Urgency::Work, move |books| books.row(id)).await.unwrap_or(row);
-    let mut result = Ok(());
-    while matches!(row.life().state, State::Active { .. } | State::Ending { .. }) {
-        cx.place(row.lane(), super::lane::Op::End, true).await;
-        let (after, outcome, detail) = super::due::end(cx, row).await;
-        row = after;
-        if outcome == Outcome::Done(()) {
-            break;
-        }
-        let pause = row.life().next.map_or(0, |next| next.at.since(cx.time.now().latest));
-        let pause = pause.clamp(SECOND / 4, 2 * SECOND);
-        let over = cx.time.now().latest.plus(pause) >= give_up || cx.stopping.get();
-        let denied = matches!(outcome, Outcome::Refused(crate::rules::life::Class::Denied));
-        if over || denied {
-            let kind = if denied { Kind::KmsDenied } else { Kind::OutcomeUnknown };
-            let words = detail.unwrap_or_else(|| "KMS does not answer".to_owned());
-            result = Err(still(words, kind));
-            break;
-        }
-        cx.time.pause(pause).await;
-    }
-    if matches!(row.life().state, State::Creating { .. }) {
-        let why = "it is not known yet whether KMS made the grant".to_owned();
-        result = Err(still(why, Kind::OutcomeUnknown));
-    }
-    cx.put(row);
-    cx.release(id);
-    result
-}
-
 /// The lease as the ledger has it now.
 pub(crate) async fn lease(cx: &Rc<Context>, reference: &Ref) -> Result<wire::Lease, Fault> {
     let prefix = reference.to_string();
@@ -357,13 +288,15 @@ pub(crate) async fn lease(cx: &Rc<Context>, reference: &Ref) -> Result<wire::Lea
 
 /// Tell the history of a refusal; the same to the same user at most once a minute, so that nobody
 /// can fill the disk by asking.
-fn refused(cx: &Context, caller: &Caller, fault: &Fault, mut body: serde_json::Value) {
+pub(crate) fn refused(cx: &Context, caller: &Caller, fault: &Fault, mut body: serde_json::Value) {
     let (place, now) = ((caller.uid, fault.kind.code()), cx.time.now().latest);
     let last = cx.refusals.borrow().get(&place).copied();
     if last.is_some_and(|last| now.since(last) < MINUTE) {
         return;
     }
     cx.refusals.borrow_mut().insert(place, now);
+    let lease = fault.lease.as_ref().map(Ref::as_str);
+    tracing::info!(uid = caller.uid, fault = fault.kind.code(), lease, "refused: {fault}");
     body["fault"] = fault.kind.code().into();
     body["why"] = fault.text.clone().into();
     cx.chronicle(fault.lease.clone(), "refused", &actor(caller), body);

@@ -21,6 +21,7 @@ mod look;
 mod prove;
 mod record;
 mod resolve;
+mod revoke;
 mod run;
 mod send;
 mod status;

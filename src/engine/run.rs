@@ -11,7 +11,7 @@ use super::context::{Context, Parts, is_current, ledger_fault};
 use super::keep::Chores;
 use super::lane::LaneState;
 use super::timekeeper::{NAP_MAX, TimeKeeper};
-use super::{Command, desk, due, find, keep, status};
+use super::{Command, desk, due, find, keep, revoke, status};
 use crate::clock::Clock;
 use crate::config::{Config, Rates};
 use crate::fault::Fault;
@@ -165,7 +165,7 @@ fn serve(cx: &Rc<Context>, command: Command) {
                 answer(reply, desk::create(&cx, &caller, &request, idempotency).await);
             }
             Command::Revoke { caller, reference, reason, reply } => {
-                answer(reply, desk::revoke(&cx, &caller, &reference, reason).await);
+                answer(reply, revoke::revoke(&cx, &caller, &reference, reason).await);
             }
             Command::Status { reply } => answer(reply, status::status(&cx).await),
         }

@@ -20,7 +20,7 @@ const OVERDUE_SHOWN: usize = 100;
 /// Put it together: the ledger's counts, and what the engine remembers.
 pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
     let judged = cx.time.judge();
-    let now = judged.now.latest;
+    let now = cx.time.shown();
     let read = cx.ledger.run(Urgency::Work, move |books| {
         let (overdue, overdue_count) = books.overdue(now, OVERDUE_SHOWN)?;
         let head = books.head()?.hex();
@@ -56,8 +56,8 @@ fn judge(status: &mut Status, doubt: Option<Doubt>, unwritten: usize) {
         status.health = status.health.max(health);
         status.alarms.push(alarm);
     };
-    if let Some(why) = &status.end_only {
-        raise(2, format!("grantd only ends leases, creates are refused: {why}"));
+    if status.end_only.is_some() {
+        raise(2, "grantd only ends leases, creates are refused: see `end-only`".to_owned());
     }
     if status.overdue_count > 0 {
         raise(

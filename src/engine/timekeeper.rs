@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 
 use crate::clock::Clock;
 use crate::ledger::Clocks as Stored;
-use crate::rules::clocks::{Anchor, Clocks, Judgement};
+use crate::rules::clocks::{Anchor, Clocks, Doubt, Judgement};
 use crate::rules::time::{Now, SECOND, Time};
 
 /// No nap is longer, so that a jump of any clock that nobody told us of costs at most this
@@ -38,6 +38,16 @@ impl TimeKeeper {
 
     pub(crate) fn judge(&self) -> Judgement {
         self.clocks.borrow_mut().judge(&self.clock.read())
+    }
+
+    /// The present for waits, alarms and people: before AWS has spoken the guarded clock stands
+    /// still, and the wall clock is the best there is.
+    pub(crate) fn shown(&self) -> Time {
+        let judged = self.judge();
+        match judged.doubt {
+            Some(Doubt::Unconfirmed) => judged.now.latest.max(self.wall()),
+            Some(Doubt::WallAlone(_)) | None => judged.now.latest,
+        }
     }
 
     /// What the host's own clock says, to be shown and never judged by: on a new ledger the guarded
