@@ -239,7 +239,8 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// One line: how many problems, and the first. The whole text is for `grantd check` and the log.
+    /// One line: how many problems, and the first. The whole text is for `grantd check` and the
+    /// log.
     #[must_use]
     pub fn summary(&self) -> String {
         let Self::Wrong(diagnostics) = self else { return self.to_string() };

@@ -1,7 +1,7 @@
 //! The life of one KMS grant: `creating → active → ending → ended → closed`.
 //!
-//! [`step()`] is one pure, total function from (facts, state, event, now) to the next state, the next
-//! act with its time, and the history row. A restart has no code of its own: the row says what
+//! [`step()`] is one pure, total function from (facts, state, event, now) to the next state, the
+//! next act with its time, and the history row. A restart has no code of its own: the row says what
 //! comes next.
 //!
 //! Two rules carry the weight (reliability 0.2 and section 5, found by model checking):
