@@ -195,8 +195,8 @@ fn says(line: &str, word: &str) -> bool {
     let part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     line.match_indices(word).any(|(at, _)| {
         let after = line[at + word.len()..].chars().next();
-        !part(line[..at].chars().next_back())
-            && !(word.ends_with(char::is_alphanumeric) && part(after))
+        let within = word.ends_with(char::is_alphanumeric) && part(after);
+        !within && !part(line[..at].chars().next_back())
     })
 }
 
