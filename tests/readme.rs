@@ -35,6 +35,33 @@ fn its_configuration_loads() {
     }
 }
 
+/// What the role may lend covers what the policy of the configuration lends.
+#[test]
+fn its_role_may_lend_what_its_configuration_lends() {
+    let text = read("README.md");
+    let config = blocks(&text, "toml").concat();
+    let role = blocks(&text, "json")
+        .iter()
+        .find(|block| block.contains("kms:CreateGrant"))
+        .map(|block| serde_json::from_str::<serde_json::Value>(block).unwrap())
+        .unwrap();
+    let condition = role["Statement"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|statement| statement["Action"] == "kms:CreateGrant")
+        .map(|statement| statement["Condition"].to_string())
+        .unwrap();
+    for (list, before) in [("grantees", "arn:aws:iam::111122223333:"), ("operations", "")] {
+        let line = config.lines().find_map(|line| line.strip_prefix(&format!("{list} = ")));
+        let lent: Vec<String> = serde_json::from_str(line.unwrap()).unwrap();
+        for lent in lent {
+            let lent = format!("\"{before}{lent}\"");
+            assert!(condition.contains(&lent), "{lent} is not in {condition}");
+        }
+    }
+}
+
 #[test]
 fn the_example_loads() {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/config.example.toml");
@@ -45,14 +72,21 @@ fn the_example_loads() {
 #[test]
 fn its_json_parses_and_its_role_cannot_revoke() {
     let policies = blocks(&read("README.md"), "json");
-    assert_eq!(policies.len(), 1);
-    let policy: serde_json::Value = serde_json::from_str(&policies[0]).unwrap();
-    let statements = policy["Statement"].as_array().unwrap();
+    assert_eq!(policies.len(), 2, "what grantd may do, and who may become it");
+    let statements: Vec<serde_json::Value> = policies
+        .iter()
+        .flat_map(|text| {
+            let policy: serde_json::Value = serde_json::from_str(text).unwrap();
+            policy["Statement"].as_array().unwrap().clone()
+        })
+        .collect();
     let all: Vec<String> = statements.iter().map(|s| s["Action"].to_string()).collect();
     assert!(all.iter().all(|s| !s.contains("Revoke") && !s.contains('*')), "{all:?}");
     let lend = statements.iter().find(|s| s["Action"] == "kms:CreateGrant").unwrap();
     let own = &lend["Condition"]["StringEquals"]["kms:RetiringPrincipal"];
     assert_eq!(own, "arn:aws:iam::111122223333:role/grantd");
+    let trust = statements.iter().find(|s| s["Action"] == "sts:AssumeRole").unwrap();
+    assert!(trust["Principal"]["AWS"].is_string(), "{trust}");
 }
 
 #[test]

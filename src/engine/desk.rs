@@ -218,6 +218,7 @@ fn decide(
     let Wanted { key, grantee, operations, until } = wanted;
     let ask = policy::Ask {
         uid: caller.uid,
+        name: &caller.name,
         gid: caller.gid,
         groups: &caller.groups,
         key: &key.facts,

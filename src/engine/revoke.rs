@@ -8,7 +8,7 @@ use super::desk::{lease, refused};
 use super::send::ASKER_WAITS;
 use crate::fault::{Fault, Kind};
 use crate::ledger::{Ledger, Row, Urgency};
-use crate::rules::life::{Class, Outcome, State, Why};
+use crate::rules::life::{Class, Origin, Outcome, State, Why};
 use crate::rules::time::SECOND;
 use crate::wire;
 
@@ -24,7 +24,13 @@ pub(crate) async fn revoke(
     let known = cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)?;
     let owner = known.asker.as_ref().map(|asker| asker.uid);
     if caller.uid != 0 && owner != Some(caller.uid) {
-        let whose = known.asker.as_ref().map_or("found by its name", |asker| asker.name.as_str());
+        let whose = match (&known.asker, known.origin) {
+            (Some(asker), _) => format!("{} asked for it", asker.name),
+            (None, Origin::Probe) => "grantd made it, to prove that it can end grants".to_owned(),
+            (None, Origin::Found | Origin::Asked) => {
+                "it was found by its Name, so nobody here asked for it".to_owned()
+            }
+        };
         let text = format!("lease {} is not yours: {whose}", known.reference);
         let fault = Fault::new(Kind::NotYours, text).about(known.reference.clone());
         refused(cx, caller, &fault, serde_json::json!({}));

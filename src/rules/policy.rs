@@ -26,12 +26,17 @@ pub const REASON_MAX: usize = 1_000;
 const QUOTED: usize = 4;
 /// Policies that a refusal names as nearest.
 const NEAREST: usize = 3;
+/// Root is in no group of a policy: who has just installed grantd meets this first.
+const AS_YOURSELF: &str = "ask as the user you are, such as `sudo -u alice grantd create …`: root \
+                           too gets only what a policy's callers allow";
 
 /// The question.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
     /// The caller's uid, as the kernel told it.
     pub uid: u32,
+    /// The caller's name, for the words of a refusal; nothing is decided by it.
+    pub name: &'a str,
     /// The caller's primary group.
     pub gid: u32,
     /// The caller's supplementary groups.
@@ -219,8 +224,10 @@ fn terms(config: &Config, policy: &Policy, ask: &Ask<'_>) -> Result<Terms, Fault
     let by = format!("policy {} ({place})", policy.name);
     let operations = operations(policy, &by, ask)?;
     key_can(ask, &operations)?;
-    reason(policy, &by, ask)?;
+    // What cannot be right at all comes before what the policy wants besides: who mends the latter
+    // first should not meet the former after it.
     let (deadline, latest) = times(policy, &by, ask)?;
+    reason(policy, &by, ask)?;
     Ok(Terms {
         policy: policy.name.clone(),
         place,
@@ -332,7 +339,12 @@ fn times(policy: &Policy, by: &str, ask: &Ask<'_>) -> Result<(Time, Time), Fault
 
 fn no_policy(ask: &Ask<'_>, misses: &[Miss]) -> Fault {
     let (uid, grantee, key) = (ask.uid, ask.grantee, &ask.key.arn);
-    let mut text = format!("no policy lets uid {uid} give {grantee} access to {key}");
+    let who = if ask.name == uid.to_string() {
+        format!("uid {uid}")
+    } else {
+        format!("{} (uid {uid})", ask.name)
+    };
+    let mut text = format!("no policy lets {who} give {grantee} access to {key}");
     for miss in misses.iter().filter(|m| m.missed.len() == 1).take(NEAREST) {
         let (what, lists) = match miss.missed.first() {
             Some(Missed::Key(lists)) => ("keys", lists),
@@ -343,7 +355,8 @@ fn no_policy(ask: &Ask<'_>, misses: &[Miss]) -> Fault {
         let (name, place, lists) = (&miss.policy, &miss.place, quoted(lists));
         text.push_str(&format!("; {name} ({place}) would, but its {what} are {lists}"));
     }
-    Fault::new(Kind::NoPolicy, text)
+    let fault = Fault::new(Kind::NoPolicy, text);
+    if uid == 0 { fault.hint(AS_YOURSELF) } else { fault }
 }
 
 fn quoted(all: &[String]) -> String {

@@ -123,6 +123,16 @@ impl Case {
         self.with(|c| c.operations = operations.to_vec())
     }
 
+    /// As the host knows him: a user without an entry has his digits for a name.
+    fn name(&self) -> &'static str {
+        match self.uid {
+            0 => "root",
+            1000 => "alice",
+            1001 => "1001",
+            _ => "someone",
+        }
+    }
+
     fn decide(&self) -> Decision {
         let grantee = match expand_grantee(&self.grantee, &self.key.arn) {
             Ok(grantee) => grantee,
@@ -130,6 +140,7 @@ impl Case {
         };
         let ask = Ask {
             uid: self.uid,
+            name: self.name(),
             gid: 100,
             groups: &self.groups,
             key: &self.key,
@@ -194,6 +205,7 @@ fn who_may_have_what() {
         ("another alias", ops_asks().with(|c| c.aliases = vec!["alias/other".to_owned()])),
         ("another role", ops_asks().to("role/RoleD")),
         ("another caller", ops_asks().with(|c| c.groups = vec![201])),
+        ("root, who stands in no policy", ops_asks().with(|c| (c.uid, c.groups) = (0, vec![0]))),
         (
             "nothing fits",
             ops_asks().with(|c| {
@@ -322,6 +334,10 @@ fn what_a_policy_and_kms_require() {
     let context = |constraints| ops_asks().with(|c| c.constraints = constraints);
     let shown = table(vec![
         ("no reason", reason(None)),
+        (
+            "no reason, and a deadline that is past: first what cannot be",
+            reason(None).with(|c| c.until = until("2026-11-23T11:59:59Z")),
+        ),
         ("a blank reason", reason(Some("  "))),
         ("a reason with a newline", reason(Some("a\nb"))),
         ("a long reason", reason(Some(&"x".repeat(1_001)))),

@@ -111,6 +111,7 @@ proptest! {
         let grantee = expand_grantee(role, &arn).unwrap();
         let ask = Ask {
             uid,
+            name: "someone",
             gid: 100,
             groups: &[],
             key: &key,
