@@ -206,7 +206,7 @@ pub struct RevokeLease {
 pub struct ListLeases {
     /// Key ARN, key id, or the key as the asker wrote it.
     pub key: Option<String>,
-    /// Grantee ARN or its last piece.
+    /// Grantee ARN, what stands in it behind the account (`role/RoleB`), or its last piece.
     pub grantee: Option<String>,
     /// Policy name.
     pub policy: Option<String>,

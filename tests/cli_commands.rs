@@ -157,6 +157,41 @@ fn list_passes_its_filters_on() {
 }
 
 #[test]
+fn list_leaves_out_grantds_own_proofs_until_one_is_late() {
+    let as_probe = |mut lease: Value| {
+        lease["origin"] = json!("probe");
+        lease
+    };
+    let items = json!({ "items": [as_probe(lease(ONE)), as_probe(overdue(TWO))] });
+    let fake = Fake::start(move |_| (200, items.clone()));
+    let (open, all) = (run("list", &fake.socket), run("list --all", &fake.socket));
+    assert!(!open.contains(ONE) && open.contains(TWO), "{open}");
+    assert!(all.contains(ONE) && all.contains(TWO), "{all}");
+}
+
+#[test]
+fn an_alias_that_matches_nothing_says_what_else_to_try() {
+    let fake = Fake::start(|_| (200, json!({ "items": [] })));
+    let shown = run("list --key alias/app", &fake.socket);
+    assert!(shown.contains("no open lease was asked for by this alias; the key's ARN"), "{shown}");
+}
+
+#[test]
+fn a_create_that_kms_refused_waits_for_nothing() {
+    let fake = Fake::start(|_| {
+        let mut lease = closed(ONE);
+        lease["grants"][0]["how"] = json!("never-existed");
+        lease["grants"][0]["fault"] = json!("denied");
+        lease["grants"][0]["fault-since"] = json!("2025-11-23T16:00:01Z");
+        (200, lease)
+    });
+    let shown = run("show g-7k", &fake.socket);
+    assert!(shown.contains("closed (never made 2025-11-23 18:11:00Z)"), "{shown}");
+    assert!(shown.contains("fault       denied at 2025-11-23 16:00:01Z"), "{shown}");
+    assert!(!shown.contains("waits"), "{shown}");
+}
+
+#[test]
 fn create_prints_what_was_asked_for_and_no_more() {
     let fake = Fake::start(|_| {
         (201, json!({ "lease": lease(ONE), "token": "AQpAM2RhZg", "repeated": true }))

@@ -67,10 +67,11 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = examples::LIST)]
 pub struct ListArgs {
-    /// Only this key: ARN, key id, or as it was asked for (such as alias/app)
+    /// Only this key: ARN, key id, or as it was asked for (such as alias/app; what was found by its
+    /// Name at KMS has no alias)
     #[arg(long, visible_alias = "key-id")]
     pub key: Option<String>,
-    /// Only this grantee: ARN, or its last piece (such as RoleB)
+    /// Only this grantee: ARN, or as create takes it (such as role/RoleB or RoleB)
     #[arg(long, visible_alias = "grantee-principal")]
     pub grantee: Option<String>,
     /// Only what this policy allowed
@@ -85,7 +86,7 @@ pub struct ListArgs {
     /// Only your own
     #[arg(long)]
     pub mine: bool,
-    /// Closed ones too
+    /// Closed ones too, and the grants by which grantd proves that it can end grants
     #[arg(long)]
     pub all: bool,
     /// Where to read instead of from the daemon.
@@ -165,6 +166,9 @@ pub struct HistoryArgs {
     /// Only since then: an instant (2026-11-23T18:00:00Z) or how long ago (2h)
     #[arg(long, value_name = "WHEN")]
     pub since: Option<String>,
+    /// All particulars of each row
+    #[arg(long)]
+    pub full: bool,
     /// Where to read instead of from the daemon.
     #[command(flatten)]
     pub offline: Offline,

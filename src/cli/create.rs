@@ -100,7 +100,8 @@ fn until(text: &str) -> Result<Time, Fault> {
 
 /// The operations, checked here so that a slip of the pen is found even while the daemon is down.
 fn operations(typed: &[String]) -> Result<Vec<String>, Fault> {
-    let typed = typed.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+    // One word of the shell may hold several: "Decrypt Encrypt".
+    let typed = typed.iter().flat_map(|text| text.split_whitespace());
     let mut names = Vec::new();
     for text in typed {
         let known = text.parse::<Operation>().map_err(|unknown| {

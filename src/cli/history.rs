@@ -39,7 +39,7 @@ pub(super) async fn history(
                     "SEQ", "AT", "REF", "WHAT", "WHO"
                 ))?;
             }
-            out.line(line(row))?;
+            out.line(line(row, args.full))?;
         }
         query.after = page.next;
         if query.after.is_none() {
@@ -53,7 +53,7 @@ pub(super) async fn history(
 }
 
 /// One row on one line.
-pub(super) fn line(row: &HistoryRow) -> String {
+pub(super) fn line(row: &HistoryRow, full: bool) -> String {
     let reference = row.reference.as_ref().map_or("-", |reference| reference.as_str());
     let text = format!(
         "{:>6}  {}  {reference:<14}  {:<18}  {:<20}  {}",
@@ -61,23 +61,78 @@ pub(super) fn line(row: &HistoryRow) -> String {
         utc_ms(row.at),
         clean(&row.kind),
         clean(&row.actor),
-        particulars(&row.body),
+        if full { everything(&row.body) } else { particulars(&row.kind, &row.body) },
     );
     text.trim_end().to_owned()
 }
 
+/// What a reader wants of each kind of row, in this order; `--full` and `--json` have the rest.
+const WANTED: &[(&str, &[&str])] = &[
+    ("requested", &["origin", "grantee", "operations", "key", "deadline", "reason", "policy"]),
+    ("requested-again", &["sends"]),
+    ("granted", &["grant-id"]),
+    ("granted-unwanted", &["grant-id"]),
+    ("still-listed", &["grant-id"]),
+    ("twin", &["grant-id"]),
+    ("found", &["grantee", "operations", "key-arn", "deadline", "grant-id"]),
+    ("outcome-unknown", &["detail"]),
+    ("refused", &["why"]),
+    ("end-asked", &["detail"]),
+    ("end-issued", &["why"]),
+    ("end-refused", &["fault", "detail"]),
+    ("end-unanswered", &["fault", "detail"]),
+    ("end-accepted", &["attempts"]),
+    ("not-found", &["attempts"]),
+    ("missing", &["missing"]),
+    ("seen-again", &[]),
+    ("gone", &["gone"]),
+    ("closed", &["how", "gone", "fault", "detail"]),
+    ("alarm", &["account", "region", "key", "class", "tries", "detail"]),
+    ("alarm-over", &["account", "region", "key", "class", "lasted-ms"]),
+    ("no-way-out", &["key", "why"]),
+    ("closings-frozen", &["account", "region", "why"]),
+];
+
+/// The short form of a body; of a kind that this version does not know, all of it.
+fn particulars(kind: &str, body: &serde_json::Value) -> String {
+    let wanted = WANTED.iter().find(|(known, _)| *known == kind).map(|(_, wanted)| *wanted);
+    let (Some(fields), Some(wanted)) = (body.as_object(), wanted) else {
+        return everything(body);
+    };
+    let pairs = wanted.iter().filter_map(|name| Some((*name, fields.get(*name)?)));
+    let told = |&(name, value): &(&str, &serde_json::Value)| {
+        !(value.is_null() || (name == "origin" && value == "asked"))
+    };
+    let pairs = pairs.filter(told).map(|(name, value)| match (name, value.as_str()) {
+        ("deadline", _) => pair("until", value),
+        // Of the ARN what a person would type.
+        ("grantee", Some(arn)) => pair(name, &arn.rsplit(':').next().unwrap_or(arn).into()),
+        (..) => pair(name, value),
+    });
+    pairs.collect::<Vec<String>>().join(" ")
+}
+
+/// `name=value`, quoted where a blank would make it unclear; a list of words with commas.
+fn pair(name: &str, value: &serde_json::Value) -> String {
+    let words: Option<Vec<&str>> =
+        value.as_array().and_then(|all| all.iter().map(serde_json::Value::as_str).collect());
+    let value = match (value.as_str(), words) {
+        (_, Some(words)) => words.join(","),
+        (Some(text), None) if !text.is_empty() && !text.contains([' ', '"', '=']) => {
+            text.to_owned()
+        }
+        (..) => value.to_string(),
+    };
+    format!("{}={}", clean(name), clean(&value))
+}
+
 /// The body as `name=value` pairs; what is empty is left out, what is nested stays JSON.
-fn particulars(body: &serde_json::Value) -> String {
+fn everything(body: &serde_json::Value) -> String {
     let Some(fields) = body.as_object() else {
         return if body.is_null() { String::new() } else { clean(&body.to_string()) };
     };
-    let pairs = fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| {
-        let value = match value.as_str() {
-            Some(text) if !text.is_empty() && !text.contains([' ', '"', '=']) => text.to_owned(),
-            Some(_) | None => value.to_string(),
-        };
-        format!("{}={}", clean(name), clean(&value))
-    });
+    let pairs = fields.iter().filter(|(_, value)| !value.is_null());
+    let pairs = pairs.map(|(name, value)| pair(name, value));
     pairs.collect::<Vec<String>>().join(" ")
 }
 

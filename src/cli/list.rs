@@ -6,6 +6,7 @@ use super::args::{ListArgs, StateArg};
 use super::out::{Out, Stop};
 use super::source::Source;
 use super::words;
+use crate::rules::life::{How, Origin};
 use crate::rules::time::Time;
 use crate::wire::{Lease, ListLeases};
 
@@ -24,19 +25,32 @@ pub(super) async fn list(args: &ListArgs, source: &dyn Source, out: &mut Out) ->
             break;
         }
     }
+    if !query.all {
+        // grantd's own proofs come and go unasked; one that is late is news all the same.
+        leases.retain(|lease| lease.origin != Origin::Probe || overdue(lease, out.now));
+    }
     if out.json {
         out.document(&leases)?;
     } else if leases.is_empty() {
-        out.note(if args.all {
-            "no lease matches"
-        } else {
-            "no open lease matches; --all shows closed ones too"
-        })?;
+        out.note(none(&query))?;
     } else {
         let rows = leases.iter().map(|lease| row(lease, out)).collect();
         out.table(&["REF", "GRANTEE", "KEY", "OPERATIONS", "ENDS", "STATE"], rows)?;
     }
     Ok(0)
+}
+
+/// What to try where nothing matches.
+fn none(query: &ListLeases) -> &'static str {
+    match (query.all, query.key.as_ref().is_some_and(|key| key.contains("alias/"))) {
+        (true, false) => "no lease matches",
+        (false, false) => "no open lease matches; --all shows closed ones too",
+        (true, true) => "no lease was asked for by this alias; the key's ARN or id finds all of it",
+        (false, true) => {
+            "no open lease was asked for by this alias; the key's ARN or id finds all of it, --all \
+             shows closed ones too"
+        }
+    }
 }
 
 fn query(args: &ListArgs) -> ListLeases {
@@ -59,22 +73,41 @@ fn row(lease: &Lease, out: &Out) -> Vec<Cell> {
         Some(colour) => Cell::new(state).fg(colour),
         None => Cell::new(state),
     };
-    let ends =
-        format!("{} ({})", words::utc(lease.deadline), words::from_now(lease.deadline, out.now));
     vec![
         Cell::new(&lease.reference),
         Cell::new(words::clean(lease.grantee.short())),
         Cell::new(words::key(&lease.key, &lease.key_arn)),
-        Cell::new(words::operations(&lease.operations)),
-        Cell::new(ends),
+        Cell::new(words::some_operations(&lease.operations)),
+        Cell::new(ends(lease, out.now)),
         state,
     ]
 }
 
-/// The state with what is wrong: `ending, overdue (denied)`.
+/// The deadline with its distance, as long as it lies ahead of something.
+fn ends(lease: &Lease, now: Time) -> String {
+    let at = words::near(lease.deadline, now);
+    match lease.closed_at {
+        Some(_) => at,
+        None => format!("{at} ({})", words::from_now(lease.deadline, now)),
+    }
+}
+
+fn owed(lease: &Lease) -> bool {
+    matches!(lease.state.as_str(), "creating" | "active" | "ending")
+}
+
+fn overdue(lease: &Lease, now: Time) -> bool {
+    owed(lease) && lease.deadline < now
+}
+
+/// The state with what is wrong: `ending, overdue (denied)`; or how and when it closed.
 pub(super) fn state(lease: &Lease, now: Time) -> (String, Option<Color>) {
-    let owed = matches!(lease.state.as_str(), "creating" | "active" | "ending");
-    let overdue = owed && lease.deadline < now;
+    if let Some(at) = lease.closed_at {
+        let how = lease.grants.iter().filter_map(|grant| grant.how.map(how)).next_back();
+        let text = format!("closed ({} {})", how.unwrap_or("over"), words::near(at, now));
+        return (text, None);
+    }
+    let overdue = overdue(lease, now);
     let fault = lease.grants.iter().find_map(|grant| grant.fault);
     let mut text = words::clean(&lease.state);
     if overdue {
@@ -90,4 +123,13 @@ pub(super) fn state(lease: &Lease, now: Time) -> (String, Option<Color>) {
         (false, None, _) => None,
     };
     (text, colour)
+}
+
+const fn how(how: How) -> &'static str {
+    match how {
+        How::Retired => "retired",
+        How::Revoked => "revoked",
+        How::Gone => "gone",
+        How::NeverExisted => "never made",
+    }
 }

@@ -58,8 +58,12 @@ fn particulars(lease: &Lease, out: &Out) -> Vec<(&'static str, String)> {
         ("key", key(lease)),
     ];
     rows.extend(context(&lease.constraints).map(|text| ("context", text)));
-    rows.push(("ends", deadline(lease.deadline, out.now, &out.zone)));
-    if lease.lead_ms > 0 {
+    match lease.closed_at {
+        None => rows.push(("ends", deadline(lease.deadline, out.now, &out.zone))),
+        // Nothing lies ahead of it any more.
+        Some(_) => rows.push(("deadline", utc(lease.deadline))),
+    }
+    if lease.lead_ms > 0 && lease.closed_at.is_none() {
         let sent = utc(lease.deadline.plus(-lease.lead_ms));
         rows.push(("lead", format!("{}: the end is sent at {sent}", span(lease.lead_ms))));
     }
@@ -117,12 +121,15 @@ fn instants(grant: &Grant, out: &Out) -> Vec<(&'static str, String)> {
     rows.extend(grant.gone_at.map(|at| ("gone", instant(at))));
     rows.extend(grant.how.map(|how| ("closed as", how_words(how).to_owned())));
     if let Some(fault) = grant.fault {
-        let since =
-            grant.fault_since.map(|at| format!(" since {} ({})", utc(at), from_now(at, out.now)));
-        rows.push((
-            "waits",
-            format!("{WARN}{}{WARN:#}{}", class(fault), since.unwrap_or_default()),
-        ));
+        let (word, since) = match grant.how {
+            // What refused it in the end: it waits for nothing now.
+            Some(_) => ("fault", grant.fault_since.map(|at| format!(" at {}", utc(at)))),
+            None => {
+                let since = |at| format!(" since {} ({})", utc(at), from_now(at, out.now));
+                ("waits", grant.fault_since.map(since))
+            }
+        };
+        rows.push((word, format!("{WARN}{}{WARN:#}{}", class(fault), since.unwrap_or_default())));
     }
     rows.extend(
         grant

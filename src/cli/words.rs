@@ -23,6 +23,16 @@ pub fn utc_ms(at: Time) -> String {
     format(at, "%Y-%m-%d %H:%M:%S%.3fZ")
 }
 
+/// An instant without its date where that is today's: `18:00:00Z`. For tables; all in UTC.
+#[must_use]
+pub fn near(at: Time, now: Time) -> String {
+    let (day, whole) = (|at: Time| format(at, "%Y-%m-%d"), utc(at));
+    match whole.split_once(' ') {
+        Some((date, time)) if date == day(now) => time.to_owned(),
+        Some(_) | None => whole,
+    }
+}
+
 fn format(at: Time, form: &str) -> String {
     at.timestamp().map_or_else(
         || at.to_string(),
@@ -106,6 +116,17 @@ pub fn lateness(at: Time, deadline: Time) -> String {
 pub fn operations(all: &[Operation]) -> String {
     let names: Vec<&str> = all.iter().map(|op| op.as_str()).collect();
     names.join(", ")
+}
+
+/// The first two of them and how many more, for tables.
+#[must_use]
+pub fn some_operations(all: &[Operation]) -> String {
+    match all {
+        [one, two, more @ ..] if !more.is_empty() => {
+            format!("{one}, {two} and {} more", more.len())
+        }
+        _ => operations(all),
+    }
 }
 
 /// The key as it was asked for, or, where that was a bare ARN, its id.

@@ -96,8 +96,12 @@ fn fits(raw: &Raw<'_>, list: &wire::ListLeases, uid: Option<u32>) -> Result<bool
         }
     }
     if let Some(grantee) = &list.grantee {
+        // The ARN, its last piece, or all of it that stands behind the account, as create takes it.
         let names = [column("grantee")?, column("grantee_short")?];
-        if !names.iter().flatten().any(|name| name == grantee) {
+        let named = |name: &String| {
+            name == grantee || name.splitn(6, ':').nth(5).is_some_and(|rest| rest == grantee)
+        };
+        if !names.iter().flatten().any(named) {
             return Ok(false);
         }
     }

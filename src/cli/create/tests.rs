@@ -26,6 +26,8 @@ fn the_aws_spellings_mean_the_same() {
     let typed = Cli::try_parse_from(line.split(' ')).unwrap();
     let Command::Create(args) = typed.command else { panic!("another command") };
     assert_eq!(Usable::of(*args, false).unwrap(), usable(&["--operations", "Decrypt"]).unwrap());
+    let one_word = usable(&["--operations", "Decrypt  DescribeKey"]).unwrap();
+    assert_eq!(one_word.request.operations, ["Decrypt", "DescribeKey"]);
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn a_listing_is_the_filter_by_deadline_over_all_pages() {
         ListLeases { key: text("k1"), all: true, ..base() },
         ListLeases { key: Some(key(2).to_string()), policy: text("p3"), ..base() },
         ListLeases { grantee: text("Role2"), all: true, ..base() },
+        ListLeases { grantee: text("role/Role2"), all: true, ..base() },
         ListLeases { grantee: Some(grantee(3).to_string()), mine: true, ..base() },
         ListLeases { policy: text("p1"), ..base() },
         ListLeases { state: text("ended"), all: true, ..base() },
@@ -86,7 +87,8 @@ fn a_listing_is_the_filter_by_deadline_over_all_pages() {
                     .contains(&key.as_str())
             });
             let grantee = list.grantee.as_ref().is_none_or(|grantee| {
-                [lease.grantee.as_str(), lease.grantee.short()].contains(&grantee.as_str())
+                let spelt = format!("role/{}", lease.grantee.short());
+                [lease.grantee.as_str(), lease.grantee.short(), &spelt].contains(&grantee.as_str())
             });
             let owed = ["creating", "active", "ending"].contains(&lease.state.as_str());
             let late = lease.deadline < now(HOUR + 5 * MINUTE).latest;
