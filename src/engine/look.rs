@@ -13,7 +13,7 @@ use super::record::Happening;
 use crate::ids::{GrantId, KeyArn};
 use crate::kms::{Lane, Listed, Scope};
 use crate::ledger::{Row, Urgency};
-use crate::rules::life::{Act, Class, Event, How, LOOK_EVERY, Sends, State};
+use crate::rules::life::{Act, Class, Event, How, LOOK_EVERY, Origin, Sends, State};
 use crate::rules::same::same_request;
 use crate::rules::time::{Now, SECOND, Time};
 
@@ -175,7 +175,10 @@ async fn believable(cx: &Rc<Context>, lane: &Lane, seen: Vec<(Row, Event)>) -> V
             Ok(State::Closed { how, .. }) => Some(how),
             Ok(_) | Err(_) => None,
         };
-    let gone = seen.iter().filter(|item| closes(item) == Some(How::Gone)).count();
+    // What was only found is as a rule ended by the host that made it: its vanishing is expected.
+    let own = |row: &Row| row.facts().origin != Origin::Found;
+    let vanished = |item: &&(Row, Event)| own(&item.0) && closes(item) == Some(How::Gone);
+    let gone = seen.iter().filter(vanished).count();
     if gone > GONE_MAX {
         let counts = cx.ledger.run(Urgency::Work, |books| books.counts()).await;
         let live = counts.map_or(0, |counts| {
