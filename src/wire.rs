@@ -107,7 +107,7 @@ pub struct Lease {
     pub account: AccountId,
     /// The Region of its lane.
     pub region: Region,
-    /// Set when the lane's endpoint is not AWS's own.
+    /// The lane's `endpoint-url`, where it has one. On this host it is not AWS.
     pub endpoint: Option<String>,
     /// When it was made.
     pub started_at: Time,

@@ -301,6 +301,20 @@ fn status_exits_by_health() {
 }
 
 #[test]
+fn only_an_endpoint_on_this_host_is_marked_not_aws() {
+    let fake = Fake::start(|target| {
+        let (code, document) = world(target);
+        let text = document.to_string().replace("http://127.0.0.1:4599", "https://vpce-0a.test");
+        (code, serde_json::from_str(&text).unwrap())
+    });
+    let create = "create --key alias/app --grantee role/RoleB --operations Decrypt --ttl 2h";
+    for (line, names) in [(create, false), ("show g-7k", true), ("status", true)] {
+        let shown = run(line, &fake.socket);
+        assert_eq!((shown.contains("NOT AWS"), shown.contains("vpce-0a")), (false, names));
+    }
+}
+
+#[test]
 fn without_a_daemon_it_is_said_how_to_start_it() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("grantd.sock");

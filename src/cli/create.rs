@@ -9,6 +9,7 @@ use super::create_args::CreateArgs;
 use super::out::{Out, Stop, WARN};
 use super::source::Daemon;
 use super::{shorthand, words};
+use crate::config::is_loopback;
 use crate::fault::{Fault, Kind};
 use crate::ids::Region;
 use crate::rules::time::Time;
@@ -259,7 +260,7 @@ pub(super) fn headline(lease: &Lease, out: &Out) -> String {
     if let Some(context) = words::context(&lease.constraints) {
         line.push_str(&format!(", where the encryption context {context}"));
     }
-    if let Some(endpoint) = &lease.endpoint {
+    if let Some(endpoint) = lease.endpoint.as_ref().filter(|url| is_loopback(url)) {
         line.push_str(&format!("  {WARN}NOT AWS{WARN:#}: {}", words::clean(endpoint)));
     }
     line

@@ -8,6 +8,7 @@ use super::source::Source;
 use super::words::{
     class, clean, context, deadline, from_now, lateness, operations, span, utc, utc_ms,
 };
+use crate::config::is_loopback;
 use crate::rules::life::{How, Origin, Why};
 use crate::rules::time::Time;
 use crate::wire::{Grant, Lease};
@@ -89,12 +90,10 @@ fn particulars(lease: &Lease, out: &Out) -> Vec<(&'static str, String)> {
     };
     rows.extend(origin.map(|text| ("origin", text.to_owned())));
     rows.push(("account", format!("{} in {}", lease.account, lease.region)));
-    rows.extend(
-        lease
-            .endpoint
-            .as_ref()
-            .map(|url| ("endpoint", format!("{} {WARN}NOT AWS{WARN:#}", clean(url)))),
-    );
+    rows.extend(lease.endpoint.as_ref().map(|url| {
+        let mark = if is_loopback(url) { format!(" {WARN}NOT AWS{WARN:#}") } else { String::new() };
+        ("endpoint", clean(url) + &mark)
+    }));
     rows
 }
 

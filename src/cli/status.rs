@@ -6,6 +6,7 @@ use comfy_table::Cell;
 use super::out::{BAD, GOOD, Out, STRONG, Stop, WARN};
 use super::source::Daemon;
 use super::words::{class, clean, deadline, from_now, utc};
+use crate::config::is_loopback;
 use crate::fault::{Fault, exit};
 use crate::wire::{LaneStatus, Overdue, Status, Wait};
 
@@ -144,7 +145,10 @@ fn wait(row: &Wait, out: &Out) -> Vec<Cell> {
 
 fn lane(row: &LaneStatus, out: &Out) -> Vec<Cell> {
     let mut remarks = Vec::new();
-    remarks.extend(row.endpoint.as_ref().map(|url| format!("NOT AWS: {}", clean(url))));
+    remarks.extend(row.endpoint.as_ref().map(|url| {
+        let what = if is_loopback(url) { "NOT AWS" } else { "endpoint" };
+        format!("{what}: {}", clean(url))
+    }));
     remarks.extend(row.frozen.as_ref().map(|why| format!("closing frozen: {}", clean(why))));
     vec![
         Cell::new(format!("{} {}", row.account, row.region)),

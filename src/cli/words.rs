@@ -164,7 +164,7 @@ pub const fn class(class: Class) -> &'static str {
         Class::Denied => "denied",
         Class::KeyState => "key not usable",
         Class::Credentials => "credentials",
-        Class::Unavailable => "KMS silent",
+        Class::Unavailable => "no answer",
         Class::Quota => "quota used up",
         Class::Invalid => "request refused",
     }

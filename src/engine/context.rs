@@ -170,7 +170,7 @@ impl Context {
             Notice::Alarm { key, class, tries, detail } => {
                 let key = key.as_ref().map(KeyArn::as_str);
                 tracing::error!(account = %lane.account, region = %lane.region, key, ?class, tries,
-                    "KMS refuses or does not answer: {detail}; grantd keeps trying");
+                    "AWS refuses or does not answer: {detail}; grantd keeps trying");
                 let body = serde_json::json!({ "account": lane.account, "region": lane.region,
                     "key": key, "class": class, "tries": tries, "detail": detail });
                 ("alarm", body)
@@ -178,7 +178,7 @@ impl Context {
             Notice::Over { key, class, lasted } => {
                 let key = key.as_ref().map(KeyArn::as_str);
                 tracing::info!(account = %lane.account, region = %lane.region, key, ?class,
-                    lasted_ms = lasted, "KMS works again");
+                    lasted_ms = lasted, "AWS answers again");
                 let body = serde_json::json!({ "account": lane.account, "region": lane.region,
                     "key": key, "class": class, "lasted-ms": lasted });
                 ("alarm-over", body)

@@ -84,9 +84,22 @@ pub(crate) async fn end(cx: &Rc<Context>, row: Row) -> (Row, Outcome<()>, Option
     tracing::info!(
         lease = %row.reference(), key = %row.key_arn(), grant = %warrant.id(), ?via,
         outcome = ?answer.outcome, late_ms = now.latest.since(row.facts().deadline),
-        "end sent: {}", answer.detail.as_deref().unwrap_or("accepted")
+        "{}: {}", told(&answer.outcome), answer.detail.as_deref().unwrap_or("KMS says no more")
     );
     let answered = Happening::kms(Event::Answered(answer.outcome.clone()), now, &answer);
     let row = cx.record(&row, vec![answered], Some(RECORD_PATIENCE)).await;
     (row, answer.outcome, answer.detail)
 }
+
+/// What became of an attempt, for the log.
+fn told(outcome: &Outcome<()>) -> &'static str {
+    match outcome {
+        Outcome::Done(()) => "end accepted",
+        Outcome::Refused(Class::Unavailable) => "end not sent",
+        Outcome::Refused(_) => "end refused",
+        Outcome::Unknown => "end sent, and not answered",
+    }
+}
+
+#[cfg(test)]
+mod tests;

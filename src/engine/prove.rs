@@ -128,9 +128,9 @@ impl Context {
             match outcome {
                 Outcome::Done(()) => break Ok(()),
                 Outcome::Unknown if again => self.time.pause(SECOND / 4).await,
-                Outcome::Refused(Class::Throttled | Class::NotFound | Class::BadToken) if again => {
-                    self.time.pause(SECOND / 4).await;
-                }
+                Outcome::Refused(
+                    Class::Throttled | Class::Unavailable | Class::NotFound | Class::BadToken,
+                ) if again => self.time.pause(SECOND / 4).await,
                 Outcome::Refused(Class::Denied) => {
                     let text = format!("grantd cannot end grants on {key}: {words}");
                     break Err(Fault::new(Kind::NoWayOut, text).about(lease.clone()));
@@ -167,5 +167,7 @@ pub(crate) fn refusal(class: Class, key: &KeyArn, detail: &str) -> Fault {
         Class::Quota => Kind::KeyFull,
         Class::BadToken | Class::Invalid => Kind::KmsInvalid,
     };
-    Fault::new(kind, format!("KMS refuses a grant on {key}: {detail}"))
+    let unsent = class == Class::Unavailable;
+    let what = if unsent { "no grant was asked for on" } else { "KMS refuses a grant on" };
+    Fault::new(kind, format!("{what} {key}: {detail}"))
 }

@@ -133,7 +133,7 @@ fn told<T>(cx: &Context, lane: &Lane, key: &str, answer: Answer<T>) -> Result<T,
             Class::Denied => (Kind::KmsDenied, "grantd may not look it up"),
             Class::Credentials => (Kind::Credentials, "AWS does not accept grantd's credentials"),
             Class::KeyState => (Kind::KeyState, "the key is not usable"),
-            Class::Unavailable => (Kind::KmsSilent, "KMS does not answer"),
+            Class::Unavailable => (Kind::KmsSilent, "nothing was sent to KMS"),
             Class::BadToken | Class::Quota | Class::Invalid => {
                 (Kind::KmsInvalid, "KMS does not take the question")
             }

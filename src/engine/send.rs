@@ -7,7 +7,7 @@ use super::lane::Op;
 use super::record::Happening;
 use crate::fault::{Fault, Kind};
 use crate::ledger::{Intent, LedgerError, NewLease, Row};
-use crate::rules::life::{Class, Event, Outcome};
+use crate::rules::life::{Class, Event, Outcome, State};
 use crate::rules::time::SECOND;
 
 /// How long an asker waits for KMS; then the outcome is called unknown (DESIGN 6).
@@ -70,14 +70,15 @@ impl Context {
             row = self.record(&row, vec![happening], None).await;
             match answer.outcome {
                 Outcome::Done(_) => return Made::Granted(row),
-                Outcome::Refused(class) if class != Class::Throttled => {
+                Outcome::Refused(class) if closed(&row) => {
                     return Made::Refused(row, class, detail);
                 }
                 Outcome::Refused(_) | Outcome::Unknown => {}
             }
             let again = now.latest.plus(pause);
             let too_late = again >= give_up.min(row.facts().due_at()) || self.stopping.get();
-            if !too_late {
+            let final_no = matches!(answer.outcome, Outcome::Refused(class) if !class.passing());
+            if !too_late && !final_no {
                 self.time.pause(pause).await;
                 pause = (pause * 2).min(REPLAY_MAX);
                 self.place(row.lane(), Op::Create, false).await;
@@ -93,9 +94,16 @@ impl Context {
             let abandoned = Happening::own(Event::Abandoned, self.time.now());
             row = self.record(&row, vec![abandoned], None).await;
             return match answer.outcome {
-                Outcome::Refused(class) => Made::Refused(row, class, detail),
-                Outcome::Done(_) | Outcome::Unknown => Made::Unknown(row, detail),
+                // With an earlier send still unanswered, a "no" to the last one decides nothing.
+                Outcome::Refused(class) if closed(&row) => Made::Refused(row, class, detail),
+                Outcome::Refused(_) | Outcome::Done(_) | Outcome::Unknown => {
+                    Made::Unknown(row, detail)
+                }
             };
         }
     }
+}
+
+fn closed(row: &Row) -> bool {
+    matches!(row.life().state, State::Closed { .. })
 }

@@ -34,7 +34,7 @@ use self::hear::{Ear, Heard, answer, given};
 use self::keeper::{Keeper, Slot, Witness};
 pub use self::settings::{APP, ATTEMPT_MAX, CONNECT_MAX, Settings};
 use self::settings::{app_name, behavior, within};
-use self::source::{Source, sts_client};
+use self::source::{Lack, Source, sts_client};
 use super::classify::{Trouble, outcome};
 use super::{Alias, Answer, Call, Created, Identity, KeyFacts, Kms, Lane, Page, Scope, Token};
 use crate::clock::Clock;
@@ -136,12 +136,13 @@ impl AwsKms {
             let site = self.site(lane);
             let generation = match site.keeper.ready().await {
                 Ok(generation) => generation,
-                Err(text) => return unsigned(&text),
+                Err(lack) => return unsigned(&lack),
             };
             // The host may have been suspended meanwhile: what is sent now must be what was
             // recorded just now.
             if self.clock.read().boot >= until {
-                return unsigned("the credentials came too late for this attempt");
+                let text = "the credentials came too late for this attempt";
+                return unsigned(&Lack::silent(text.to_owned()));
             }
             let result = send(Rc::clone(&site), ear.clone()).await;
             let answer = answer(ear.heard(), result, take);
@@ -151,17 +152,18 @@ impl AwsKms {
             answer
         };
         let answer = within(&*self.clock, self.settings.attempt_ms(), whole).await;
-        let answer = answer.unwrap_or_else(|| self.cut_off(ear.heard()));
+        let answer = answer.unwrap_or_else(|| self.cut_off(lane, ear.heard()));
         self.witness.heard(&*self.clock, answer.date);
         answer
     }
 
     /// The bound was reached: what certainly never left is refused, the rest is unknown.
-    fn cut_off<T>(&self, heard: Heard) -> Answer<T> {
-        let trouble = if heard.sent { Trouble::Silent } else { Trouble::NoCredentials };
-        let what = if heard.sent { "no answer" } else { "no AWS credentials" };
-        let text = format!("{what} within {} ms", self.settings.attempt_ms());
-        given(heard, outcome(trouble), Some(&text))
+    fn cut_off<T>(&self, lane: &Lane, heard: Heard) -> Answer<T> {
+        let ms = self.settings.attempt_ms();
+        if !heard.sent {
+            return unsigned(&self.site(lane).keeper.cut_off(ms));
+        }
+        given(heard, outcome(Trouble::Silent), Some(&format!("no answer within {ms} ms")))
     }
 
     async fn list(&self, lane: &Lane, scope: Scope<'_>, marker: Option<String>) -> Answer<Page> {
@@ -311,7 +313,7 @@ impl Kms for AwsKms {
         async move {
             match self.site(lane).keeper.warm().await {
                 Ok(()) => given(Heard::default(), Outcome::Done(()), None),
-                Err(text) => unsigned(&text),
+                Err(lack) => unsigned(&lack),
             }
         }
         .boxed_local()
@@ -319,8 +321,8 @@ impl Kms for AwsKms {
 }
 
 /// Nothing was sent, for want of credentials.
-fn unsigned<T>(text: &str) -> Answer<T> {
-    given(Heard::default(), outcome(Trouble::NoCredentials), Some(text))
+fn unsigned<T>(lack: &Lack) -> Answer<T> {
+    given(Heard::default(), outcome(lack.trouble), Some(&lack.text))
 }
 
 /// The same credentials to the same place: one client serves both. The retiring principal is only

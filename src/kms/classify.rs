@@ -15,6 +15,9 @@ pub enum Trouble<'a> {
     Misbuilt,
     /// There were no credentials to sign it with; nothing was sent.
     NoCredentials,
+    /// Whoever gives the credentials to sign it with (STS, mostly) did not answer; nothing was
+    /// sent.
+    Unfetched,
     /// It was sent, or may have been, and no answer came.
     Silent,
     /// An answer came that is no answer of KMS: bad JSON, a web page, a success without its
@@ -35,6 +38,7 @@ pub fn outcome<T>(trouble: Trouble<'_>) -> Outcome<T> {
     match trouble {
         Trouble::Misbuilt => Outcome::Refused(Class::Invalid),
         Trouble::NoCredentials => Outcome::Refused(Class::Credentials),
+        Trouble::Unfetched => Outcome::Refused(Class::Unavailable),
         Trouble::Silent | Trouble::Unreadable => Outcome::Unknown,
         Trouble::Error { status, code } => answered(status, code),
     }

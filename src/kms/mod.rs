@@ -77,8 +77,8 @@ pub struct Lane {
     pub role_arn: Option<Principal>,
     /// STS's external id for that role.
     pub external_id: Option<String>,
-    /// Another endpoint than AWS's. A row is never ended or closed through another endpoint than
-    /// its own.
+    /// Another endpoint of KMS than the Region's; one on this host is an emulator, and serves as
+    /// STS too. A row is never ended or closed through another endpoint than its own.
     pub endpoint: Option<String>,
     /// Who retires the grants made here: grantd's own role.
     pub retiring_principal: Principal,
@@ -192,8 +192,8 @@ pub trait Kms {
     /// GetCallerIdentity with the lane's credentials.
     fn identity<'a>(&'a self, lane: &'a Lane) -> Call<'a, Identity>;
     /// Refresh the lane's credentials before they are needed; to be called every minute. Asks
-    /// nothing of KMS. A refusal (always `Credentials`) means that they could not be had; those in
-    /// hand serve until they expire.
+    /// nothing of KMS. A refusal (`Credentials`, or `Unavailable` where nobody answered) means that
+    /// they could not be had; those in hand serve until they expire.
     fn warm<'a>(&'a self, lane: &'a Lane) -> Call<'a, ()> {
         let _ = lane;
         async { Answer { outcome: Outcome::Done(()), date: None, detail: None, request_id: None } }

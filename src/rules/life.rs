@@ -149,7 +149,7 @@ pub enum Class {
     /// No credentials, expired ones, or ones that KMS does not know. Nothing was decided about the
     /// grant.
     Credentials,
-    /// No answer, or none that can be read: it may or may not have taken effect.
+    /// No answer, or none that can be read. Refused so: STS was silent, nothing was sent.
     Unavailable,
     /// The key holds as many grants as its quota allows.
     Quota,

@@ -44,6 +44,10 @@ pub(crate) struct Net {
     pub(crate) strays: RefCell<Vec<Stray>>,
     /// Operations that IAM denies on a key just now.
     pub(crate) denied: RefCell<BTreeSet<(Op, String)>>,
+    /// Operations for which STS gives no credentials, for want of an answer: they are never sent.
+    pub(crate) unsent: RefCell<BTreeSet<Op>>,
+    /// Operations of which the next request is lost.
+    pub(crate) lose_next: RefCell<BTreeSet<Op>>,
     /// Who the credentials say they are, where not who they were.
     pub(crate) stranger: RefCell<Option<String>>,
     /// One word per call, for the trace.
@@ -70,6 +74,8 @@ impl Net {
             weather: Cell::new(Weather::Calm),
             strays: RefCell::default(),
             denied: RefCell::default(),
+            unsent: RefCell::default(),
+            lose_next: RefCell::default(),
             stranger: RefCell::default(),
             trace: RefCell::default(),
         })
@@ -103,6 +109,13 @@ impl Net {
             // Half the outages refuse connections, half swallow packets.
             pause(if self.rng.chance(500) { 5 } else { TIME_OUT }).await;
             return lost();
+        }
+        if self.lose_next.borrow_mut().remove(&op) {
+            return lost();
+        }
+        if self.unsent.borrow().contains(&op) {
+            self.note("unsent", op, "");
+            return unsent();
         }
         let key = body["KeyId"].as_str().unwrap_or_default().to_owned();
         if self.denied.borrow().contains(&(op, key)) {
@@ -157,6 +170,12 @@ impl Net {
 
 fn lost() -> Answer<Value> {
     Answer { outcome: Outcome::Unknown, date: None, detail: None, request_id: None }
+}
+
+fn unsent() -> Answer<Value> {
+    use grantd::kms::classify::{Trouble, outcome};
+    let detail = Some("STS does not answer".to_owned());
+    Answer { outcome: outcome(Trouble::Unfetched), date: None, detail, request_id: None }
 }
 
 fn read<T>(answer: Answer<Value>, take: impl FnOnce(Value) -> T) -> Answer<T> {

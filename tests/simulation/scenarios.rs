@@ -102,6 +102,58 @@ fn an_outage_over_fifty_deadlines_ends_with_all_of_them_ended_at_once() {
     });
 }
 
+/// Without STS nothing is sent: a create is sent as soon as it answers, while its asker waits, and
+/// an end within the lane's two seconds.
+#[test]
+fn what_sts_kept_from_leaving_leaves_when_it_answers() {
+    play(|| async {
+        let stage = Stage::new(0);
+        stage
+            .live(async |daemon| {
+                daemon.create(&stage.key, "1h").await.unwrap();
+                let clear = async |after| {
+                    pause(after).await;
+                    stage.net.unsent.borrow_mut().clear();
+                };
+                stage.net.unsent.borrow_mut().insert(Op::CreateGrant);
+                let (made, ()) = tokio::join!(daemon.create(&stage.key, "2m"), clear(4 * SECOND));
+                let lease = made.unwrap();
+                stage.net.unsent.borrow_mut().insert(Op::RetireGrant);
+                pause(lease.deadline.0 - stage.net.clock.now()).await;
+                clear(30 * SECOND).await;
+                pause(3 * SECOND).await;
+                let ends = stage.accepted(Op::RetireGrant);
+                let after = late(ends.last().unwrap(), lease.deadline);
+                assert!((30 * SECOND..33 * SECOND).contains(&after), "after {after} ms");
+                assert_eq!(daemon.history("end-not-sent").await.len(), 1);
+            })
+            .await;
+    });
+}
+
+/// Given up unsent is a definite no; but not while an earlier send is unanswered.
+#[test]
+fn a_create_that_sts_never_let_out_is_refused_unless_one_was_sent_before() {
+    play(|| async {
+        let stage = Stage::new(0);
+        stage
+            .live(async |daemon| {
+                daemon.create(&stage.key, "1h").await.unwrap();
+                stage.net.unsent.borrow_mut().insert(Op::CreateGrant);
+                let fault = daemon.create(&stage.key, "1h").await.unwrap_err();
+                assert_eq!(fault.kind, Kind::KmsSilent);
+                assert!(fault.text.contains("no grant was asked for"), "{fault}");
+                assert!(fault.text.contains("STS does not answer"), "{fault}");
+                assert_eq!(daemon.history("create-not-sent").await.len(), 1);
+                stage.net.lose_next.borrow_mut().insert(Op::CreateGrant);
+                let fault = daemon.create(&stage.key, "1h").await.unwrap_err();
+                assert_eq!(fault.kind, Kind::OutcomeUnknown, "{fault}");
+                assert_eq!(daemon.history("create-not-sent").await.len(), 1);
+            })
+            .await;
+    });
+}
+
 /// No proof, no lease; and the missing permission is named.
 #[test]
 fn without_a_way_out_there_is_no_way_in() {

@@ -50,6 +50,19 @@ fn the_alarm_comes_once_after_ten_seconds_and_is_taken_back() {
 }
 
 #[test]
+fn where_nothing_was_sent_nothing_was_answered() {
+    use crate::engine::context::class_of;
+    let mut lane = lane();
+    let unsent = class_of::<()>(&crate::rules::life::Outcome::Refused(Class::Unavailable));
+    hear(&mut lane, (unsent, false), 5);
+    assert_eq!((lane.answered_at, lane.answer.as_deref()), (None, None));
+    assert!(lane.shut(Time(5)).is_some());
+    hear(&mut lane, YES, 1_000);
+    hear(&mut lane, (unsent, false), 2_000);
+    assert_eq!(lane.answered_at, Some(Time(1_000)));
+}
+
+#[test]
 fn a_denied_key_waits_and_the_lane_does_not() {
     let mut lane = lane();
     hear(&mut lane, DENIED, 0);

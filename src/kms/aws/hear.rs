@@ -116,12 +116,13 @@ pub(super) fn given<T>(heard: Heard, outcome: Outcome<T>, detail: Option<&str>) 
     Answer { outcome, date: heard.date, detail: detail.map(one_line), request_id: heard.request_id }
 }
 
-fn trouble<'a, E: ProvideErrorMetadata>(
+pub(super) fn trouble<'a, E: ProvideErrorMetadata>(
     heard: &Heard,
     error: &'a SdkError<E, Response>,
 ) -> Trouble<'a> {
     match error {
         SdkError::ConstructionFailure(_) => Trouble::Misbuilt,
+        SdkError::TimeoutError(_) if !heard.sent => Trouble::Unfetched,
         // Before the send only the credentials, the endpoint and the signature can fail.
         _ if !heard.sent => Trouble::NoCredentials,
         SdkError::ServiceError(refusal) => Trouble::Error {

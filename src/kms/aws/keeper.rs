@@ -17,7 +17,7 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 use futures_util::future::{FutureExt as _, LocalBoxFuture, Shared};
 
 use super::settings::within;
-use super::source::Source;
+use super::source::{Lack, Source};
 use crate::clock::Clock;
 use crate::rules::time::{MINUTE, SECOND, Time};
 
@@ -98,7 +98,7 @@ impl Held {
     }
 }
 
-type Fetch = Shared<LocalBoxFuture<'static, Result<(), Rc<str>>>>;
+type Fetch = Shared<LocalBoxFuture<'static, Result<(), Lack>>>;
 
 /// Keeps the credentials of one lane fresh.
 pub(super) struct Keeper {
@@ -136,7 +136,7 @@ impl Keeper {
     }
 
     /// Make sure that the slot holds credentials; the generation they are of.
-    pub(super) async fn ready(self: &Rc<Self>) -> Result<u64, Rc<str>> {
+    pub(super) async fn ready(self: &Rc<Self>) -> Result<u64, Lack> {
         let now = self.witness.now(&*self.clock);
         if !self.held.get().is_some_and(|held| held.usable(now)) {
             self.fetch().await?;
@@ -145,7 +145,7 @@ impl Keeper {
     }
 
     /// Refresh them if they do not last much longer.
-    pub(super) async fn warm(self: &Rc<Self>) -> Result<(), Rc<str>> {
+    pub(super) async fn warm(self: &Rc<Self>) -> Result<(), Lack> {
         let now = self.witness.now(&*self.clock);
         match self.held.get() {
             Some(held) if held.usable(now) && !held.stale(now) => Ok(()),
@@ -160,18 +160,22 @@ impl Keeper {
         }
     }
 
+    /// What to say of a fetch under way that is given up after `ms`.
+    pub(super) fn cut_off(&self, ms: i64) -> Lack {
+        self.source.cut_off(ms)
+    }
+
     fn fetch(self: &Rc<Self>) -> Fetch {
         let mut fetching = self.fetching.borrow_mut();
         let new = || Rc::clone(self).fetch_once().boxed_local().shared();
         fetching.get_or_insert_with(new).clone()
     }
 
-    async fn fetch_once(self: Rc<Self>) -> Result<(), Rc<str>> {
+    async fn fetch_once(self: Rc<Self>) -> Result<(), Lack> {
         let fetched = within(&*self.clock, self.patience, self.source.fetch()).await;
         self.fetching.replace(None);
-        let (mut credentials, date) = fetched.unwrap_or_else(|| {
-            Err(format!("no AWS credentials within {} s", self.patience / SECOND))
-        })?;
+        let (mut credentials, date) =
+            fetched.unwrap_or_else(|| Err(self.cut_off(self.patience)))?;
         self.witness.heard(&*self.clock, date);
         let expires = credentials.expiry().map(|at| {
             let after = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

@@ -1,25 +1,59 @@
 //! Where a lane's credentials come from: the default chain, and STS AssumeRole on top where the
 //! lane names a role.
 
+use std::cell::Cell;
+use std::error::Error;
+use std::iter::successors;
+use std::rc::Rc;
+
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::config::{IdentityCache, Region};
 use aws_sdk_sts::types::Credentials as Assumed;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use super::hear::{Ear, words};
+use super::hear::{Ear, trouble, words};
 use super::keeper::Slot;
 use super::settings::{APP, Settings, app_name, behavior};
+use crate::config::is_loopback;
 use crate::fault::chain;
 use crate::kms::Lane;
+use crate::kms::classify::{Trouble, outcome};
+use crate::rules::life::{Class, Outcome};
 use crate::rules::time::Time;
+
+/// Whom the default chain asks, where it is not STS.
+const HOST: &str = "the source of this host's AWS credentials";
 
 /// Fetches credentials.
 pub(super) struct Source {
     region: Region,
     timeouts: TimeoutConfig,
     role: Option<Role>,
+    /// Who is being asked: for the text of a fetch that is cut off.
+    asked: Cell<&'static str>,
+}
+
+/// Why there are no credentials. Nothing was sent to KMS.
+#[derive(Debug, Clone)]
+pub(super) struct Lack {
+    /// [`Trouble::NoCredentials`], or [`Trouble::Unfetched`] where nobody answered.
+    pub(super) trouble: Trouble<'static>,
+    pub(super) text: Rc<str>,
+}
+
+impl Lack {
+    fn refused(text: String) -> Self {
+        Self { trouble: Trouble::NoCredentials, text: text.into() }
+    }
+
+    /// Nobody said no: the same credentials may be had a moment later.
+    pub(super) fn silent(text: String) -> Self {
+        Self { trouble: Trouble::Unfetched, text: text.into() }
+    }
 }
 
 struct Role {
@@ -31,8 +65,10 @@ struct Role {
     base: Slot,
 }
 
-/// A client of the Region's own STS endpoint, or of the lane's other one. Built from nothing but
-/// the lane, so that no ambient variable or profile can lead it elsewhere.
+/// A client of the Region's own STS endpoint, or of the emulator on this host that stands in for
+/// all of AWS: any other endpoint of a lane is KMS's alone (a VPC endpoint of KMS does not know
+/// AssumeRole). Built from nothing but the lane, so that no ambient variable or profile can lead it
+/// elsewhere.
 pub(super) fn sts_client(settings: &Settings, lane: &Lane, slot: Slot) -> aws_sdk_sts::Client {
     let mut config = aws_sdk_sts::Config::builder()
         .behavior_version(behavior())
@@ -41,7 +77,8 @@ pub(super) fn sts_client(settings: &Settings, lane: &Lane, slot: Slot) -> aws_sd
         .identity_cache(IdentityCache::no_cache())
         .retry_config(RetryConfig::disabled())
         .timeout_config(settings.timeouts());
-    config.set_endpoint_url(lane.endpoint.clone()).set_app_name(app_name());
+    let local = lane.endpoint.clone().filter(|url| is_loopback(url));
+    config.set_endpoint_url(local).set_app_name(app_name());
     aws_sdk_sts::Client::from_conf(config.build())
 }
 
@@ -57,44 +94,90 @@ impl Source {
             }
         });
         let region = Region::new(lane.region.as_str().to_owned());
-        Self { region, timeouts: settings.timeouts(), role }
+        Self { region, timeouts: settings.timeouts(), role, asked: Cell::new(HOST) }
     }
 
     /// Credentials for the lane, or what stands in the way, in STS's words where they are STS's.
     /// STS's `Date` comes along.
-    pub(super) async fn fetch(&self) -> Result<(Credentials, Option<Time>), String> {
+    pub(super) async fn fetch(&self) -> Result<(Credentials, Option<Time>), Lack> {
+        self.asked.set(HOST);
         let ambient = self.ambient().await?;
         let Some(role) = &self.role else {
             return Ok((ambient, None));
         };
         role.base.put(ambient);
+        self.asked.set("STS");
         role.assume().await
+    }
+
+    /// What to say of a fetch that has no answer after `ms`.
+    pub(super) fn cut_off(&self, ms: i64) -> Lack {
+        Lack::silent(format!("{} does not answer within {ms} ms", self.asked.get()))
     }
 
     /// The default chain, built anew each time: its providers remember files and variables for
     /// ever, and an administrator who replaced a key should not have to restart the daemon.
-    async fn ambient(&self) -> Result<Credentials, String> {
+    async fn ambient(&self) -> Result<Credentials, Lack> {
         let ambient = aws_config::defaults(behavior())
             .region(self.region.clone())
             .retry_config(RetryConfig::disabled())
             .timeout_config(self.timeouts.clone())
             .load()
             .await;
-        let provider = ambient.credentials_provider().ok_or("the SDK has no credentials chain")?;
+        let provider = ambient
+            .credentials_provider()
+            .ok_or_else(|| Lack::refused("the SDK has no credentials chain".to_owned()))?;
         let found = provider.provide_credentials().await;
-        found.map_err(|error| format!("no AWS credentials: {}", chain(&error)))
+        found.map_err(|error| {
+            let text = chain(&error);
+            if unreachable(&error) {
+                Lack::silent(format!("{HOST} does not answer: {text}"))
+            } else {
+                Lack::refused(format!("no AWS credentials: {text}"))
+            }
+        })
+    }
+}
+
+/// Whether the chain found whom to ask, and got no answer. (That nobody answers at the address of
+/// the instance metadata service says only that this host is no instance; the SDK tells it as "not
+/// loaded".)
+pub(super) fn unreachable(error: &CredentialsError) -> bool {
+    let mut causes = successors(error.source(), |&cause| cause.source());
+    match error {
+        CredentialsError::ProviderTimedOut(_) => true,
+        CredentialsError::ProviderError(_) | CredentialsError::Unhandled(_) => {
+            causes.any(|cause| cause.is::<ConnectorError>())
+        }
+        // The last: any kind that a later SDK adds.
+        CredentialsError::CredentialsNotLoaded(_)
+        | CredentialsError::InvalidConfiguration(_)
+        | _ => false,
     }
 }
 
 impl Role {
-    async fn assume(&self) -> Result<(Credentials, Option<Time>), String> {
+    async fn assume(&self) -> Result<(Credentials, Option<Time>), Lack> {
         let ear = Ear::default();
         let call = self.sts.assume_role().role_arn(&self.arn).role_session_name(APP);
         let call = call.set_external_id(self.external_id.clone()).customize();
         let result = call.interceptor(ear.clone()).send().await;
         let heard = ear.heard();
-        let refused = |text: String| format!("cannot assume {}: {text}", self.arn);
-        let output = result.map_err(|error| refused(words(&heard, &error)))?;
+        let refused = |text: String| Lack::refused(format!("cannot assume {}: {text}", self.arn));
+        let output = result.map_err(|error| {
+            let text = words(&heard, &error);
+            match outcome::<()>(trouble(&heard, &error)) {
+                // No word of AWS's on the credentials themselves.
+                Outcome::Unknown | Outcome::Refused(Class::Unavailable) => {
+                    Lack::silent(format!("STS does not answer: cannot assume {}: {text}", self.arn))
+                }
+                Outcome::Refused(Class::Throttled) => Lack::silent(format!(
+                    "STS throttles grantd: cannot assume {}: {text}",
+                    self.arn
+                )),
+                Outcome::Refused(_) | Outcome::Done(()) => refused(text),
+            }
+        })?;
         let given = output.credentials;
         let given = given.ok_or_else(|| refused("STS gives no credentials".to_owned()))?;
         Ok((usable(given).map_err(refused)?, heard.date))

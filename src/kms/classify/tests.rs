@@ -82,6 +82,7 @@ fn what_never_left_is_refused_and_what_may_have_left_is_unknown() {
     let of = outcome::<()>;
     assert_eq!(of(Trouble::Misbuilt), Outcome::Refused(Class::Invalid));
     assert_eq!(of(Trouble::NoCredentials), Outcome::Refused(Class::Credentials));
+    assert_eq!(of(Trouble::Unfetched), Outcome::Refused(Class::Unavailable));
     assert_eq!(of(Trouble::Silent), Outcome::Unknown);
     assert_eq!(of(Trouble::Unreadable), Outcome::Unknown);
 }

@@ -35,7 +35,10 @@ pub(super) fn ending(facts: &Facts, life: &Life, event: &Event, now: Now) -> Res
             let wait = wait_after(*class, young, end.count);
             let denied = *class == Class::Denied && !young;
             let via = if denied { facts.order.after(*via) } else { *via };
-            let word = (life.fault != Some(*class)).then_some("end-refused");
+            // Unavailable as a refusal: no credentials could be had, and nothing was sent.
+            let unsent = *class == Class::Unavailable;
+            let word = if unsent { "end-not-sent" } else { "end-refused" };
+            let word = (life.fault != Some(*class)).then_some(word);
             Ok(stay(via, *end, now.latest.plus(wait)).fault(Some(*class)).maybe(word))
         }
         Event::Answered(Outcome::Unknown) => {

@@ -103,3 +103,16 @@ fn a_repeated_refusal_is_recorded_once() {
     let step = run(&facts(), &events);
     assert_eq!((step.record, step.life.fault), (None, Some(Class::Denied)));
 }
+
+#[test]
+fn an_end_that_was_never_sent_is_told_so_and_due_again_at_once() {
+    let mut events = made();
+    events.extend([
+        (DEADLINE.0, Event::Due),
+        (DEADLINE.0, Event::Sending),
+        (DEADLINE.0 + 9, Event::Answered(Outcome::Refused(Class::Unavailable))),
+    ]);
+    let step = run(&facts(), &events);
+    assert_eq!(step.record, Some(Record("end-not-sent")));
+    assert_eq!((step.life.state.word(), next(&step)), ("ending", (Act::End, DEADLINE.0 + 9)));
+}

@@ -53,9 +53,8 @@ fn creating(
         }
         Event::Created(Outcome::Refused(class)) => {
             create.open = create.open.saturating_sub(1);
-            // A throttled create may be sent again while the asker waits; any other "no" is final,
-            // unless an earlier send is still unanswered.
-            if create.open == 0 && *class != Class::Throttled {
+            // Any "no" but a passing one is final, unless an earlier send is still unanswered.
+            if create.open == 0 && !class.passing() {
                 return Ok(
                     close(How::NeverExisted, None, now, "create-refused").fault(Some(*class))
                 );
@@ -66,7 +65,9 @@ fn creating(
             Ok(stay(create, unwanted, now.latest.plus(FIRST_LOOK)).fault(Some(Class::Unavailable)))
         }
         Event::Abandoned if create.open == 0 => {
-            Ok(close(How::NeverExisted, None, now, "create-refused").fault(life.fault))
+            let unsent = life.fault == Some(Class::Unavailable);
+            let word = if unsent { "create-not-sent" } else { "create-refused" };
+            Ok(close(How::NeverExisted, None, now, word).fault(life.fault))
         }
         Event::Abandoned => Ok(stay(create, unwanted, now.latest).record("outcome-unknown")),
         Event::Looked { began, ids } => match ids.split_first() {
@@ -190,6 +191,14 @@ pub(super) fn illegal(life: &Life, event: &Event) -> Illegal {
         Event::End(_) => "a wish to end it",
     };
     Illegal { state: life.state.word(), event }
+}
+
+impl Class {
+    /// Whether a create refused so may be sent again while the asker waits: KMS has not looked at
+    /// it, and may in a moment.
+    pub(crate) const fn passing(self) -> bool {
+        matches!(self, Self::Throttled | Self::Unavailable)
+    }
 }
 
 impl Step {

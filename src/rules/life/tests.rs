@@ -128,6 +128,32 @@ fn a_throttled_create_may_be_sent_again_or_given_up() {
 }
 
 #[test]
+fn a_create_that_was_never_sent_may_be_sent_again_or_given_up() {
+    let unsent = Event::Created(Outcome::Refused(Class::Unavailable));
+    let events = [(0, Event::Sending), (50, unsent.clone()), (60, Event::Abandoned)];
+    let open = |step: &Step| {
+        let State::Creating { create, .. } = &step.life.state else { panic!("not creating") };
+        create.open
+    };
+    assert_eq!(open(&run(&facts(), &events[..2])), 0);
+    let given_up = run(&facts(), &events);
+    assert!(matches!(given_up.life.state, State::Closed { how: How::NeverExisted, .. }));
+    assert_eq!(given_up.record, Some(Record("create-not-sent")));
+
+    // One that was sent and not answered stays open, whatever befalls the next.
+    let lost = Event::Created(Outcome::Unknown);
+    let events = [
+        (0, Event::Sending),
+        (9, lost),
+        (10, Event::Sending),
+        (11, unsent),
+        (12, Event::Abandoned),
+    ];
+    let step = run(&facts(), &events);
+    assert_eq!((open(&step), step.record), (1, Some(Record("outcome-unknown"))));
+}
+
+#[test]
 fn no_create_leaves_at_or_after_the_deadline_nor_once_it_is_unwanted() {
     let error = step(&facts(), &fresh(), &Event::Sending, at(DEADLINE.0)).unwrap_err();
     assert_eq!((error.state, error.event), ("creating", "sending"));

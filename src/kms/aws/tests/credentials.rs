@@ -1,6 +1,15 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+
+use super::super::source::unreachable;
 use super::fake::Request;
 use super::*;
 
@@ -32,13 +41,19 @@ fn assumed(number: u32, expires: &str) -> Reply {
 }
 
 fn sts_refuses() -> Reply {
+    sts_fails(403, "AccessDenied")
+}
+
+fn sts_fails(status: u16, code: &str) -> Reply {
     Reply::xml(
-        403,
-        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
-         <Error><Type>Sender</Type>\
-         <Code>AccessDenied</Code>\
-         <Message>not authorized to perform: sts:AssumeRole</Message></Error>\
-         <RequestId>r</RequestId></ErrorResponse>",
+        status,
+        &format!(
+            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+             <Error><Type>Sender</Type>\
+             <Code>{code}</Code>\
+             <Message>not authorized to perform: sts:AssumeRole</Message></Error>\
+             <RequestId>r</RequestId></ErrorResponse>"
+        ),
     )
 }
 
@@ -128,9 +143,109 @@ fn silent_sts_is_given_up_in_time_and_nothing_is_sent() {
         let clock = SystemClock::new().unwrap();
         let start = clock.read().boot;
         let answer = adapter().describe(&as_role(&fake.endpoint), KEY).await;
-        assert_eq!(answer.outcome, Outcome::Refused(Class::Credentials));
+        assert_eq!(answer.outcome, Outcome::Refused(Class::Unavailable));
+        assert!(detail(&answer).starts_with("STS does not answer"), "{answer:?}");
         assert!(clock.read().boot - start < BOUND_MS);
         assert_eq!(fake.operations(), ["assumerole"]);
+    });
+}
+
+#[test]
+fn a_network_without_sts_is_no_fault_of_the_credentials() {
+    alone(&KEYS, async || {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (adapter, lane) = (adapter(), as_role(&format!("http://{port}")));
+        let unsent = Outcome::Refused(Class::Unavailable);
+        let answer = adapter.describe(&lane, KEY).await;
+        assert_eq!((&answer.outcome, answer.date), (&unsent, None), "{answer:?}");
+        let text = detail(&answer);
+        assert!(text.starts_with("STS does not answer: cannot assume "), "{text}");
+        assert!(text.contains("Connection refused"), "{text}");
+        assert_eq!(adapter.warm(&lane).await.outcome, Outcome::Refused(Class::Unavailable));
+
+        let page = || Reply::Whole(403, "text/html", "<html>a proxy</html>".to_owned());
+        let replies = [Reply::Reset, sts_fails(503, "ServiceUnavailable"), page()];
+        for reply in replies.into_iter().chain([sts_fails(400, "Throttling")]) {
+            let fake = Fake::start(move |_| reply.clone());
+            let answer = super::adapter().describe(&as_role(&fake.endpoint), KEY).await;
+            assert_eq!(answer.outcome, unsent, "{answer:?}");
+            assert!(detail(&answer).starts_with("STS "), "{answer:?}");
+            assert_eq!(fake.operations(), ["assumerole"]);
+        }
+    });
+}
+
+#[test]
+fn credentials_that_sts_does_not_know_are_refused() {
+    alone(&KEYS, async || {
+        let fake = Fake::start(|_| sts_fails(403, "InvalidClientTokenId"));
+        let answer = adapter().describe(&as_role(&fake.endpoint), KEY).await;
+        assert_eq!(answer.outcome, Outcome::Refused(Class::Credentials), "{answer:?}");
+    });
+}
+
+#[test]
+fn a_source_of_the_hosts_own_that_does_not_answer_is_unavailable() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let uri = format!("http://{port}/");
+    alone(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &uri)], async || {
+        let (answer, sent) = describe(Reply::json(DESCRIBED)).await;
+        assert_eq!((&answer.outcome, sent), (&Outcome::Refused(Class::Unavailable), 0));
+        assert!(detail(&answer).contains("does not answer"), "{answer:?}");
+    });
+}
+
+#[test]
+fn only_a_source_that_was_asked_can_be_out_of_reach() {
+    let lost = || ConnectorError::io("connection refused".into());
+    assert!(unreachable(&CredentialsError::provider_error(lost())));
+    assert!(unreachable(&CredentialsError::unhandled(lost())));
+    assert!(unreachable(&CredentialsError::provider_timed_out(Duration::from_secs(1))));
+    // No metadata service: this host is no instance, and nobody gives it credentials.
+    assert!(!unreachable(&CredentialsError::not_loaded(lost())));
+    assert!(!unreachable(&CredentialsError::provider_error("the profile says no")));
+}
+
+/// Notes where a request would go, and keeps it from leaving.
+#[derive(Debug, Clone, Default)]
+struct Gate(Arc<Mutex<String>>);
+
+impl Intercept for Gate {
+    fn name(&self) -> &'static str {
+        "Gate"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        *self.0.lock().unwrap() = context.request().uri().to_owned();
+        Err("kept here".into())
+    }
+}
+
+#[test]
+fn only_an_endpoint_on_this_host_stands_in_for_sts() {
+    let amazon = "https://sts.ap-northeast-1.amazonaws.com/";
+    let private = "https://vpce-0a.kms.ap-northeast-1.vpce.amazonaws.com";
+    alone(&KEYS, async || {
+        for (endpoint, expected) in [
+            (Some(private), amazon),
+            (Some("http://192.0.2.7:4566"), amazon),
+            (None, amazon),
+            (Some("http://127.0.0.1:4599"), "http://127.0.0.1:4599/"),
+            (Some("http://localhost:4599"), "http://localhost:4599/"),
+        ] {
+            let lane = Lane { endpoint: endpoint.map(str::to_owned), ..as_role("") };
+            let slot = Slot::default();
+            slot.put(aws_credential_types::Credentials::new("AKIA", "s", None, None, "test"));
+            let (sts, gate) = (sts_client(&Settings::default(), &lane, slot), Gate::default());
+            let call = sts.assume_role().role_arn(ROLE).role_session_name(APP).customize();
+            call.interceptor(gate.clone()).send().await.unwrap_err();
+            assert_eq!(*gate.0.lock().unwrap(), expected, "{endpoint:?}");
+        }
     });
 }
 
