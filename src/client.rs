@@ -4,6 +4,7 @@
 //! under it.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use nix::unistd::{Gid, Group, Uid, User};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
@@ -207,7 +209,12 @@ impl Client {
         } else if is(io::ErrorKind::ConnectionRefused) {
             (Kind::DaemonDown, format!("no daemon: nobody listens on {socket}"))
         } else if is(io::ErrorKind::PermissionDenied) {
-            (Kind::SocketDenied, format!("you may not use the socket {socket}"))
+            let fault =
+                Fault::new(Kind::SocketDenied, format!("you may not use the socket {socket}"));
+            return match door(&self.socket) {
+                Some(hint) => fault.hint(hint),
+                None => fault,
+            };
         } else if is(io::ErrorKind::WouldBlock) {
             (Kind::Busy, format!("too many clients wait for {socket}")) // its backlog is full
         } else {
@@ -260,6 +267,22 @@ impl Call<'_> {
         let body = Full::new(Bytes::from(self.body.unwrap_or_default()));
         request.body(body).map_err(|error| unsendable(&error))
     }
+}
+
+/// How to be let in: by the group of the socket, or of its directory where that already shuts us
+/// out. None where neither can be looked at.
+fn door(socket: &Path) -> Option<String> {
+    let looked = std::fs::metadata(socket);
+    let is = looked.ok().or_else(|| std::fs::metadata(socket.parent()?).ok())?;
+    // What a member of the group needs to connect, or to pass.
+    if is.mode() & 0o030 == 0 {
+        return Some("only its owner may: the configuration names the group that may, too".into());
+    }
+    let group = Group::from_gid(Gid::from_raw(is.gid())).ok().flatten();
+    let group = group.map_or_else(|| is.gid().to_string(), |group| group.name);
+    let me = User::from_uid(Uid::current()).ok().flatten();
+    let me = me.map_or_else(|| "you".to_owned(), |me| me.name);
+    Some(format!("join its group, then log in again: `sudo usermod -a -G {group} {me}`"))
 }
 
 /// A change that was sent and not answered may have been made.

@@ -102,12 +102,12 @@ fn plain(out: &Out, what: &str) -> Result<(), Fault> {
 fn hints(world: &World, out: &mut Out) -> Result<(), Stop> {
     out.line(format!("\n  {STRONG}everything goes on running; try in another shell{STRONG:#}"))?;
     out.line(format!("      export GRANTD_SOCKET={}", world.socket().display()))?;
-    let key = world.story.alias;
+    let (grantd, key) = (sandbox::program(), world.story.alias);
     for line in [
-        format!("grantd create --key {key} --grantee role/RoleB --operations Decrypt --ttl 5m"),
-        "grantd list".to_owned(),
-        "grantd history".to_owned(),
-        "grantd status".to_owned(),
+        format!("{grantd} create --key {key} --grantee role/RoleB --operations Decrypt --ttl 5m"),
+        format!("{grantd} list"),
+        format!("{grantd} history"),
+        format!("{grantd} status"),
     ] {
         out.line(format!("      {line}"))?;
     }

@@ -76,7 +76,8 @@ faults! {
     /// A flag or an argument that makes no sense.
     Usage, "usage", 400, exit::USAGE, "see `grantd help` and the examples of the command";
     /// An ARN, id or name that is not well-formed.
-    BadArgument, "bad-argument", 400, exit::USAGE, "write it as the example shows";
+    BadArgument, "bad-argument", 400, exit::USAGE,
+        "correct what is named; the command's `--help` has examples, docs/api.md the API's forms";
     /// `--until` or the resulting deadline is not in the future.
     DeadlinePast, "deadline-past", 400, exit::USAGE,
         "ask for an instant in the future, such as --ttl 2h";
@@ -164,7 +165,8 @@ faults! {
     LedgerNewer, "ledger-newer", 503, exit::CONFIG,
         "install that version again; nothing was changed";
     /// The ledger or its history is corrupt.
-    LedgerCorrupt, "ledger-corrupt", 500, exit::CORRUPT, "keep the file, and see docs/recovery.md";
+    LedgerCorrupt, "ledger-corrupt", 500, exit::CORRUPT,
+        "keep the file, and see docs/recovery.md (packaged in /usr/share/doc/grantd)";
     /// Input or output failed.
     Io, "io", 500, exit::IO, "check the path, its permissions and the disk";
     /// The configuration is wrong.

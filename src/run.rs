@@ -11,6 +11,7 @@ use crate::cli::out::Out;
 use crate::clock::Clock as _;
 use crate::clock::system::SystemClock;
 use crate::fault::{Fault, Kind, exit};
+use crate::wire::Problem;
 
 /// Run the command of this process.
 #[must_use]
@@ -19,13 +20,17 @@ pub fn main() -> ExitCode {
 }
 
 fn run(argv: impl IntoIterator<Item = OsString>) -> u8 {
-    let typed = match Cli::try_parse_from(argv) {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    let typed = match Cli::try_parse_from(&argv) {
         Ok(typed) => typed,
         Err(error) => {
             // clap writes --help and --version to stdout, everything else to stderr; its own code
             // for both is 2.
             let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
-            return if error.print().is_ok() { code } else { exit::IO };
+            let printed = error.print().is_ok();
+            // A script reads stdout: there it finds what every other fault gives it.
+            let told = printed && (code == exit::OK || !wants_json(&argv) || problem(&error));
+            return if told { code } else { exit::IO };
         }
     };
     let now = SystemClock::new().map(|clock| clock.read().wall);
@@ -35,4 +40,20 @@ fn run(argv: impl IntoIterator<Item = OsString>) -> u8 {
         Err(error) => Err(Fault::new(Kind::Io, error.to_string()).into()),
     };
     out.end(result)
+}
+
+/// Whether the line that clap could not read asks for JSON.
+fn wants_json(argv: &[OsString]) -> bool {
+    argv.iter().take_while(|word| *word != "--").any(|word| word == "--json")
+}
+
+/// The problem document of a line that clap could not read, on stdout: its first paragraph.
+fn problem(error: &clap::Error) -> bool {
+    let text = error.to_string();
+    let text = text.split("\n\n").next().unwrap_or_default();
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let fault = Fault::new(Kind::Usage, words.join(" "));
+    let mut out = Out::process(true, Default::default());
+    out.document(&Problem::from(&fault)).and_then(|()| out.flush()).is_ok()
 }

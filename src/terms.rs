@@ -109,6 +109,25 @@ pub enum Constraints {
     Equals(BTreeMap<String, String>),
 }
 
+impl Constraints {
+    /// On the wire, none is `null`.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub(crate) fn to_wire<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let some = Some(self).filter(|constraints| **constraints != Self::None);
+        some.serialize(to)
+    }
+
+    /// The other way: `null` is none, and so is the word.
+    ///
+    /// # Errors
+    /// The deserializer's.
+    pub(crate) fn from_wire<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Option::<Self>::deserialize(from)?.unwrap_or_default())
+    }
+}
+
 /// A CreateGrant request, stored before it is sent and replayed to the letter: the same Name with
 /// anything else different would be a second grant (kms-facts 1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

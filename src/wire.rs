@@ -29,7 +29,8 @@ pub struct CreateLease {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The encryption context that every use must show.
-    #[serde(default)]
+    #[serde(default, serialize_with = "Constraints::to_wire")]
+    #[serde(deserialize_with = "Constraints::from_wire")]
     pub constraints: Constraints,
     /// Which Region, where the key does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,6 +95,7 @@ pub struct Lease {
     /// To do what.
     pub operations: Vec<Operation>,
     /// Under which encryption context.
+    #[serde(serialize_with = "Constraints::to_wire", deserialize_with = "Constraints::from_wire")]
     pub constraints: Constraints,
     /// The policy that allowed it; none for what was only found.
     pub policy: Option<String>,

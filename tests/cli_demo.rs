@@ -20,6 +20,8 @@ fn settings() -> insta::Settings {
     let mut settings = redact::settings();
     for (pattern, word) in [
         (r"127\.0\.0\.1:\d+", "[ADDR]"),
+        (r"(?m)\S+/grantd run ", "[GRANTD] run "),
+        (r"user:\d+", "user:[UID]"),
         (r"g-[0-9a-z]{12}", "[REF]"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?Z", "[INSTANT]"),
         (r"its last success began \d+ ms .*", "its last success began [MS] from the deadline"),

@@ -101,6 +101,7 @@ fn a_bad_command_line_exits_64() {
             "revoke",
             "history --since",
             "",
+            "list --state dead --json",
         ] {
             all.push_str(&transcript(grantd().args(line.split_whitespace())));
             all.push('\n');
@@ -123,6 +124,8 @@ fn every_shell_gets_completions() {
         assert!(output.status.success() && output.stderr.is_empty(), "{shell}");
         let script = String::from_utf8(output.stdout).unwrap();
         assert!(script.contains("grantee-principal") && script.contains("revoke"), "{shell}");
+        let refused = ["retiring-principal", "with-parent", "endpoint-url"];
+        assert!(!refused.iter().any(|flag| script.contains(flag)), "{shell}");
     }
 }
 
@@ -135,10 +138,13 @@ fn every_command_gets_a_man_page() {
         let page = dir.path().join(format!("grantd-{}.1", words.replace(' ', "-")));
         let text = std::fs::read_to_string(&page)
             .unwrap_or_else(|error| panic!("{}: {error}", page.display()));
-        assert!(text.contains("Examples"), "{}", page.display());
+        let verbatim = text.contains(".SH \"EXAMPLES\"\n.nf\n  grantd ");
+        assert!(verbatim, "{}", page.display());
     }
     let main = std::fs::read_to_string(dir.path().join("grantd.1")).unwrap();
-    assert!(main.contains("Exit codes"));
+    assert!(main.contains(".SH \"EXIT CODES\"") && main.contains("GRANTD_SOCKET"), "{main}");
+    let create = std::fs::read_to_string(dir.path().join("grantd-create.1")).unwrap();
+    assert!(create.contains("alias: \\-\\-key\\-id"), "{create}");
     let absent = grantd().args(["man", "/nonexistent/dir"]).output().unwrap();
     assert_eq!(absent.status.code(), Some(66));
 }

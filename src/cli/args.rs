@@ -1,7 +1,9 @@
 //! The command line as it is typed. What it means is decided by the module of each command.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::create_args::CreateArgs;
@@ -25,6 +27,7 @@ pub struct Cli {
     /// Socket of the daemon
     #[arg(long, global = true, value_name = "PATH", env = "GRANTD_SOCKET")]
     #[arg(default_value = DEFAULT_SOCKET, help_heading = "Global options")]
+    #[arg(value_parser = OsStringValueParser::new().map(socket))]
     pub socket: PathBuf,
     /// Print JSON on stdout, and nothing else there
     #[arg(long, global = true, help_heading = "Global options")]
@@ -32,6 +35,20 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// An empty `GRANTD_SOCKET` is as good as none.
+fn socket(typed: OsString) -> PathBuf {
+    if typed.is_empty() { PathBuf::from(DEFAULT_SOCKET) } else { PathBuf::from(typed) }
+}
+
+/// What could be (a beginning of) a ref.
+fn reference(typed: &str) -> Result<String, &'static str> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if !typed.is_empty() && typed.bytes().all(fits) {
+        return Ok(typed.to_owned());
+    }
+    Err("a ref is g- and 12 letters and digits, or a beginning of that, such as g-7k")
 }
 
 /// The commands, in the order in which a person meets them.
@@ -136,7 +153,7 @@ pub struct Offline {
 #[command(after_help = examples::SHOW)]
 pub struct ShowArgs {
     /// The ref of the lease, or a unique beginning of it
-    #[arg(value_name = "REF")]
+    #[arg(value_name = "REF", value_parser = reference)]
     pub reference: String,
     /// Where to read instead of from the daemon.
     #[command(flatten)]
@@ -148,7 +165,7 @@ pub struct ShowArgs {
 #[command(after_help = examples::REVOKE)]
 pub struct RevokeArgs {
     /// The refs of the leases, or unique beginnings of them
-    #[arg(value_name = "REF", required = true)]
+    #[arg(value_name = "REF", required = true, value_parser = reference)]
     pub references: Vec<String>,
     /// Why, for the history
     #[arg(long, value_name = "TEXT")]
@@ -161,7 +178,7 @@ pub struct RevokeArgs {
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub struct HistoryArgs {
     /// Only this lease: its ref, or a unique beginning of it
-    #[arg(value_name = "REF")]
+    #[arg(value_name = "REF", value_parser = reference)]
     pub reference: Option<String>,
     /// Only since then: an instant (2026-11-23T18:00:00Z) or how long ago (2h)
     #[arg(long, value_name = "WHEN")]

@@ -53,12 +53,12 @@ impl Usable {
             return Err(Fault::new(Kind::Usage, "--quiet and --json exclude each other")
                 .hint("--json has the ref under .lease.ref"));
         }
+        plausible_key(&args.key)?;
+        args.idempotency_key.as_deref().map(idempotency_key).transpose()?;
         let until = args.until.as_deref().map(until).transpose()?;
-        let region = args
-            .region
-            .map(Region::parse)
-            .transpose()
-            .map_err(|bad| Fault::new(Kind::BadArgument, format!("--region: {bad}")))?;
+        let region = args.region.map(Region::parse).transpose().map_err(|bad| {
+            Fault::new(Kind::BadArgument, format!("--region: {bad}")).hint("such as ap-northeast-1")
+        })?;
         let constraints = match (args.constraints, &args.context[..], &args.context_equals[..]) {
             (Some(text), ..) => shorthand::constraints(&text)?,
             (None, [], []) => Constraints::None,
@@ -83,6 +83,27 @@ impl Usable {
             quiet: args.quiet,
         })
     }
+}
+
+/// A name without its `alias/` would be looked for as an id, and not be found.
+fn plausible_key(key: &str) -> Result<(), Fault> {
+    let named = !key.is_empty() && !key.contains([':', '/']);
+    let hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    if !named || hex(key) || key.strip_prefix("mrk-").is_some_and(hex) {
+        return Ok(());
+    }
+    let text = format!("--key {key} is neither an ARN nor a key id");
+    Err(Fault::new(Kind::BadArgument, text).hint(format!("did you mean --key alias/{key}?")))
+}
+
+/// What the API takes as the header `Idempotency-Key`, told in the words of the flag.
+fn idempotency_key(key: &str) -> Result<(), Fault> {
+    if (1..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(());
+    }
+    let text = "--idempotency-key takes 1 to 128 visible ASCII characters without blanks";
+    let hint = "use what is the same at each repeat, such as the number of the build";
+    Err(Fault::new(Kind::BadArgument, text).hint(hint))
 }
 
 /// The instant of `--until`. A zone is required: a deadline that means another hour on another host

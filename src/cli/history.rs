@@ -78,6 +78,8 @@ const WANTED: &[(&str, &[&str])] = &[
     ("outcome-unknown", &["detail"]),
     ("refused", &["why"]),
     ("end-asked", &["detail"]),
+    ("due", &[]),
+    ("probe-served", &[]),
     ("end-issued", &["why"]),
     ("end-refused", &["fault", "detail"]),
     ("end-unanswered", &["fault", "detail"]),

@@ -71,7 +71,7 @@ pub(super) fn print(out: &mut Out, status: &Status) -> Result<(), Stop> {
     if !status.waits.is_empty() {
         heading(out, "waiting")?;
         let rows = status.waits.iter().map(|row| wait(row, out)).collect();
-        out.table(&["WHO", "FOR", "SINCE", "TRIES", "NEXT", "KMS SAID"], rows)?;
+        out.table(&["WHO", "FOR", "SINCE", "TRIES", "NEXT"], rows)?;
     }
     if !status.lanes.is_empty() {
         heading(out, "lanes")?;
@@ -139,7 +139,6 @@ fn wait(row: &Wait, out: &Out) -> Vec<Cell> {
         Cell::new(from_now(row.since, out.now)),
         Cell::new(row.tries),
         Cell::new(from_now(row.until, out.now)),
-        Cell::new(clean(&row.detail)),
     ]
 }
 
@@ -154,7 +153,17 @@ fn lane(row: &LaneStatus, out: &Out) -> Vec<Cell> {
         Cell::new(format!("{} {}", row.account, row.region)),
         Cell::new(clean(row.retiring_principal.short())),
         Cell::new(row.answered_at.map_or_else(|| "never".to_owned(), |at| from_now(at, out.now))),
-        Cell::new(row.answer.as_deref().map_or_else(|| "-".to_owned(), clean)),
+        Cell::new(row.answer.as_deref().map_or_else(|| "-".to_owned(), in_short)),
         Cell::new(remarks.join("; ")),
     ]
+}
+
+/// An answer's class, such as `AccessDeniedException`: the alarms have its words.
+fn in_short(answer: &str) -> String {
+    /// Wider than the longest name of an exception of KMS.
+    const WIDTH: usize = 40;
+    let class = answer.split(':').next().unwrap_or_default();
+    let short: String = class.chars().take(WIDTH).collect();
+    let cut = if short.len() < class.len() { "…" } else { "" };
+    format!("{}{cut}", clean(&short))
 }

@@ -63,14 +63,49 @@ pub(super) fn describe(sandbox: &Listening, out: &mut Out) -> Result<(), Stop> {
     out.line(format!("  echo {ciphertext} | base64 -d > secret"))?;
     out.line(format!("  {}", aws(&url, "decrypt --ciphertext-blob fileb://secret")))?;
     out.line(format!("\n{STRONG}and as admin, so that it may{STRONG:#}"))?;
+    for line in exports(&story.admin, &story.key_arn) {
+        out.line(format!("  {line}"))?;
+    }
     let create = format!(
         "create-grant --key-id {} --grantee-principal {} --operations Decrypt",
         story.key_id, story.role_b.arn
     );
     out.line(format!("  {}", aws(&url, &create)))?;
+    daemon(story, &url, out)?;
     out.line("\nCtrl-C stops it; nothing is kept")?;
     out.flush()?;
     Ok(())
+}
+
+/// A daemon on this KMS: all of it can be pasted into a shell in an empty directory.
+fn daemon(story: &Story, url: &str, out: &mut Out) -> Result<(), Stop> {
+    out.line(format!("\n{STRONG}or a grantd of your own on it, in an empty directory{STRONG:#}"))?;
+    for line in exports(&story.grantd, &story.key_arn) {
+        out.line(format!("  {line}"))?;
+    }
+    out.line("  cat > grantd.toml <<'END'")?;
+    // Not indented: the END of a here-document must stand alone, and the rest goes with it.
+    out.line(super::world::configuration(story, region(&story.key_arn), url).trim())?;
+    out.line("END")?;
+    out.line("  mkdir -m 700 state")?;
+    let program = program();
+    out.line(format!(
+        "  {program} run --config grantd.toml --state-dir state --socket ./grantd.sock"
+    ))?;
+    Ok(())
+}
+
+/// This program as a shell takes it: a newcomer has it in no directory of PATH.
+pub(super) fn program() -> String {
+    let path =
+        std::env::current_exe().ok().and_then(|path| path.into_os_string().into_string().ok());
+    match path {
+        Some(path) if path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b)) => {
+            path
+        }
+        Some(path) if !path.contains('\'') => format!("'{path}'"),
+        Some(_) | None => "grantd".to_owned(),
+    }
 }
 
 fn identity(one: &Identity) -> Value {

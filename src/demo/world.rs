@@ -163,7 +163,7 @@ fn region(story: &Story) -> String {
 
 /// The whole configuration; a person would write the same against AWS, without `settle` and
 /// `endpoint-url`.
-fn configuration(story: &Story, region: &str, url: &str) -> String {
+pub(super) fn configuration(story: &Story, region: &str, url: &str) -> String {
     let (alias, role, uid) = (story.alias, &story.grantd.arn, getuid().as_raw());
     let account = story.key_arn.split(':').nth(4).unwrap_or_default();
     format!(

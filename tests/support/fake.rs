@@ -108,7 +108,7 @@ pub(crate) fn overdue(reference: &str) -> Value {
     lease["state"] = json!("ending");
     lease["deadline"] = json!("2025-11-23T18:00:00Z");
     lease["endpoint"] = Value::Null;
-    lease["constraints"] = json!("none");
+    lease["constraints"] = Value::Null;
     lease["lead-ms"] = json!(300_000);
     let grant = &mut lease["grants"][0];
     grant["deadline"] = json!("2025-11-23T18:00:00Z");

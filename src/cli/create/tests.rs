@@ -63,14 +63,19 @@ fn what_is_refused_is_refused_with_its_reason() {
 
 #[test]
 fn a_slip_of_the_pen_is_found_before_the_daemon_is_asked() {
-    let table: [(&[&str], &str, &str); 4] = [
+    let table: [(&[&str], &str, &str); 5] = [
         (
             &["--operations", "decrypt"],
             "\"decrypt\" is not a grant operation",
             "KMS writes it Decrypt",
         ),
         (&["--operations", ","], "--operations names none", "such as"),
-        (&["--operations", "Decrypt", "--region", "Tokyo"], "--region: \"Tokyo\"", "write it"),
+        (
+            &["--operations", "Decrypt", "--region", "Tokyo"],
+            "--region: \"Tokyo\"",
+            "ap-northeast-1",
+        ),
+        (&["--operations", "Decrypt", "--idempotency-key", ""], "1 to 128 visible", "each repeat"),
         (&["--operations", "Decrypt", "-q", "--json"], "--quiet and --json", ".lease.ref"),
     ];
     for (line, text, hint) in table {
@@ -93,4 +98,24 @@ fn a_token_file_is_new_and_private() {
     let other = dir.path().join("other");
     TokenFile::new(&other).unwrap().drop_empty();
     assert!(!other.exists());
+}
+
+#[test]
+fn a_name_without_its_alias_is_noticed() {
+    let with_key = |key: &str| {
+        let line = ["grantd", "create", "--grantee", "role/RoleB", "--operations", "Decrypt"];
+        let typed = Cli::try_parse_from(line.into_iter().chain(["--key", key])).unwrap();
+        let Command::Create(args) = typed.command else { panic!("another command") };
+        Usable::of(*args, false)
+    };
+    let fault = with_key("my-kms-key").unwrap_err();
+    assert_eq!(fault.remedy(), "did you mean --key alias/my-kms-key?");
+    for key in [
+        "alias/my-kms-key",
+        "1234abcd-12ab-34cd-56ef-1234567890ab",
+        "mrk-1234abcd12ab34cd56ef1234567890ab",
+        "arn:aws:kms:eu-west-1:111122223333:alias/my-kms-key",
+    ] {
+        assert!(with_key(key).is_ok(), "{key}");
+    }
 }
