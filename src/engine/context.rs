@@ -141,6 +141,13 @@ impl Context {
         }
     }
 
+    /// Take note of AWS's date, where an answer carries one.
+    pub(crate) fn time_of<T>(&self, answer: &Answer<T>) {
+        if let Some(date) = answer.date {
+            self.time.heard(date);
+        }
+    }
+
     /// Take note of an answer: AWS's date, who waits, and what there is to tell.
     pub(crate) fn heard<T>(
         &self,
@@ -150,9 +157,7 @@ impl Context {
         young: bool,
         answer: &Answer<T>,
     ) {
-        if let Some(date) = answer.date {
-            self.time.heard(date);
-        }
+        self.time_of(answer);
         let class = class_of(&answer.outcome);
         let now = self.time.shown();
         let detail = answer.detail.as_deref();

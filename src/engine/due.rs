@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::context::Context;
 use super::lane::Op;
 use super::record::{Happening, RECORD_PATIENCE, young};
+use crate::kms::Answer;
 use crate::ledger::Row;
 use crate::rules::life::{Act, Class, Event, Outcome, State};
 use crate::rules::time::{Now, Time};
@@ -81,14 +82,25 @@ pub(crate) async fn end(cx: &Rc<Context>, row: Row) -> (Row, Outcome<()>, Option
         cx.forget_token(row.id());
     }
     let now = cx.time.now();
-    tracing::info!(
-        lease = %row.reference(), key = %row.key_arn(), grant = %warrant.id(), ?via,
-        outcome = ?answer.outcome, late_ms = now.latest.since(row.facts().deadline),
-        "{}: {}", told(&answer.outcome), answer.detail.as_deref().unwrap_or("KMS says no more")
-    );
+    log(&row, &answer, now);
     let answered = Happening::kms(Event::Answered(answer.outcome.clone()), now, &answer);
     let row = cx.record(&row, vec![answered], Some(RECORD_PATIENCE)).await;
     (row, answer.outcome, answer.detail)
+}
+
+/// A refused end is a warning even where the lane's or the key's alarm is still to come: an overdue
+/// grant is loud.
+fn log(row: &Row, answer: &Answer<()>, now: Now) {
+    let (lease, key) = (row.reference(), row.key_arn());
+    let late_ms = now.latest.since(row.facts().deadline);
+    let (told, words) = (told(&answer.outcome), answer.detail.as_deref().unwrap_or_default());
+    if answer.outcome == Outcome::Done(()) {
+        // An early end has no lateness.
+        let late_ms = (late_ms >= 0).then_some(late_ms);
+        tracing::info!(%lease, %key, late_ms, "{told}");
+    } else {
+        tracing::warn!(%lease, %key, late_ms, "{told}: {words}");
+    }
 }
 
 /// What became of an attempt, for the log.

@@ -10,7 +10,7 @@ use super::lane::{Frozen, Op};
 use super::look::freeze;
 use crate::kms::{Lane, Scope};
 use crate::ledger::{Ledger, LedgerError, Row, Urgency};
-use crate::rules::life::{Class, Outcome};
+use crate::rules::life::Outcome;
 use crate::rules::time::{MINUTE, SECOND, Time};
 
 /// The agenda is loaded this often; changes made here are in it at once.
@@ -173,23 +173,13 @@ fn ask_lanes(cx: &Rc<Context>, now: Time, doubt: bool) {
 /// Who are we? Any answer at all carries AWS's date.
 async fn ask(cx: &Rc<Context>, lane: &Arc<Lane>) {
     let answer = cx.kms.identity(lane).await;
-    cx.heard(lane, Op::List, None, false, &answer);
-    let identity = match answer.outcome {
-        Outcome::Done(identity) => identity,
-        Outcome::Refused(_) | Outcome::Unknown => {
-            // STS is away: KMS itself has a date too.
-            if answer.date.is_none() {
-                let page = cx.kms.page(lane, Scope::Retirable, None).await;
-                let known = class_of(&page.outcome).filter(|class| *class != Class::Invalid);
-                if known.is_none_or(|class| class == Class::Unavailable) {
-                    cx.heard(lane, Op::List, None, false, &page);
-                } else if let Some(date) = page.date {
-                    cx.time.heard(date);
-                }
-            }
-            return;
-        }
+    let Outcome::Done(identity) = &answer.outcome else {
+        // STS is no part of an end: whether the lane waits is for KMS to say, which has a date too.
+        cx.time_of(&answer);
+        let page = cx.kms.page(lane, Scope::Retirable, None).await;
+        return cx.heard(lane, Op::List, None, false, &page);
     };
+    cx.heard(lane, Op::List, None, false, &answer);
     if identity.account != lane.account.as_str() {
         let why = format!("the credentials belong to account {}", identity.account);
         return freeze(cx, lane, Frozen::Identity(why));
