@@ -168,9 +168,10 @@ impl Agenda {
         })
     }
 
-    /// When the next row of any kind is due.
-    pub(crate) fn next_at(&self) -> Option<Time> {
-        self.times.first().map(|(at, _)| *at)
+    /// When the next row of any kind is due, after `now`: what is due already and waits has a time
+    /// of its own.
+    pub(crate) fn next_after(&self, now: Time) -> Option<Time> {
+        self.times.range((now.plus(1), i64::MIN)..).next().map(|(at, _)| *at)
     }
 
     /// How many rows are held.

@@ -14,14 +14,14 @@ use super::agenda::{Agenda, ROWS_MAX};
 use super::lane::{LaneState, Notice, Op};
 use super::record::Backlog;
 use super::timekeeper::TimeKeeper;
-use crate::config::Config;
+use crate::config::{Config, is_loopback};
 use crate::fault::Fault;
 use crate::ids::{KeyArn, Ref};
 use crate::kms::{Answer, Kms, Lane, Token};
 use crate::ledger::{Handle, LedgerError, Row, Urgency};
 use crate::rng::Rng;
 use crate::rules::life::{Class, Outcome};
-use crate::rules::time::Time;
+use crate::rules::time::{SECOND, Time};
 
 /// How many tokens are kept in memory: those of grants that are not settled yet, far more than a
 /// host makes.
@@ -44,7 +44,7 @@ pub(crate) struct Context {
     pub(crate) lanes: RefCell<BTreeMap<i64, LaneState>>,
     pub(crate) backlog: RefCell<Backlog>,
     /// Grants with our prefix that are not provably ours, as the last search counted them.
-    pub(crate) unproven: Cell<i64>,
+    pub(crate) unproven: RefCell<BTreeMap<i64, i64>>,
     /// Proofs of the way out that are under way, by lane and key.
     pub(crate) proving: RefCell<BTreeMap<(i64, KeyArn), Turn>>,
     /// When a refusal of this kind to this user was last written to the history.
@@ -81,7 +81,7 @@ impl Context {
             agenda: RefCell::new(Agenda::new(ROWS_MAX)),
             lanes: RefCell::default(),
             backlog: RefCell::default(),
-            unproven: Cell::default(),
+            unproven: RefCell::default(),
             proving: RefCell::default(),
             refusals: RefCell::default(),
             stopping: Cell::default(),
@@ -131,18 +131,33 @@ impl Context {
     /// Wait for a place in the pace of `op` on `lane`, and take it.
     pub(crate) async fn place(&self, lane: &Lane, op: Op, urgent: bool) {
         loop {
-            let now = self.time.now().latest;
+            let now = self.time.ticks();
             let at = self.lane(lane, |state| state.pace(op).next(urgent, now)).unwrap_or(now);
             if at <= now {
-                self.lane(lane, |state| state.pace(op).sent(now));
+                self.lane(lane, |state| state.pace(op).sent(urgent, now));
                 return;
             }
             self.time.nap(at.since(now)).await;
         }
     }
 
-    /// Take note of AWS's date, where an answer carries one.
-    pub(crate) fn time_of<T>(&self, answer: &Answer<T>) {
+    /// A pause that the end of the daemon cuts short.
+    pub(crate) async fn rest(&self, ms: i64) {
+        let mut left = ms;
+        while left > 0 && !self.stopping.get() {
+            self.time.pause(left.min(SECOND)).await;
+            left -= SECOND;
+        }
+    }
+
+    /// Take note of AWS's date, where an answer carries one. The word of an emulator on this host
+    /// counts only where no lane leads to AWS itself.
+    pub(crate) fn time_of<T>(&self, lane: &Lane, answer: &Answer<T>) {
+        let local = |lane: &Lane| lane.endpoint.as_deref().is_some_and(is_loopback);
+        let aws = self.lanes.borrow().values().any(|state| !local(&state.lane));
+        if aws && local(lane) {
+            return;
+        }
         if let Some(date) = answer.date {
             self.time.heard(date);
         }
@@ -157,12 +172,13 @@ impl Context {
         young: bool,
         answer: &Answer<T>,
     ) {
-        self.time_of(answer);
+        self.time_of(lane, answer);
         let class = class_of(&answer.outcome);
         let now = self.time.shown();
         let detail = answer.detail.as_deref();
         let told = self.lane(lane, |state| {
-            state.heard((op, key), (class, young), detail, now, self.rng.as_ref())
+            let ticks = self.time.ticks();
+            state.heard((op, key), (class, young), detail, (now, ticks), self.rng.as_ref())
         });
         for notice in told.unwrap_or_default() {
             self.tell(lane, &notice);

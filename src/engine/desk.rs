@@ -17,7 +17,7 @@ use crate::ids::{Principal, Ref};
 use crate::kms::Lane;
 use crate::ledger::{Ledger, LedgerError, NewLease, Urgency};
 use crate::rules::clocks::Doubt;
-use crate::rules::life::{Class, EndOrder, Origin};
+use crate::rules::life::{Class, EndOrder, How, Origin};
 use crate::rules::name::Name;
 use crate::rules::policy::{self, Terms, Until};
 use crate::rules::time::{MINUTE, SECOND};
@@ -82,7 +82,7 @@ async fn make(
         Ok(made) => made,
         // The same key came in twice at once: the ledger's unique index decides.
         Err(LedgerError::Repeated(first)) => {
-            let lease = lease(cx, &first).await?;
+            let lease = made_before(cx, &first).await?;
             return Ok(wire::LeaseMade { lease, token: None, repeated: true });
         }
         Err(LedgerError::InDoubt(why)) => {
@@ -134,6 +134,9 @@ fn open_for_creates(cx: &Context) -> Result<Arc<Config>, Fault> {
         let why = cx.end_only.as_deref().unwrap_or("no configuration");
         return Err(Fault::new(Kind::EndOnly, format!("grantd only ends leases now: {why}")));
     };
+    if cx.ledger.is_full() {
+        return Err(Fault::new(Kind::DiskFull, "the disk of the ledger is full"));
+    }
     if let Some(doubt) = cx.time.judge().doubt {
         let text = match doubt {
             Doubt::WallAlone(ms) => format!(
@@ -184,7 +187,23 @@ async fn repeated(
         let text = format!("this idempotency key has made lease {reference} by another request");
         return Err(Fault::new(Kind::IdempotencyConflict, text).about(reference));
     }
-    lease(cx, &reference).await.map(Some)
+    made_before(cx, &reference).await.map(Some)
+}
+
+/// The lease that this idempotency key made: the truth as it is now, which need not be a success.
+async fn made_before(cx: &Rc<Context>, reference: &Ref) -> Result<wire::Lease, Fault> {
+    let lease = lease(cx, reference).await?;
+    let never = |grant: &wire::Grant| grant.how == Some(How::NeverExisted);
+    if lease.state == "creating" {
+        let text = format!("KMS has not answered for lease {reference}, made by this key, yet");
+        return Err(Fault::new(Kind::OutcomeUnknown, text).about(reference.clone()));
+    }
+    if !lease.grants.is_empty() && lease.grants.iter().all(never) {
+        let text = format!("this idempotency key made lease {reference}, which KMS never granted");
+        let fault = Fault::new(Kind::IdempotencyConflict, text).about(reference.clone());
+        return Err(fault.hint("ask again with a new key"));
+    }
+    Ok(lease)
 }
 
 /// What was asked for, read and resolved.
@@ -292,7 +311,8 @@ pub(crate) async fn lease(cx: &Rc<Context>, reference: &Ref) -> Result<wire::Lea
 pub(crate) fn refused(cx: &Context, caller: &Caller, fault: &Fault, mut body: serde_json::Value) {
     let (place, now) = ((caller.uid, fault.kind.code()), cx.time.now().latest);
     let last = cx.refusals.borrow().get(&place).copied();
-    if last.is_some_and(|last| now.since(last) < MINUTE) {
+    // Nor does a full disk take refusals: what room is left is for endings.
+    if cx.ledger.is_full() || last.is_some_and(|last| now.since(last) < MINUTE) {
         return;
     }
     cx.refusals.borrow_mut().insert(place, now);

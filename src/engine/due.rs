@@ -13,13 +13,23 @@ use crate::rules::time::{Now, Time};
 /// The lanes' ends and looks that may leave now; when to come back at the latest.
 pub(crate) fn dispatch(cx: &Rc<Context>, now: Now) -> Option<Time> {
     let lanes: Vec<i64> = cx.lanes.borrow().keys().copied().collect();
-    let mut again = cx.agenda.borrow().next_at().filter(|at| *at > now.latest);
+    let mut again = cx.agenda.borrow().next_after(now.latest);
     for lane in lanes {
         let ends = dispatch_ends(cx, lane, now);
         let looks = super::look::dispatch(cx, lane, now);
         again = [again, ends, looks].into_iter().flatten().min();
     }
     again
+}
+
+/// The ends alone, while the daemon stops.
+pub(crate) fn dispatch_all_ends(cx: &Rc<Context>) {
+    let now = cx.time.now();
+    let lanes: Vec<i64> = cx.lanes.borrow().keys().copied().collect();
+    for lane in lanes {
+        // When to come back is the grace's affair.
+        let _again = dispatch_ends(cx, lane, now);
+    }
 }
 
 fn dispatch_ends(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
@@ -30,19 +40,22 @@ fn dispatch_ends(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
         if let Some(until) = state.shut(now.latest) {
             return agenda.due(Act::End, lane, now.latest).next().map(|_| until);
         }
-        let shut = |key: &_| state.key_shut(key, now.latest).is_some();
+        let shut = |key: &_| state.key_shut(key, Op::End, now.latest).is_some();
         let Some(row) = agenda.first(Act::End, lane, now.latest, shut).cloned() else {
             // Rows whose keys wait: come back when the first of them may be tried.
             let waits = agenda.due(Act::End, lane, now.latest);
-            return waits.filter_map(|row| state.key_shut(row.key_arn(), now.latest)).min();
+            return waits
+                .filter_map(|row| state.key_shut(row.key_arn(), Op::End, now.latest))
+                .min();
         };
         let urgent = asked(&row);
-        let at = state.pace(Op::End).next(urgent, now.latest);
-        if at > now.latest {
-            return Some(at);
+        let ticks = cx.time.ticks();
+        let at = state.pace(Op::End).next(urgent, ticks);
+        if at > ticks {
+            return Some(now.latest.plus(at.since(ticks)));
         }
-        state.pace(Op::End).sent(now.latest);
-        state.trying(Some(row.key_arn()), now.latest);
+        state.pace(Op::End).sent(urgent, ticks);
+        state.trying(Some(row.key_arn()), Op::End, now.latest);
         agenda.claim(row.id());
         drop((agenda, lanes));
         let cx = Rc::clone(cx);

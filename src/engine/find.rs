@@ -12,11 +12,12 @@ use crate::config::Config;
 use crate::ids::{KeyArn, Principal};
 use crate::kms::{Alias, Lane, Listed, Scope};
 use crate::ledger::{FoundGrant, Urgency};
+use crate::rules::clocks::Doubt;
 use crate::rules::found::{Found, judge};
 use crate::rules::life::{Class, EndOrder, Outcome};
 use crate::rules::name::Name;
 use crate::rules::policy::lists_key;
-use crate::rules::time::{Now, SECOND};
+use crate::rules::time::{MINUTE, Now, SECOND, Time};
 
 /// Pause before a search that broke off is begun again.
 const AGAIN: i64 = 2 * SECOND;
@@ -24,19 +25,30 @@ const AGAIN: i64 = 2 * SECOND;
 /// list ours key by key.
 const FLOOD: usize = 20_000;
 
-/// Search `lane` until one search came to its end. Runs beside everything else.
+/// While a grant of before the start may still come to light, searches come this often.
+const EVERY_YOUNG: i64 = MINUTE;
+/// And afterwards: for what another host made and left behind.
+const EVERY: i64 = 5 * MINUTE;
+
+/// Search `lane`, again and again, beside everything else. One search is not enough: a grant may
+/// take its time to be listed, and a stray create to arrive.
 pub(crate) async fn search(cx: Rc<Context>, lane: Arc<Lane>) {
     let Some(config) = cx.config.clone() else { return };
+    let mut first: Option<Time> = None;
     while !cx.stopping.get() {
         let began = cx.time.judge();
-        // Without a believed present nothing can be judged; the keeper is asking AWS for one.
-        if began.doubt.is_none()
+        // Without a known present nothing can be judged; the keeper is asking AWS for one.
+        let known = began.doubt != Some(Doubt::Unconfirmed);
+        let mut pause = AGAIN;
+        if known
             && let Ok(listed) = own_entries(&cx, &config, &lane).await
             && claim(&cx, &config, &lane, listed, began.now).await
         {
-            return;
+            let first = *first.get_or_insert(began.now.latest);
+            let young = began.now.least.since(first) < config.settle;
+            pause = if young { EVERY_YOUNG.min(config.settle) } else { EVERY };
         }
-        cx.time.pause(AGAIN).await;
+        cx.rest(pause).await;
     }
 }
 
@@ -125,6 +137,10 @@ async fn claim(
             Found::Ours { name, policy } => (name, policy.map(|policy| policy.name.clone())),
             Found::Unproven(why) => {
                 unproven += 1;
+                let told = cx.unproven.borrow().contains_key(&lane.id);
+                if told {
+                    continue;
+                }
                 tracing::warn!(grant = %entry.id, key = %entry.key_arn, name = %entry.name,
                     "a grant bears our name but is not provably ours, and is left alone: {why}");
                 continue;
@@ -147,7 +163,7 @@ async fn claim(
             }
         }
     }
-    cx.unproven.set(cx.unproven.get() + unproven);
+    cx.unproven.borrow_mut().insert(lane.id, unproven);
     true
 }
 

@@ -111,7 +111,8 @@ async fn load_beside_stalls(
     for state in cx.lanes.borrow().values() {
         let lane = state.lane.id;
         let whole = state.stall.iter().map(|stall| (lane, None, stall.clone()));
-        let keys = state.keys.iter().map(|(key, stall)| (lane, Some(key.clone()), stall.clone()));
+        let ends = state.keys.iter().filter(|((_, op), _)| *op == Op::End);
+        let keys = ends.map(|((key, _), stall)| (lane, Some(key.clone()), stall.clone()));
         stalls.extend(whole.chain(keys));
     }
     let job = move |books: &mut Ledger| {
@@ -120,7 +121,9 @@ async fn load_beside_stalls(
         }
         for (lane, key, stall) in &stalls {
             let (class, detail) = (stall.class, stall.detail.as_str());
-            books.set_stall(*lane, key.as_ref(), class, now, stall.until, detail)?;
+            // Out until the next load at least, also while its one try is under way.
+            let until = stall.until.max(now.plus(LOAD_EVERY));
+            books.set_stall(*lane, key.as_ref(), class, now, until, detail)?;
         }
         books.ahead_beside_stalls(until, ROWS_MAX, now)
     };
@@ -175,7 +178,7 @@ async fn ask(cx: &Rc<Context>, lane: &Arc<Lane>) {
     let answer = cx.kms.identity(lane).await;
     let Outcome::Done(identity) = &answer.outcome else {
         // STS is no part of an end: whether the lane waits is for KMS to say, which has a date too.
-        cx.time_of(&answer);
+        cx.time_of(lane, &answer);
         let page = cx.kms.page(lane, Scope::Retirable, None).await;
         return cx.heard(lane, Op::List, None, false, &page);
     };

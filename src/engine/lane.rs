@@ -1,6 +1,6 @@
 //! What a lane remembers between calls: its pace, and what waits on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::config::Rates;
@@ -18,7 +18,7 @@ const ENDS_KEPT: u32 = 4;
 const ALARM_AFTER: i64 = 10 * SECOND;
 
 /// Which pace a call counts against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Op {
     Create,
     End,
@@ -72,11 +72,14 @@ pub(crate) struct LaneState {
     end: Pace,
     list: Pace,
     pub(crate) stall: Option<Stall>,
-    pub(crate) keys: BTreeMap<KeyArn, Stall>,
+    /// By operation too: what may not be listed may well be ended.
+    pub(crate) keys: BTreeMap<(KeyArn, Op), Stall>,
     pub(crate) answered_at: Option<Time>,
     pub(crate) answer: Option<String>,
     /// While set, no row of this lane is closed.
     pub(crate) frozen: Option<Frozen>,
+    /// When grants of ours were closed that had vanished unasked.
+    gone: VecDeque<Time>,
     /// When the lane's identity was last asked for.
     pub(crate) asked_at: Option<Time>,
     /// It is being asked for now.
@@ -95,6 +98,7 @@ impl LaneState {
             answered_at: None,
             answer: None,
             frozen: None,
+            gone: VecDeque::new(),
             asked_at: None,
             asking: false,
         }
@@ -108,6 +112,17 @@ impl LaneState {
         }
     }
 
+    /// How many grants were closed as vanished since then.
+    pub(crate) fn vanished(&mut self, since: Time) -> usize {
+        self.gone.retain(|at| *at >= since);
+        self.gone.len()
+    }
+
+    /// So many were, now.
+    pub(crate) fn vanish(&mut self, now: Time, n: usize) {
+        self.gone.extend(std::iter::repeat_n(now, n));
+    }
+
     /// Until when nothing may be sent on the lane at all; `None` when it may.
     pub(crate) fn shut(&self, now: Time) -> Option<Time> {
         let stall = self.stall.as_ref()?;
@@ -115,13 +130,13 @@ impl LaneState {
     }
 
     /// Until when nothing may be sent for `key`.
-    pub(crate) fn key_shut(&self, key: &KeyArn, now: Time) -> Option<Time> {
-        self.keys.get(key)?.shut(now)
+    pub(crate) fn key_shut(&self, key: &KeyArn, op: Op, now: Time) -> Option<Time> {
+        self.keys.get(&(key.clone(), op))?.shut(now)
     }
 
     /// A call for `key` leaves: if lane or key wait, it is their one try.
-    pub(crate) fn trying(&mut self, key: Option<&KeyArn>, now: Time) {
-        let key = key.and_then(|key| self.keys.get_mut(key));
+    pub(crate) fn trying(&mut self, key: Option<&KeyArn>, op: Op, now: Time) {
+        let key = key.and_then(|key| self.keys.get_mut(&(key.clone(), op)));
         for stall in self.stall.iter_mut().chain(key) {
             stall.trying = Some(now);
         }
@@ -133,7 +148,7 @@ impl LaneState {
         (op, key): (Op, Option<&KeyArn>),
         (class, young): (Option<Class>, bool),
         detail: Option<&str>,
-        now: Time,
+        (now, ticks): (Time, Time),
         rng: &dyn Rng,
     ) -> Vec<Notice> {
         let detail = detail.unwrap_or("done");
@@ -148,30 +163,30 @@ impl LaneState {
             let until = now.plus(lane_pause(tries));
             notices.extend(Stall::note(&mut self.stall, None, class, detail, now, until));
             // The key's own try found no answer: it may be repeated.
-            if let Some(stall) = key.and_then(|key| self.keys.get_mut(key)) {
+            let place = key.map(|key| (key.clone(), op));
+            if let Some(stall) = place.and_then(|place| self.keys.get_mut(&place)) {
                 stall.trying = None;
             }
             return notices;
         }
         // Any answer at all shows that the lane works.
         notices.extend(Stall::over(&mut self.stall, None, now));
+        if let Some((_, Waits::Operation)) = scope {
+            self.pace(op).throttled(ticks);
+            return notices;
+        }
+        // Who asks for a create has his answer: nothing waits for it, least of all an end.
+        let Some(key) = key.filter(|_| op != Op::Create) else { return notices };
+        let place = (key.clone(), op);
+        let mut stall = self.keys.remove(&place);
         match scope {
-            Some((_, Waits::Operation)) => self.pace(op).throttled(now),
             Some((class, Waits::Key)) => {
-                if let Some(key) = key {
-                    let mut stall = self.keys.remove(key);
-                    let tries = stall.as_ref().map_or(0, |stall| stall.tries);
-                    let until = now.plus(key_pause(tries, rng));
-                    notices.extend(Stall::note(&mut stall, Some(key), class, detail, now, until));
-                    self.keys.extend(stall.map(|stall| (key.clone(), stall)));
-                }
+                let tries = stall.as_ref().map_or(0, |stall| stall.tries);
+                let until = now.plus(key_pause(tries, rng));
+                notices.extend(Stall::note(&mut stall, Some(key), class, detail, now, until));
+                self.keys.extend(stall.map(|stall| (place, stall)));
             }
-            Some((_, Waits::Row | Waits::Lane)) | None => {
-                if let Some(key) = key {
-                    let mut stall = self.keys.remove(key);
-                    notices.extend(Stall::over(&mut stall, Some(key), now));
-                }
-            }
+            Some(_) | None => notices.extend(Stall::over(&mut stall, Some(key), now)),
         }
         notices
     }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::context::{Context, ledger_fault};
+use super::record::RECORD_PATIENCE;
 use super::send::{ASKER_WAITS, Made};
 use crate::fault::{Fault, Kind};
 use crate::ids::{KeyArn, Ref};
@@ -115,7 +116,7 @@ impl Context {
         if !self.agenda.borrow_mut().claim(grant) {
             return Err(Fault::new(Kind::Busy, format!("the probe of {key} is busy")));
         }
-        let mut row = self.record(&row, vec![served], None).await;
+        let mut row = self.record(&row, vec![served], Some(RECORD_PATIENCE)).await;
         let result = loop {
             if matches!(row.life().state, State::Ended { .. } | State::Closed { .. }) {
                 break Ok(());

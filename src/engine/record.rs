@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::context::Context;
 use crate::kms::Answer;
 use crate::ledger::{LedgerError, Note, Row, Urgency};
-use crate::rules::life::{Event, State};
+use crate::rules::life::{Event, Life, State};
 use crate::rules::time::{Now, SECOND};
 
 /// How long an end waits for its record before it leaves without (DESIGN 5).
@@ -52,6 +52,8 @@ impl Happening {
 
 struct Batch {
     happenings: Vec<Happening>,
+    /// The life that they lead to: after a commit in doubt it tells whether they are written.
+    after: Life,
     done: oneshot::Sender<Row>,
 }
 
@@ -83,6 +85,20 @@ impl Context {
         happenings: Vec<Happening>,
         patience: Option<i64>,
     ) -> Row {
+        let (foreseen, written) = self.recording(row, happenings);
+        let written = match patience {
+            Some(ms) => self.time.within(ms, written).await.and_then(Result::ok),
+            None => written.await.ok(),
+        };
+        written.unwrap_or(foreseen)
+    }
+
+    /// The same without waiting: the row as it is foreseen, and as it will have been written.
+    pub(crate) fn recording(
+        self: &Rc<Self>,
+        row: &Row,
+        happenings: Vec<Happening>,
+    ) -> (Row, oneshot::Receiver<Row>) {
         let mut foreseen = row.clone();
         for happening in &happenings {
             match foreseen.stepped(&happening.event, happening.now) {
@@ -91,12 +107,9 @@ impl Context {
             }
         }
         let (done, written) = oneshot::channel();
-        self.enqueue(row.id(), Batch { happenings, done });
-        let written = match patience {
-            Some(ms) => self.time.within(ms, written).await.and_then(Result::ok),
-            None => written.await.ok(),
-        };
-        written.unwrap_or(foreseen)
+        let after = foreseen.life().clone();
+        self.enqueue(row.id(), Batch { happenings, after, done });
+        (foreseen, written)
     }
 
     fn enqueue(self: &Rc<Self>, id: i64, batch: Batch) {
@@ -112,64 +125,69 @@ impl Context {
     }
 
     async fn write_out(self: Rc<Self>, id: i64) {
+        let mut doubt = false;
         loop {
-            let first = self
-                .backlog
-                .borrow()
-                .rows
-                .get(&id)
-                .and_then(|waiting| waiting.front().map(|batch| batch.happenings.clone()));
-            let Some(happenings) = first else {
+            let first = self.backlog.borrow().rows.get(&id).and_then(|waiting| {
+                waiting.front().map(|batch| (batch.happenings.clone(), batch.after.clone()))
+            });
+            let Some((happenings, after)) = first else {
                 self.backlog.borrow_mut().rows.remove(&id);
                 return;
             };
-            match self.write(id, happenings).await {
+            match self.write(id, happenings, doubt.then_some(after)).await {
                 Ok((row, twins)) => {
-                    let batch =
-                        self.backlog.borrow_mut().rows.get_mut(&id).and_then(VecDeque::pop_front);
-                    for twin in twins {
-                        let lease = twin.reference();
-                        tracing::warn!(%lease, "a second grant under one name: ending it");
-                        self.put(twin);
-                    }
-                    if matches!(row.life().state, State::Closed { .. }) {
-                        self.forget_token(id);
-                    }
-                    let late = batch.is_some_and(|batch| batch.done.send(row.clone()).is_err());
-                    // Nobody waits any more: the agenda learns it from here, unless newer
-                    // happenings follow.
-                    let last = self.backlog.borrow().rows.get(&id).is_none_or(VecDeque::is_empty);
-                    if late && last && !self.agenda.borrow().is_busy(id) {
-                        self.put(row);
-                    }
+                    doubt = false;
+                    self.written(id, row, twins);
                 }
                 Err(error) => {
-                    tracing::error!(
-                        grant = id,
-                        "cannot record: {}; trying again",
-                        crate::fault::chain(&error)
-                    );
+                    doubt |= matches!(error, LedgerError::InDoubt(_));
+                    let text = crate::fault::chain(&error);
+                    tracing::error!(grant = id, "cannot record: {text}; trying again");
                     self.time.pause(RETRY).await;
                 }
             }
         }
     }
 
+    fn written(&self, id: i64, row: Row, twins: Vec<Row>) {
+        let batch = self.backlog.borrow_mut().rows.get_mut(&id).and_then(VecDeque::pop_front);
+        for twin in twins {
+            let lease = twin.reference();
+            tracing::warn!(%lease, "a second grant under one name: ending it");
+            self.put(twin);
+        }
+        if matches!(row.life().state, State::Closed { .. }) {
+            self.forget_token(id);
+        }
+        let late = batch.is_some_and(|batch| batch.done.send(row.clone()).is_err());
+        // Nobody waits any more: the agenda learns it from here, unless newer happenings follow.
+        let last = self.backlog.borrow().rows.get(&id).is_none_or(VecDeque::is_empty);
+        if late && last && !self.agenda.borrow().is_busy(id) {
+            self.put(row);
+        }
+    }
+
+    /// `doubted`: the last commit may have come through, and this is the life it led to.
     async fn write(
         &self,
         id: i64,
         happenings: Vec<Happening>,
+        doubted: Option<Life>,
     ) -> Result<(Row, Vec<Row>), LedgerError> {
         // What looks found is no hurry; it must not stand before the endings.
         let looked = |happening: &Happening| matches!(happening.event, Event::Looked { .. });
         let urgency = if happenings.iter().all(looked) { Urgency::Work } else { Urgency::End };
         self.ledger
             .run(urgency, move |books| {
+                let stored = books.row(id)?;
+                if doubted.as_ref() == Some(stored.life()) {
+                    return Ok((stored, Vec::new()));
+                }
                 let mut twins = Vec::new();
                 for happening in &happenings {
                     match books.step(id, &happening.event, happening.now, &happening.note) {
                         Ok(stepped) => twins.extend(stepped.twins),
-                        // In doubt, then repeated: what is already written cannot happen again.
+                        // Memory was behind the ledger: what is written there is the truth.
                         Err(LedgerError::Illegal(error)) => {
                             tracing::warn!(grant = id, "not recorded: {error}");
                         }

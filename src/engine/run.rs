@@ -142,7 +142,9 @@ async fn wind_down(
     commands.close();
     while commands.try_recv().is_ok() {}
     let settle = async {
+        // Ends that come due meanwhile are sent: they must not wait for a silent create.
         while !cx.idle() {
+            due::dispatch_all_ends(cx);
             let unwritten = cx.backlog.borrow().len();
             beat(Beat { now: cx.time.now().latest, next: None, ahead: 0, unwritten });
             cx.time.pause(SECOND / 20).await;

@@ -1,11 +1,13 @@
 //! Sending a create: the stored request, to the letter, while the asker waits.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::context::Context;
 use super::lane::Op;
-use super::record::Happening;
+use super::record::{Happening, RECORD_PATIENCE};
 use crate::fault::{Fault, Kind};
+use crate::kms::{Answer, Created};
 use crate::ledger::{Intent, LedgerError, NewLease, Row};
 use crate::rules::life::{Class, Event, Outcome, State};
 use crate::rules::time::SECOND;
@@ -38,19 +40,57 @@ impl Context {
             let text = format!("the deadline {} passed while the request waited", new.deadline);
             return Err(Fault::new(Kind::DeadlinePast, text).into());
         }
+        if self.stopping.get() {
+            return Err(Fault::new(Kind::Stopping, "grantd is stopping").into());
+        }
         let (row, intent) = self.ledger.begin(new, now).await?;
-        let id = row.id();
-        self.agenda.borrow_mut().claim(id);
-        let made = self.send_until_known(row, intent).await;
+        let held = Held { cx: self, id: row.id(), held: Cell::new(true) };
+        self.agenda.borrow_mut().claim(held.id);
+        let made = self.send_until_known(row, intent, &held).await;
         let row = match &made {
             Made::Granted(row) | Made::Refused(row, ..) | Made::Unknown(row, _) => row.clone(),
         };
-        self.put(row);
-        self.release(id);
+        held.let_go(row);
         Ok(made)
     }
 
-    async fn send_until_known(self: &Rc<Self>, mut row: Row, mut intent: Intent) -> Made {
+    /// Record an answer for an asker: what he is told is on the disk. Where the disk does not
+    /// answer soon, the row is let go meanwhile, so that its end does not wait for it.
+    async fn record_for_asker(
+        self: &Rc<Self>,
+        row: &Row,
+        happening: Happening,
+        held: &Held<'_>,
+    ) -> Result<Row, Row> {
+        let (foreseen, mut written) = self.recording(row, vec![happening]);
+        if let Some(Ok(row)) = self.time.within(RECORD_PATIENCE, &mut written).await {
+            return Ok(row);
+        }
+        held.let_go(foreseen.clone());
+        match self.time.within(ASKER_WAITS, written).await {
+            Some(Ok(row)) => Ok(row),
+            Some(Err(_)) | None => Err(foreseen),
+        }
+    }
+
+    /// What an answer to a create is to the row; its token is kept.
+    fn created(&self, row: &Row, answer: &Answer<Created>) -> Event {
+        Event::Created(match &answer.outcome {
+            Outcome::Done(created) => {
+                self.keep_token(row.id(), created.token.clone());
+                Outcome::Done(created.id.clone())
+            }
+            Outcome::Refused(class) => Outcome::Refused(*class),
+            Outcome::Unknown => Outcome::Unknown,
+        })
+    }
+
+    async fn send_until_known(
+        self: &Rc<Self>,
+        mut row: Row,
+        mut intent: Intent,
+        held: &Held<'_>,
+    ) -> Made {
         let give_up = self.time.now().latest.plus(ASKER_WAITS);
         let mut pause = REPLAY_FIRST;
         loop {
@@ -58,16 +98,14 @@ impl Context {
             self.heard(row.lane(), Op::Create, Some(row.key_arn()), false, &answer);
             let now = self.time.now();
             let detail = answer.detail.clone().unwrap_or_else(|| "KMS did not answer".to_owned());
-            let event = match &answer.outcome {
-                Outcome::Done(created) => {
-                    self.keep_token(row.id(), created.token.clone());
-                    Event::Created(Outcome::Done(created.id.clone()))
-                }
-                Outcome::Refused(class) => Event::Created(Outcome::Refused(*class)),
-                Outcome::Unknown => Event::Created(Outcome::Unknown),
-            };
+            let event = self.created(&row, &answer);
             let happening = Happening::kms(event, now, &answer);
-            row = self.record(&row, vec![happening], None).await;
+            row = match self.record_for_asker(&row, happening, held).await {
+                Ok(row) => row,
+                Err(row) => {
+                    return Made::Unknown(row, "the ledger does not take the answer".to_owned());
+                }
+            };
             match answer.outcome {
                 Outcome::Done(_) => return Made::Granted(row),
                 Outcome::Refused(class) if closed(&row) => {
@@ -76,7 +114,8 @@ impl Context {
                 Outcome::Refused(_) | Outcome::Unknown => {}
             }
             let again = now.latest.plus(pause);
-            let too_late = again >= give_up.min(row.facts().due_at()) || self.stopping.get();
+            let late = again >= give_up.min(row.facts().due_at());
+            let too_late = late || self.stopping.get() || !held.held.get();
             let final_no = matches!(answer.outcome, Outcome::Refused(class) if !class.passing());
             if !too_late && !final_no {
                 self.time.pause(pause).await;
@@ -92,7 +131,9 @@ impl Context {
                 }
             }
             let abandoned = Happening::own(Event::Abandoned, self.time.now());
-            row = self.record(&row, vec![abandoned], None).await;
+            row = match self.record_for_asker(&row, abandoned, held).await {
+                Ok(row) | Err(row) => row,
+            };
             return match answer.outcome {
                 // With an earlier send still unanswered, a "no" to the last one decides nothing.
                 Outcome::Refused(class) if closed(&row) => Made::Refused(row, class, detail),
@@ -100,6 +141,23 @@ impl Context {
                     Made::Unknown(row, detail)
                 }
             };
+        }
+    }
+}
+
+/// A row that nobody else works on while its create is under way.
+struct Held<'a> {
+    cx: &'a Rc<Context>,
+    id: i64,
+    held: Cell<bool>,
+}
+
+impl Held<'_> {
+    /// Give the row back, once.
+    fn let_go(&self, row: Row) {
+        if self.held.replace(false) {
+            self.cx.put(row);
+            self.cx.release(self.id);
         }
     }
 }

@@ -42,7 +42,7 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
         waits: lanes.values().flat_map(waits).collect(),
         lanes: lanes.values().map(lane_status).collect(),
         history_head: head,
-        unproven: cx.unproven.get(),
+        unproven: cx.unproven.borrow().values().sum(),
     };
     drop(lanes);
     judge(&mut status, judged.doubt, cx.backlog.borrow().len());
@@ -113,7 +113,7 @@ fn remedy(class: Class) -> &'static str {
 
 fn waits(state: &LaneState) -> Vec<Wait> {
     let lane = state.stall.iter().map(|stall| wait(&state.lane, None, stall));
-    let keys = state.keys.iter().map(|(key, stall)| wait(&state.lane, Some(key), stall));
+    let keys = state.keys.iter().map(|((key, _), stall)| wait(&state.lane, Some(key), stall));
     lane.chain(keys).collect()
 }
 

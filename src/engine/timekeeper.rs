@@ -56,6 +56,11 @@ impl TimeKeeper {
         self.clock.read().wall
     }
 
+    /// The boot clock: paces and pauses count on it, since it never stands still nor jumps.
+    pub(crate) fn ticks(&self) -> Time {
+        Time(self.clock.read().boot)
+    }
+
     pub(crate) fn now(&self) -> Now {
         self.judge().now
     }

@@ -47,6 +47,10 @@ impl Ledger {
     /// `Illegal` at or after the deadline; those of the disk.
     pub fn begin(&mut self, new: &NewLease, now: Now) -> Result<Row, LedgerError> {
         self.atomic(|ledger| {
+            // What room is left is for endings; the ballast is not for new promises.
+            if ledger.is_full() {
+                return Err(LedgerError::Full);
+            }
             ledger.refuse_repeat(new)?;
             let facts = Facts {
                 deadline: new.deadline,

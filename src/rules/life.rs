@@ -20,14 +20,15 @@ use crate::rules::time::{Now, SECOND, Time};
 
 pub use step::step;
 
-/// No answer to a create by then, and it is lost: the attempt time-out (≤ 10 s, kms/aws) and slack
-/// for the commit after it.
+/// No call takes longer: the attempt time-out (≤ 10 s, kms/aws) and slack for the commits.
 pub const PATIENCE: i64 = 12 * SECOND;
-/// An end whose answer is not recorded is tried again this soon. Only a restart comes to it: a
-/// sender that lives holds its row, and ending twice is harmless.
+/// What was sent and has no recorded answer is looked into this soon. Only a restart comes to it: a
+/// sender that lives holds its row.
 pub const END_AGAIN: i64 = SECOND;
 /// An end that KMS cannot yet match to a young grant is tried again this soon (DESIGN 6).
 pub const UNSETTLED_RETRY: i64 = 2 * SECOND;
+/// An end of what KMS lists and does not find comes again no sooner.
+pub const UNFOUND_RETRY: i64 = 5 * SECOND;
 /// The first look after an accepted end or an unanswered create: most changes propagate within
 /// seconds (kms-facts 4).
 pub const FIRST_LOOK: i64 = SECOND;

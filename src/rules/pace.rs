@@ -21,7 +21,8 @@ pub struct Pace {
     full: u32,
     kept: u32,
     rate: u32,
-    sent: VecDeque<Time>,
+    /// When, and whether urgent.
+    sent: VecDeque<(Time, bool)>,
     changed: Time,
 }
 
@@ -37,21 +38,26 @@ impl Pace {
     #[must_use]
     pub fn next(&mut self, urgent: bool, now: Time) -> Time {
         self.forget(now);
-        let kept = if urgent { 0 } else { self.kept.min(self.rate.saturating_sub(SLOWEST)) };
-        let allowed = usize::try_from(self.rate.saturating_sub(kept).max(SLOWEST)).unwrap_or(1);
-        match self.sent.len().checked_sub(allowed) {
-            None => now,
-            Some(over) => self.sent.get(over).map_or(now, |at| at.plus(SECOND)),
-        }
+        let kept = self.kept.min(self.rate.saturating_sub(SLOWEST));
+        // Urgent ones may have what is kept and half of all: deadlines are never left without.
+        let share = if urgent { kept.max(self.rate / 2) } else { self.rate - kept };
+        let all = self.sent.iter().map(|(at, _)| *at);
+        let own = self.sent.iter().filter(|(_, was)| *was == urgent).map(|(at, _)| *at);
+        let own = if self.kept == 0 { None } else { free_at(own, share) };
+        [free_at(all, self.rate), own].into_iter().flatten().fold(now, Time::max)
     }
 
     /// Note a send.
-    pub fn sent(&mut self, now: Time) {
-        self.sent.push_back(now);
+    pub fn sent(&mut self, urgent: bool, now: Time) {
+        self.sent.push_back((now, urgent));
     }
 
     /// KMS throttled: half the rate from now on.
     pub fn throttled(&mut self, now: Time) {
+        // What was under way together is throttled together: that is one word, not twenty.
+        if self.slowed() && now.since(self.changed) < SECOND {
+            return;
+        }
         self.rate = (self.rate / 2).max(SLOWEST);
         self.changed = now;
     }
@@ -63,12 +69,12 @@ impl Pace {
     }
 
     fn forget(&mut self, now: Time) {
-        while self.sent.front().is_some_and(|at| now.since(*at) >= SECOND) {
+        while self.sent.front().is_some_and(|(at, _)| now.since(*at) >= SECOND) {
             self.sent.pop_front();
         }
         // A clock that was set back must not hold the lane: what was "sent in the future" is
         // forgotten.
-        while self.sent.back().is_some_and(|at| at.since(now) > SECOND) {
+        while self.sent.back().is_some_and(|(at, _)| at.since(now) > SECOND) {
             self.sent.pop_back();
         }
         let step = (self.full / 8).max(1);
@@ -77,6 +83,13 @@ impl Pace {
             self.changed = self.changed.plus(RECOVER_EVERY);
         }
     }
+}
+
+/// When one more of `allowed` per second may leave; `None`: at once.
+fn free_at(mut sent: impl Iterator<Item = Time> + Clone, allowed: u32) -> Option<Time> {
+    let allowed = usize::try_from(allowed.max(SLOWEST)).unwrap_or(1);
+    let over = sent.clone().count().checked_sub(allowed)?;
+    sent.nth(over).map(|at| at.plus(SECOND))
 }
 
 #[cfg(test)]

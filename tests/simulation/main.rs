@@ -11,6 +11,7 @@
 mod actors;
 mod check;
 mod clock;
+mod hostile;
 mod kms;
 mod scenarios;
 mod stage;

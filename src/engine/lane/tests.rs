@@ -24,7 +24,7 @@ fn key() -> KeyArn {
 }
 
 fn hear(lane: &mut LaneState, said: (Option<Class>, bool), ms: i64) -> Vec<Notice> {
-    lane.heard((Op::End, Some(&key())), said, Some("words"), Time(ms), &OsRng)
+    lane.heard((Op::End, Some(&key())), said, Some("words"), (Time(ms), Time(ms)), &OsRng)
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn one_try_at_a_time_and_a_try_that_never_came_back_frees_the_lane() {
     hear(&mut lane, LOST, 0);
     let until = lane.shut(Time(0)).unwrap();
     assert_eq!(lane.shut(until), None);
-    lane.trying(None, until);
+    lane.trying(None, Op::End, until);
     assert!(lane.shut(until.plus(SECOND)).is_some());
     assert_eq!(lane.shut(until.plus(PATIENCE)), None);
 }
@@ -67,18 +67,21 @@ fn a_denied_key_waits_and_the_lane_does_not() {
     let mut lane = lane();
     hear(&mut lane, DENIED, 0);
     assert_eq!(lane.shut(Time(0)), None);
-    assert!(lane.key_shut(&key(), Time(0)).is_some());
-    assert_eq!(lane.key_shut(&key(), Time(4_001)), None);
+    assert!(lane.key_shut(&key(), Op::End, Time(0)).is_some());
+    assert_eq!(lane.key_shut(&key(), Op::End, Time(4_001)), None);
 }
 
 #[test]
 fn an_outage_while_a_key_is_tried_does_not_hold_the_key() {
     let mut lane = lane();
     hear(&mut lane, DENIED, 0);
-    lane.trying(Some(&key()), Time(5_000));
+    lane.trying(Some(&key()), Op::End, Time(5_000));
     hear(&mut lane, LOST, 15_000);
     hear(&mut lane, YES, 16_000);
-    assert_eq!((lane.shut(Time(16_000)), lane.key_shut(&key(), Time(16_000))), (None, None));
+    assert_eq!(
+        (lane.shut(Time(16_000)), lane.key_shut(&key(), Op::End, Time(16_000))),
+        (None, None)
+    );
 }
 
 #[test]
@@ -86,7 +89,7 @@ fn a_throttled_end_slows_ends_alone() {
     let mut lane = lane();
     hear(&mut lane, (Some(Class::Throttled), false), 0);
     assert!(lane.pace(Op::End).slowed() && !lane.pace(Op::Create).slowed());
-    assert_eq!((lane.shut(Time(0)), lane.key_shut(&key(), Time(0))), (None, None));
+    assert_eq!((lane.shut(Time(0)), lane.key_shut(&key(), Op::End, Time(0))), (None, None));
 }
 
 #[test]
@@ -94,4 +97,17 @@ fn a_grant_too_young_to_be_seen_stalls_nothing() {
     let mut lane = lane();
     hear(&mut lane, (Some(Class::Denied), true), 0);
     assert!(lane.keys.is_empty() && lane.stall.is_none());
+}
+
+#[test]
+fn what_is_refused_to_one_operation_holds_no_other() {
+    let mut lane = lane();
+    for op in [Op::Create, Op::List] {
+        lane.heard((op, Some(&key())), DENIED, None, (Time(0), Time(0)), &OsRng);
+        assert_eq!(lane.key_shut(&key(), Op::End, Time(0)), None);
+    }
+    assert!(lane.key_shut(&key(), Op::List, Time(0)).is_some());
+    assert_eq!(lane.key_shut(&key(), Op::Create, Time(0)), None, "its asker has the answer");
+    hear(&mut lane, YES, 1);
+    assert!(lane.key_shut(&key(), Op::List, Time(1)).is_some(), "an end proves no listing");
 }

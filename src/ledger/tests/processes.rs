@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use super::fixture::{World, facts, lease, now, reference, verify};
 use super::pump::block;
 use crate::ledger::{Handle, Ledger, LedgerError, OpenError, Urgency};
+use crate::rules::time::Time;
 
 const PART: &str = "GRANTD_TEST_PART";
 const DIR: &str = "GRANTD_TEST_DIR";
@@ -169,32 +170,43 @@ fn full_disk() {
     assert!(!opened.fresh && opened.broken.is_none());
     let handle = Handle::inline(ledger);
     let mut n = 1;
-    while dir.join("ballast").exists() {
+    let error = loop {
         n += 1;
         assert!(n < 10_000, "the disk is not full");
-        block(handle.begin(lease(&lane, n), now(0))).unwrap();
-    }
-    assert!(handle.is_full());
+        if let Err(error) = block(handle.begin(lease(&lane, n), now(0))) {
+            break error;
+        }
+    };
+    // The ballast is given up, and not to a new promise.
+    assert_eq!(error, LedgerError::Full);
+    assert!(handle.is_full() && !dir.join("ballast").exists());
     let note = crate::ledger::Note::grantd();
     let end = handle.run(Urgency::End, move |ledger| {
         let why = crate::rules::life::Why::Asked;
         ledger.end_lease(first.reference(), why, now(5), &note)
     });
     assert_eq!(block(end).unwrap().len(), 1);
+    assert_eq!(block(handle.begin(lease(&lane, n), now(0))).unwrap_err(), LedgerError::Full);
     // With the ballast used up as well: a definite no, and nothing lost.
+    let write = || {
+        let body = serde_json::json!({ "text": "x".repeat(1_000) });
+        handle.run(Urgency::Work, move |ledger| ledger.note(Time(6), None, "test", "me", &body))
+    };
+    let mut notes = 0;
     let error = loop {
-        n += 1;
-        assert!(n < 100_000, "the ballast never ends");
-        if let Err(error) = block(handle.begin(lease(&lane, n), now(0))) {
+        assert!(notes < 100_000, "the ballast never ends");
+        if let Err(error) = block(write()) {
             break error;
         }
+        notes += 1;
     };
     assert_eq!(error, LedgerError::Full);
     std::fs::remove_file(dir.join("filler")).unwrap();
-    block(handle.begin(lease(&lane, n), now(0))).unwrap();
+    block(write()).unwrap();
     assert!(!handle.is_full() && dir.join("ballast").exists());
+    block(handle.begin(lease(&lane, n), now(0))).unwrap();
     let seen = block(handle.run(Urgency::Read, |ledger| Ok(verify(ledger)))).unwrap();
-    assert_eq!(seen, (i64::try_from(n).unwrap() + 1, None));
+    assert_eq!(seen, (i64::try_from(n).unwrap() + 1 + notes + 1, None));
 }
 
 /// On a small tmpfs in a mount namespace of its own, so that nothing is left behind.

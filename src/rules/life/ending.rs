@@ -3,7 +3,7 @@
 use super::step::{close, end_now, illegal, late_answer, others, same, to};
 use super::{
     Act, Class, END_AGAIN, Event, FIRST_LOOK, Facts, How, Illegal, LOOK_EVERY, Life, Outcome,
-    ROW_BACKOFF_MAX, State, Step, Tries, UNSETTLED_RETRY, Via,
+    ROW_BACKOFF_MAX, State, Step, Tries, UNFOUND_RETRY, UNSETTLED_RETRY, Via,
 };
 use crate::rules::time::{Now, SECOND, Time};
 
@@ -66,8 +66,41 @@ fn accepted(life: &Life, accepted: Option<Time>) -> Step {
         accepted,
         gone: None,
     };
-    let word = if accepted.is_some() { "end-accepted" } else { "not-found" };
-    to(state, Act::Look, Time(0), None).record(word)
+    // A listing that lags may show the grant again and again: that is told once.
+    let (word, fault) = match accepted {
+        Some(_) => (Some("end-accepted"), None),
+        None => {
+            let fresh = life.fault != Some(Class::NotFound);
+            (fresh.then_some("not-found"), Some(Class::NotFound))
+        }
+    };
+    to(state, Act::Look, Time(0), fault).maybe(word)
+}
+
+/// The listing still shows a grant whose end was accepted, or that KMS "does not find".
+fn still_listed(facts: &Facts, life: &Life, began: Now, now: Now) -> Step {
+    let State::Ended { id, create, why, issued, accepted, .. } = &life.state else {
+        return same(life);
+    };
+    let Some(at) = accepted else {
+        // It lives, or somebody has just ended it and the listing lags. So it is tried again, at a
+        // pause that leaves the pace to others.
+        let end = Tries { count: 1, first: *issued, last: *issued };
+        let via = facts.order.first();
+        let state = State::Ending { id: id.clone(), create: *create, why: *why, via, end };
+        let wait = now.latest.since(facts.due_at()).clamp(UNFOUND_RETRY, LOOK_EVERY);
+        return to(state, Act::End, now.latest.plus(wait), life.fault);
+    };
+    if began.least.since(*at) >= facts.settle {
+        return end_now(facts.order, id.clone(), *create, *why, now).record("still-listed");
+    }
+    // An accepted end takes its time to show.
+    let mut again = life.state.clone();
+    if let State::Ended { gone, .. } = &mut again {
+        *gone = None;
+    }
+    let wait = now.latest.since(*at).clamp(FIRST_LOOK, LOOK_EVERY);
+    to(again, Act::Look, now.latest.plus(wait), life.fault)
 }
 
 /// How long a row waits after a refusal, in ms. Where the lane or the key is what waits
@@ -107,17 +140,7 @@ pub(super) fn ended(facts: &Facts, life: &Life, event: &Event, now: Now) -> Resu
     };
     let twins = others(ids, id);
     if ids.contains(id) {
-        // An accepted end takes its time to show; a grant that KMS "did not find" and lists is
-        // simply alive.
-        let shown_too_long = accepted.is_none_or(|at| began.least.since(at) >= facts.settle);
-        let step = if shown_too_long {
-            end_now(facts.order, id.clone(), *create, *why, now).record("still-listed")
-        } else {
-            let since = accepted.map_or(0, |at| now.latest.since(at));
-            let wait = since.clamp(FIRST_LOOK, LOOK_EVERY);
-            to(with(None), Act::Look, now.latest.plus(wait), life.fault)
-        };
-        return Ok(step.twins(twins));
+        return Ok(still_listed(facts, life, *began, now).twins(twins));
     }
     // A look that began before the answer saw an earlier world.
     if accepted.is_some_and(|at| began.latest < at) {
@@ -142,7 +165,7 @@ pub(super) fn ended(facts: &Facts, life: &Life, event: &Event, now: Now) -> Resu
     } else {
         // A stray copy may still make a grant anew under our Name: it is looked for, so that it
         // cannot live long.
-        now.latest.plus(LOOK_EVERY)
+        now.latest.plus(UNSETTLED_RETRY)
     };
     // The wait is judged by the least clock, so the look may come a little early and is then simply
     // repeated.

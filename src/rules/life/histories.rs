@@ -157,7 +157,8 @@ proptest! {
                 prop_assert!(next.act == Act::End && next.at.since(Time(now)) <= ROW_BACKOFF_MAX);
             }
             // A change of state is in the history; becoming due is told by the end that follows.
-            let quiet = matches!(event, Event::Due);
+            let told = life.fault == Some(Class::NotFound);
+            let quiet = matches!(event, Event::Due) || told;
             if was.word() != is.word() && !quiet {
                 prop_assert!(step.record.is_some(), "{} to {} unrecorded", was.word(), is.word());
             }

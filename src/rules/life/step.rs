@@ -4,8 +4,8 @@
 
 use super::ending::{ended, ending};
 use super::{
-    Act, Class, EndOrder, Event, FIRST_LOOK, Facts, How, Illegal, LOOK_EVERY, Life, Next, Outcome,
-    PATIENCE, Record, Sends, State, Step, Tries, Why,
+    Act, Class, END_AGAIN, EndOrder, Event, FIRST_LOOK, Facts, How, Illegal, LOOK_EVERY, Life,
+    Next, Outcome, Record, Sends, State, Step, Tries, UNSETTLED_RETRY, Why,
 };
 use crate::ids::GrantId;
 use crate::rules::time::{Now, Time};
@@ -45,7 +45,8 @@ fn creating(
             create.open += 1;
             create.last = now.latest;
             let word = if create.count == 1 { "requested" } else { "requested-again" };
-            Ok(stay(create, unwanted, now.latest.plus(PATIENCE)).record(word))
+            // A sender that lives holds its row: only a restart comes to this look.
+            Ok(stay(create, unwanted, now.latest.plus(END_AGAIN)).record(word))
         }
         Event::Created(Outcome::Done(id)) => {
             create.open = create.open.saturating_sub(1);
@@ -77,7 +78,13 @@ fn creating(
             None if create.settled(facts.settle, began.least) => {
                 Ok(close(How::NeverExisted, None, now, "never-existed"))
             }
-            None => Ok(stay(create, unwanted, now.latest.plus(LOOK_EVERY))),
+            None => {
+                // Once nobody wants it any more, what still appears must not live long.
+                let over = unwanted.is_some() || now.latest >= facts.due_at();
+                let usual = now.latest.plus(LOOK_EVERY).min(facts.due_at());
+                let soon = now.latest.plus(UNSETTLED_RETRY);
+                Ok(stay(create, unwanted, if over { soon } else { usual }))
+            }
         },
         Event::Due => Ok(stay(create, unwanted.or(Some(Why::Deadline)), now.latest)),
         Event::End(why) => {

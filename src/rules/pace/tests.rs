@@ -8,7 +8,7 @@ fn drain(pace: &mut Pace, urgent: bool, from: Time, n: usize) -> Vec<i64> {
     (0..n)
         .map(|_| {
             now = pace.next(urgent, now).max(now);
-            pace.sent(now);
+            pace.sent(urgent, now);
             now.0
         })
         .collect()
@@ -31,10 +31,14 @@ fn urgent_sends_find_the_kept_share_free() {
 #[test]
 fn throttling_halves_and_quiet_recovers() {
     let mut pace = Pace::new(16, 0);
-    for _ in 0..9 {
-        pace.throttled(Time(0));
+    for burst in 0..9 {
+        pace.throttled(Time(burst));
     }
-    assert_eq!(drain(&mut pace, false, Time(0), 3), [0, 1_000, 2_000]);
+    assert_eq!(pace.next(false, Time(9)), Time(9));
+    for second in 1..4 {
+        pace.throttled(Time(second * SECOND));
+    }
+    assert_eq!(drain(&mut pace, false, Time(3_000), 3), [3_000, 4_000, 5_000]);
     assert!(pace.slowed());
     let later = Time(60 * SECOND);
     assert_eq!(drain(&mut pace, false, later, 16), [later.0; 16]);
@@ -44,8 +48,17 @@ fn throttling_halves_and_quiet_recovers() {
 #[test]
 fn a_clock_set_back_does_not_hold_the_lane() {
     let mut pace = Pace::new(1, 0);
-    pace.sent(Time(1_000_000));
+    pace.sent(false, Time(1_000_000));
     assert_eq!(pace.next(false, Time(0)), Time(0));
+}
+
+#[test]
+fn a_flood_of_urgent_sends_leaves_half_to_the_deadlines() {
+    let mut pace = Pace::new(24, 4);
+    assert_eq!(drain(&mut pace, true, Time(0), 13)[12], 1_000);
+    let mut pace = Pace::new(24, 4);
+    drain(&mut pace, true, Time(0), 12);
+    assert_eq!(drain(&mut pace, false, Time(1), 13)[11..], [1, 1_000]);
 }
 
 proptest! {
@@ -59,7 +72,7 @@ proptest! {
         for gap in gaps {
             now = now.plus(gap);
             now = pace.next(true, now).max(now);
-            pace.sent(now);
+            pace.sent(true, now);
             sent.push(now.0);
         }
         for (i, at) in sent.iter().enumerate() {
