@@ -12,10 +12,9 @@ use crate::clock::pause;
 use crate::kms::Weather;
 use crate::world::World;
 
-/// With KMS reachable and the daemon up, nothing lives longer beyond its deadline than this: a look
-/// comes every 30 s for grants whose create was not answered, and an unseen grant is ended two
-/// seconds after it shows.
-const BOUND: i64 = 45 * SECOND;
+/// With KMS reachable and the daemon up, nothing lives longer beyond its deadline than this: two
+/// seconds between looks or tries, two for a lane that waits, and the calls themselves.
+const BOUND: i64 = 10 * SECOND;
 
 /// Look at the world once a second, and at everything every three minutes.
 pub(crate) async fn watch(world: Rc<World>) {
