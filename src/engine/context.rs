@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::agenda::{Agenda, ROWS_MAX};
+use super::audit::Findings;
 use super::lane::{LaneState, Notice, Op};
 use super::record::Backlog;
 use super::timekeeper::TimeKeeper;
@@ -21,7 +22,7 @@ use crate::kms::{Answer, Kms, Lane, Token};
 use crate::ledger::{Handle, LedgerError, Row, Urgency};
 use crate::rng::Rng;
 use crate::rules::life::{Class, Outcome};
-use crate::rules::time::{SECOND, Time};
+use crate::rules::time::Time;
 
 /// How many tokens are kept in memory: those of grants that are not settled yet, far more than a
 /// host makes.
@@ -45,12 +46,16 @@ pub(crate) struct Context {
     pub(crate) backlog: RefCell<Backlog>,
     /// Grants with our prefix that are not provably ours, as the last search counted them.
     pub(crate) unproven: RefCell<BTreeMap<i64, i64>>,
+    /// What the check of the books found wrong.
+    pub(crate) findings: Findings,
     /// Proofs of the way out that are under way, by lane and key.
     pub(crate) proving: RefCell<BTreeMap<(i64, KeyArn), Turn>>,
     /// When a refusal of this kind to this user was last written to the history.
     pub(crate) refusals: RefCell<BTreeMap<(u32, &'static str), Time>>,
     /// Set once the daemon stops: nothing new is sent.
     pub(crate) stopping: Cell<bool>,
+    /// Wakes those who rest when the daemon stops.
+    pub(crate) halt: Notify,
     /// Something changed that the main loop should look at.
     pub(crate) wake: Notify,
     tokens: RefCell<BTreeMap<i64, Token>>,
@@ -82,9 +87,11 @@ impl Context {
             lanes: RefCell::default(),
             backlog: RefCell::default(),
             unproven: RefCell::default(),
+            findings: Findings::default(),
             proving: RefCell::default(),
             refusals: RefCell::default(),
             stopping: Cell::default(),
+            halt: Notify::new(),
             wake: Notify::new(),
             tokens: RefCell::default(),
             tasks: RefCell::default(),
@@ -143,10 +150,8 @@ impl Context {
 
     /// A pause that the end of the daemon cuts short.
     pub(crate) async fn rest(&self, ms: i64) {
-        let mut left = ms;
-        while left > 0 && !self.stopping.get() {
-            self.time.pause(left.min(SECOND)).await;
-            left -= SECOND;
+        if !self.stopping.get() {
+            let _stopped = self.time.within(ms, self.halt.notified()).await.is_some();
         }
     }
 

@@ -164,7 +164,7 @@ fn ask_lanes(cx: &Rc<Context>, now: Time, doubt: bool) {
             // In doubt the guarded clock may stand still, so the pause is part of the question.
             let waits = task.lane(&lane, |state| state.stall.is_some()) == Some(true);
             if waits || task.time.judge().doubt.is_some() {
-                task.time.pause(ASK_IN_DOUBT).await;
+                task.rest(ASK_IN_DOUBT).await;
             }
             let now = task.time.now().latest;
             task.lane(&lane, |state| (state.asking, state.asked_at) = (false, Some(now)));

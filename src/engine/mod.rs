@@ -11,6 +11,7 @@
 //! (our grants without a row), `keep` (chores).
 
 mod agenda;
+mod audit;
 mod context;
 mod desk;
 mod due;

@@ -11,7 +11,7 @@ use super::context::{Context, Parts, is_current, ledger_fault};
 use super::keep::Chores;
 use super::lane::LaneState;
 use super::timekeeper::{NAP_MAX, TimeKeeper};
-use super::{Command, desk, due, find, keep, revoke, status};
+use super::{Command, audit, desk, due, find, keep, revoke, status};
 use crate::clock::Clock;
 use crate::config::{Config, Rates};
 use crate::fault::Fault;
@@ -106,6 +106,7 @@ impl Engine {
                 cx.spawn(find::search(Rc::clone(&cx), lane));
             }
         }
+        cx.spawn(audit::check(Rc::clone(&cx)));
         let mut chores = Chores::new();
         let mut stop = pin!(stop);
         let mut open = true;
@@ -139,6 +140,7 @@ async fn wind_down(
     mut beat: impl FnMut(Beat),
 ) {
     cx.stopping.set(true);
+    cx.halt.notify_waiters();
     commands.close();
     while commands.try_recv().is_ok() {}
     let settle = async {

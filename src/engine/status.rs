@@ -45,6 +45,10 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
         unproven: cx.unproven.borrow().values().sum(),
     };
     drop(lanes);
+    for finding in cx.findings.borrow().iter() {
+        status.health = 2;
+        status.alarms.push(finding.clone());
+    }
     judge(&mut status, judged.doubt, cx.backlog.borrow().len());
     Ok(status)
 }

@@ -334,3 +334,32 @@ fn a_stalled_disk_does_not_stop_an_end() {
 }
 
 // ---- review1 ----
+
+/// The books are checked after a start; what was changed behind them is told.
+#[test]
+fn a_history_that_was_changed_is_told_after_the_next_start() {
+    play(|| async {
+        let stage = Stage::new(0);
+        stage
+            .live(async |daemon| {
+                daemon.create(&stage.key, "1h").await.unwrap();
+                pause(10 * SECOND).await;
+                assert_eq!(daemon.status().await.alarms, Vec::<String>::new());
+            })
+            .await;
+        let file = rusqlite::Connection::open(stage.dir.path().join("ledger.db")).unwrap();
+        file.execute_batch(
+            "DROP TRIGGER history_kept; UPDATE history SET actor = 'nobody' WHERE seq = 2",
+        )
+        .unwrap();
+        drop(file);
+        stage
+            .live(async |daemon| {
+                pause(10 * SECOND).await;
+                let status = daemon.status().await;
+                assert_eq!(status.health, 2);
+                assert!(status.alarms[0].contains("breaks at row 2"), "{:?}", status.alarms);
+            })
+            .await;
+    });
+}
