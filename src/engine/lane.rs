@@ -1,6 +1,6 @@
 //! What a lane remembers between calls: its pace, and what waits on it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::Rates;
@@ -78,8 +78,6 @@ pub(crate) struct LaneState {
     pub(crate) answer: Option<String>,
     /// While set, no row of this lane is closed.
     pub(crate) frozen: Option<Frozen>,
-    /// When grants of ours were closed that had vanished unasked.
-    gone: VecDeque<Time>,
     /// When the lane's identity was last asked for.
     pub(crate) asked_at: Option<Time>,
     /// It is being asked for now.
@@ -98,7 +96,6 @@ impl LaneState {
             answered_at: None,
             answer: None,
             frozen: None,
-            gone: VecDeque::new(),
             asked_at: None,
             asking: false,
         }
@@ -110,17 +107,6 @@ impl LaneState {
             Op::End => &mut self.end,
             Op::List => &mut self.list,
         }
-    }
-
-    /// How many grants were closed as vanished since then.
-    pub(crate) fn vanished(&mut self, since: Time) -> usize {
-        self.gone.retain(|at| *at >= since);
-        self.gone.len()
-    }
-
-    /// So many were, now.
-    pub(crate) fn vanish(&mut self, now: Time, n: usize) {
-        self.gone.extend(std::iter::repeat_n(now, n));
     }
 
     /// Until when nothing may be sent on the lane at all; `None` when it may.

@@ -15,7 +15,7 @@ use crate::kms::{Lane, Listed, Scope};
 use crate::ledger::{Row, Urgency};
 use crate::rules::life::{Act, Class, Event, How, LOOK_EVERY, Origin, Sends, State};
 use crate::rules::same::same_request;
-use crate::rules::time::{MINUTE, Now, SECOND, Time};
+use crate::rules::time::{Now, SECOND, Time};
 
 /// Up to so many rows of one key are looked at by id; for more, the whole listing costs less.
 const BY_ID_MAX: usize = 3;
@@ -26,8 +26,6 @@ const PAGES_MAX: usize = 1_000;
 /// live ones, is not believed (DESIGN 6).
 const GONE_MAX: usize = 5;
 const GONE_PERCENT: usize = 5;
-/// Looks within this time count together.
-const GONE_WINDOW: i64 = 10 * MINUTE;
 
 /// Start the looks of `lane` that are due; when to come back at the latest.
 pub(crate) fn dispatch(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
@@ -184,26 +182,20 @@ async fn believable(cx: &Rc<Context>, lane: &Lane, seen: Vec<(Row, Event)>) -> V
     let own = |row: &Row| row.facts().origin != Origin::Found;
     let vanished = |item: &&(Row, Event)| own(&item.0) && closes(item) == Some(How::Gone);
     let gone = seen.iter().filter(vanished).count();
-    // What vanished lately counts too: a look may be of a few rows only.
-    let lately = cx.lane(lane, |state| state.vanished(now.latest.plus(-GONE_WINDOW))).unwrap_or(0);
-    if gone > 0 && gone + lately > GONE_MAX {
+    if gone > GONE_MAX {
         let counts = cx.ledger.run(Urgency::Work, |books| books.counts()).await;
         let live = counts.map_or(0, |counts| {
             let open = counts.iter().filter(|(state, _)| state.as_str() != "closed");
             open.map(|(_, n)| usize::try_from(*n).unwrap_or(0)).sum::<usize>()
         });
-        let (gone, all) = (gone + lately, live + lately);
-        if gone * 100 > all * GONE_PERCENT {
-            let why = format!("{gone} of {all} live grants vanished within ten minutes");
+        if gone * 100 > live * GONE_PERCENT {
+            let why = format!("{gone} of {live} live grants vanished in one look");
             freeze(cx, lane, Frozen::Vanished(why));
         }
     }
     let frozen = cx.lane(lane, |state| state.frozen.is_some()).unwrap_or(false);
     let (kept, held): (Vec<_>, Vec<_>) =
         seen.into_iter().partition(|item| !frozen || closes(item).is_none());
-    if !frozen {
-        cx.lane(lane, |state| state.vanish(now.latest, gone));
-    }
     for (row, _) in held {
         cx.agenda.borrow_mut().hold(row.id(), now.latest.plus(LOOK_EVERY));
         cx.release(row.id());
