@@ -63,7 +63,8 @@ pub fn run(options: &Options) -> Result<(), Fault> {
     let present = Arc::new(AtomicI64::new(0));
     let told = Arc::clone(&present);
     let books = LedgerBooks::new(handle.clone(), move || Time(told.load(Ordering::Relaxed)));
-    let backend = Backend { engine, ledger: Arc::new(books) };
+    let (_, in_force) = watch::channel(config.clone());
+    let backend = Backend { engine, ledger: Arc::new(books), config: in_force };
     let api = serve_api(listener, backend, stopped)?;
     let runtime = Builder::new_current_thread().enable_all().build().map_err(thread_fault)?;
     let pulse = (&notifier, present);

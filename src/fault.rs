@@ -116,7 +116,10 @@ faults! {
     /// The policy wants something that the request lacks.
     Requirement, "requirement", 403, exit::REFUSED, "add what the policy requires";
     /// The caller may not do this to this lease.
-    NotYours, "not-yours", 403, exit::REFUSED, "the owner of the lease, or root, may do it";
+    NotYours, "not-yours", 403, exit::REFUSED, "the owner of the lease, an administrator (`[access]`) or root may do it";
+    /// The caller may not see this.
+    ReadDenied, "read-denied", 403, exit::REFUSED,
+        "see your own leases with `grantd list --mine`; `[access] read` says who may see all";
     /// The socket's permissions keep the caller out.
     SocketDenied, "socket-denied", 403, exit::REFUSED,
         "join the group that owns the socket, then log in again";

@@ -209,6 +209,21 @@ fn the_rest_of_a_policy() {
 }
 
 #[test]
+fn who_has_access() {
+    let access = |rest: &str| format!("group = \"prod\"\n[access]\n{rest}");
+    let tables = [
+        access("admin = [\"user:alice\", \"group:ops\"]\nread = []"),
+        access("admin = [\"user:mallory\"]\nread = [\"group:ldap\", \"group:gone\"]"),
+        access("admin = [\"alice\", \"user:*\", 7]\nread = \"group:ops\""),
+        access("admin = [\"user:nobody\"]"),
+        access("admins = [\"user:alice\"]\nwrite = []"),
+        "group = \"prod\"\naccess = [\"user:alice\"]".to_owned(),
+    ];
+    let cases: Vec<_> = tables.iter().map(|to| ("group", to.as_str())).collect();
+    insta::assert_snapshot!(table(&cases));
+}
+
+#[test]
 fn names_may_not_be_used_twice() {
     let policy = RIGHT.find("[[policy]]").unwrap_or(0);
     let account = RIGHT.find("[[account]]").unwrap_or(0);

@@ -81,12 +81,17 @@ impl Calls {
 
     async fn read(&self, peer: &Peer, action: Action) -> Result<Reply, Fault> {
         let books = &self.backend.ledger;
+        self.may_read(peer, &action).await?;
         match action {
             Action::Leases(filter) => {
                 let page = self.ledger(books.leases(filter, peer.uid)).await?;
                 Ok(reply::ok(&page))
             }
-            Action::Lease(prefix) => Ok(reply::ok(&self.ledger(books.lease(&prefix)).await?)),
+            Action::Lease(prefix) => {
+                let lease = self.ledger(books.lease(&prefix)).await?;
+                self.is_shown(peer, &lease)?;
+                Ok(reply::ok(&lease))
+            }
             Action::History(filter) => Ok(reply::ok(&self.ledger(books.history(filter)).await?)),
             Action::Verify => Ok(reply::ok(&self.ledger(books.verify()).await?)),
             Action::Status => {
@@ -159,7 +164,10 @@ impl Calls {
         }
     }
 
-    async fn ledger<T>(&self, answer: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    pub(super) async fn ledger<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
         let late = || Fault::new(Kind::Busy, "the ledger has not answered in time");
         within(self.limits.reply, answer).await.unwrap_or_else(|| Err(late()))
     }

@@ -14,6 +14,7 @@ mod limits;
 mod peer;
 mod reply;
 mod route;
+mod sight;
 pub mod socket;
 
 use std::collections::HashMap;
@@ -36,6 +37,7 @@ pub use books::{Books, LedgerBooks};
 pub use limits::Limits;
 pub use reply::{JSON, PROBLEM};
 
+use crate::config::Config;
 use crate::engine::Command;
 use crate::fault::{Fault, Kind};
 use call::Calls;
@@ -58,6 +60,8 @@ pub struct Backend {
     pub engine: mpsc::Sender<Command>,
     /// The ledger, for reads.
     pub ledger: Arc<dyn Books>,
+    /// The configuration in force, which says who may read; `None` where none loads.
+    pub config: watch::Receiver<Option<Arc<Config>>>,
 }
 
 /// Serve `listener` until `stop` resolves; then accept nothing more, give calls in flight

@@ -14,8 +14,8 @@ use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 
 use super::limits::within;
-use crate::engine::Caller;
 use crate::fault::{Fault, Kind};
+use crate::rules::access::Caller;
 
 /// The uid and gid that the kernel shows for whoever has none in our user namespace
 /// (`overflowuid`): it stands for many, so it may stand for nobody in particular.
@@ -43,6 +43,12 @@ impl Peer {
         Ok(Self { uid: credentials.uid(), gid: credentials.gid(), groups })
     }
 
+    /// The peer as those want him who decide by ids alone.
+    pub(super) fn nameless(&self) -> Caller {
+        let (uid, gid, groups) = (self.uid, self.gid, self.groups.clone());
+        Caller { uid, gid, groups, name: uid.to_string() }
+    }
+
     /// Whether the uid names one user.
     pub(super) fn known(&self) -> Result<(), Fault> {
         if self.uid == OVERFLOW_ID {
@@ -67,12 +73,8 @@ impl Names {
     /// be had in time.
     pub(super) async fn caller(&self, peer: &Peer) -> Caller {
         let name = within(NAME_PATIENCE, self.find(peer.uid)).await.flatten();
-        Caller {
-            uid: peer.uid,
-            gid: peer.gid,
-            groups: peer.groups.clone(),
-            name: name.unwrap_or_else(|| peer.uid.to_string()),
-        }
+        let nameless = peer.nameless();
+        Caller { name: name.unwrap_or(nameless.name), ..nameless }
     }
 
     async fn find(&self, uid: u32) -> Option<String> {

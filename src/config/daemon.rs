@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
+use super::access::{self, Access};
 use super::account::{self, reaches_aws};
 use super::diagnostics::Problem;
 use super::schema::{ACCOUNT, DAEMON, POLICY, ROOT, Schema};
@@ -17,6 +18,7 @@ pub(super) struct Parts {
     pub(super) group: Group,
     pub(super) settle: i64,
     pub(super) time_out: i64,
+    pub(super) access: Access,
     pub(super) accounts: Vec<Account>,
     pub(super) policies: Vec<Policy>,
 }
@@ -47,10 +49,12 @@ pub(super) fn root(walk: &mut Walk<'_>, tree: &DeTable<'_>) -> Option<Parts> {
     }
     unique(walk, &policies, "policy");
     let (settle, time_out) = daemon(walk, &table, &accounts);
+    let access = access::read(walk, &table);
     Some(Parts {
         group: group?,
         settle,
         time_out,
+        access,
         accounts,
         policies: policies.into_iter().filter_map(|read| read.value).collect(),
     })

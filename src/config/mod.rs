@@ -7,6 +7,7 @@
 //!
 //! Only *making* a grant needs the config. What ends a grant stands in the ledger.
 
+mod access;
 mod account;
 mod callers;
 mod daemon;
@@ -27,9 +28,11 @@ use toml::de::DeTable;
 use crate::fault::{Fault, Kind};
 use crate::ids::{AccountId, Group, KeyArn, Principal, Region};
 use crate::kms::Lane;
+use crate::rules::access::Caller;
 use crate::rules::time::{DAY, HOUR, MINUTE, SECOND};
 use crate::terms::Operation;
 
+pub use access::Access;
 pub use account::is_loopback;
 pub use callers::{CallerPattern, Names, System};
 pub use diagnostics::{Diagnostics, Place, Problem};
@@ -71,6 +74,8 @@ pub struct Config {
     pub settle: i64,
     /// The time-out of one KMS attempt, in ms.
     pub time_out: i64,
+    /// Who may look, and who is an administrator.
+    pub access: Access,
     /// The accounts, in the order of the file; each id once.
     pub accounts: Vec<Account>,
     /// The policies, in the order of the file: the first that matches decides. Each name once.
@@ -195,6 +200,21 @@ impl Config {
         self.policies.iter().find(|p| p.name == name)
     }
 
+    /// Whether `[access] admin` lists this caller. Root is not listed by being root:
+    /// `rules::access` says what he may do.
+    #[must_use]
+    pub fn is_admin(&self, caller: &Caller) -> bool {
+        lists(&self.access.admin, caller)
+    }
+
+    /// Whether this caller may see what is not his own: an administrator, and whom
+    /// `[access] read` lists; everybody where there is no such list.
+    #[must_use]
+    pub fn may_read(&self, caller: &Caller) -> bool {
+        let listed = |read: &Vec<CallerPattern>| lists(read, caller) || self.is_admin(caller);
+        self.access.read.as_ref().is_none_or(listed)
+    }
+
     /// Whether `principal` is one of grantd's own roles.
     #[must_use]
     pub fn is_own(&self, principal: &str) -> bool {
@@ -206,6 +226,11 @@ impl Config {
     pub fn place(&self, policy: &Policy) -> String {
         format!("{}:{}", self.path, policy.place)
     }
+}
+
+fn lists(patterns: &[CallerPattern], caller: &Caller) -> bool {
+    let one = |p: &CallerPattern| p.matches(caller.uid, caller.gid, &caller.groups);
+    patterns.iter().any(one)
 }
 
 /// Why there is no config.
@@ -320,6 +345,7 @@ pub fn parse(path: &str, text: &str, names: &dyn Names) -> Result<Config, Config
             group: parts.group,
             settle: parts.settle,
             time_out: parts.time_out,
+            access: parts.access,
             accounts: parts.accounts,
             policies: parts.policies,
             warnings: diagnostics(warnings),

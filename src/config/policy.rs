@@ -1,6 +1,6 @@
 //! `[[policy]]`: which keys, to whom, for what, asked by whom, for how long.
 
-use super::callers::{CallerPattern, NO_ID, OVERFLOW};
+use super::callers::caller;
 use super::daemon::Read;
 use super::diagnostics::Problem;
 use super::walk::{At, Table, Walk};
@@ -42,21 +42,15 @@ pub(super) fn read(
     Read { value, name }
 }
 
-/// Each entry of a list, checked by `read`; what is wrong is reported and left out.
+/// Each entry of a list that must be there, checked by `read`.
 fn each<T>(
     walk: &mut Walk<'_>,
     table: &Table<'_, '_>,
     key: &str,
     read: impl Fn(&mut Walk<'_>, &At<&str>) -> Result<T, Problem>,
 ) -> Vec<T> {
-    let mut all = Vec::new();
-    for text in table.required_texts(walk, key) {
-        match read(walk, &text) {
-            Ok(value) => all.push(value),
-            Err(problem) => walk.problem(problem),
-        }
-    }
-    all
+    let texts = table.required_texts(walk, key);
+    walk.each(&texts, read)
 }
 
 fn name(walk: &mut Walk<'_>, text: At<&str>) -> At<String> {
@@ -68,61 +62,6 @@ fn name(walk: &mut Walk<'_>, text: At<&str>) -> At<String> {
         walk.problem(Problem::at(text.span.clone(), message).help(help));
     }
     At { value: text.value.to_owned(), span: text.span }
-}
-
-fn caller(walk: &mut Walk<'_>, text: &At<&str>) -> Result<CallerPattern, Problem> {
-    let problem = |message: String| Problem::at(text.span.clone(), message);
-    let (kind, name) = text.value.split_once(':').unwrap_or((text.value, ""));
-    let is_user = match kind {
-        "user" => true,
-        "group" => false,
-        _ => {
-            let help = "write user:NAME, user:UID, group:NAME or group:GID";
-            return Err(
-                problem(format!("{:?} is neither a user nor a group", text.value)).help(help)
-            );
-        }
-    };
-    if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control() || c == ':') {
-        return Err(problem(format!("{:?} is no {kind} name", text.value)));
-    }
-    if name.contains('*') {
-        let help = "list the users and groups one by one";
-        return Err(problem("callers are no patterns".to_owned()).help(help));
-    }
-    let found = match name.bytes().all(|b| b.is_ascii_digit()) {
-        true => match name.parse() {
-            Ok(id) => Ok(Some(id)),
-            Err(_) => return Err(problem(format!("{name} is too large for an id"))),
-        },
-        false if is_user => walk.names.user(name),
-        false => walk.names.group(name),
-    };
-    let id = match found {
-        Ok(Some(id)) => Some(id),
-        Ok(None) => {
-            let warning =
-                problem(format!("there is no {kind} {name:?} on this host: it matches nobody"));
-            walk.warn(warning.help("create it and restart grantd, or correct the name"));
-            None
-        }
-        Err(why) => {
-            let warning = problem(format!(
-                "the {kind} {name:?} cannot be looked up ({why}): it matches nobody"
-            ));
-            walk.warn(warning.help("restart grantd when the user database answers"));
-            None
-        }
-    };
-    if id.is_some_and(|id| id == OVERFLOW || id == NO_ID) {
-        let why = format!("{kind} {name} is what the kernel shows for everybody it cannot name");
-        return Err(problem(why).help("list a user or group of its own"));
-    }
-    let name = name.to_owned();
-    Ok(match is_user {
-        true => CallerPattern::User { name, uid: id },
-        false => CallerPattern::Group { name, gid: id },
-    })
 }
 
 fn operations(walk: &mut Walk<'_>, table: &Table<'_, '_>, redelegate: bool) -> Vec<Operation> {

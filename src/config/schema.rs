@@ -24,16 +24,23 @@ pub(super) const ROOT: Schema = Schema {
     keys: &[
         ("group", "\"prod\""),
         ("daemon", "{ settle = \"11min\" }"),
+        ("access", "{ admin = [\"group:wheel\"] }"),
         ("account", "[{ id = \"111122223333\" }]"),
         ("policy", "[{ name = \"s3-readers\" }]"),
     ],
-    later: &["former-groups", "access"],
+    later: &["former-groups"],
 };
 
 pub(super) const DAEMON: Schema = Schema {
     title: "[daemon]",
     keys: &[("settle", "\"11min\""), ("time-out", "\"10s\"")],
     later: &["socket", "log", "reconcile", "metrics"],
+};
+
+pub(super) const ACCESS: Schema = Schema {
+    title: "[access]",
+    keys: &[("admin", "[\"group:wheel\"]"), ("read", "[\"group:auditors\"]")],
+    later: &[],
 };
 
 pub(super) const ACCOUNT: Schema = Schema {
@@ -83,4 +90,4 @@ pub(super) const POLICY: Schema = Schema {
 };
 
 /// Every table, to tell where a misplaced key belongs.
-pub(super) const ALL: [&Schema; 5] = [&ROOT, &DAEMON, &ACCOUNT, &RATES, &POLICY];
+pub(super) const ALL: [&Schema; 6] = [&ROOT, &DAEMON, &ACCESS, &ACCOUNT, &RATES, &POLICY];

@@ -40,6 +40,22 @@ impl<'a> Walk<'a> {
         self.warnings.push(problem);
     }
 
+    /// Each of `texts`, checked by `read`; what is wrong is reported and left out.
+    pub(super) fn each<T>(
+        &mut self,
+        texts: &[At<&str>],
+        read: impl Fn(&mut Self, &At<&str>) -> Result<T, Problem>,
+    ) -> Vec<T> {
+        let mut all = Vec::new();
+        for text in texts {
+            match read(self, text) {
+                Ok(value) => all.push(value),
+                Err(problem) => self.problem(problem),
+            }
+        }
+        all
+    }
+
     pub(super) fn place(&self, span: &Range<usize>) -> Place {
         place(self.text, span.start)
     }

@@ -33,22 +33,9 @@ use tokio::sync::oneshot;
 use crate::fault::Fault;
 use crate::wire;
 
+pub use crate::rules::access::Caller;
 pub(crate) use context::is_current;
 pub use run::{Beat, Engine, Ports};
-
-/// Who asks: the socket's peer, as the kernel told it when it connected. The pid is for the log
-/// alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// User id.
-    pub uid: u32,
-    /// Primary group id.
-    pub gid: u32,
-    /// Supplementary group ids.
-    pub groups: Vec<u32>,
-    /// The user's name at the time, or the uid in digits.
-    pub name: String,
-}
 
 /// What the API asks of the engine. Reads that only need the ledger go to the ledger.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use super::desk::{lease, refused};
 use super::send::ASKER_WAITS;
 use crate::fault::{Fault, Kind};
 use crate::ledger::{Ledger, Row, Urgency};
+use crate::rules::access;
 use crate::rules::life::{Class, Origin, Outcome, State, Why};
 use crate::rules::time::SECOND;
 use crate::wire;
@@ -23,8 +24,10 @@ pub(crate) async fn revoke(
     let read = move |books: &mut Ledger| books.lease(&prefix);
     let known = cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)?;
     let owner = known.asker.as_ref().map(|asker| asker.uid);
-    if caller.uid != 0 && owner != Some(caller.uid) {
+    if !access::ends(cx.config.as_deref(), caller, owner) {
+        let told = access::sees(cx.config.as_deref(), caller, owner);
         let whose = match (&known.asker, known.origin) {
+            _ if !told => "another asked for it".to_owned(),
             (Some(asker), _) => format!("{} asked for it", asker.name),
             (None, Origin::Probe) => "grantd made it, to prove that it can end grants".to_owned(),
             (None, Origin::Found | Origin::Asked) => {

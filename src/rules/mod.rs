@@ -1,6 +1,7 @@
 //! What decides. Nothing here does I/O, reads a clock or draws a random number: `now` is an
 //! argument.
 
+pub mod access;
 pub mod clocks;
 pub mod found;
 pub mod keyref;

@@ -11,5 +11,6 @@ mod hostile;
 #[path = "../support/redact.rs"]
 mod redact;
 mod replies;
+mod sight;
 mod stop;
 mod support;

@@ -1,6 +1,8 @@
 //! A server in a thread of its own, as the daemon runs it, and the two whom it asks.
 
+use std::fs::Permissions;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,13 +13,14 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use grantd::api::{Backend, Books, Limits, serve, socket};
 use grantd::client::Client;
+use grantd::config::Config;
 use grantd::engine::{Caller, Command};
 use grantd::fault::{Fault, Kind};
 use grantd::ids::Ref;
 use grantd::wire::*;
 use nix::unistd::{Uid, User};
 use serde_json::json;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::redact;
 
@@ -46,22 +49,35 @@ impl World {
     }
 
     pub(crate) fn with(limits: Limits) -> Self {
+        Self::under(limits, None)
+    }
+
+    fn under(limits: Limits, config: Option<Arc<Config>>) -> Self {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (engine, commands) = mpsc::channel(QUEUE);
         let (hold, held) = channel();
         let engine_asked = Arc::clone(&asked);
         std::thread::spawn(move || play_engine(commands, &engine_asked, &hold));
-        Self::of(limits, engine, asked, held)
+        Self::of((limits, config), engine, asked, held)
+    }
+
+    /// With a configuration in force, and a socket that lets everybody of this host connect.
+    pub(crate) fn open_to_all(config: Config) -> Self {
+        let world = Self::under(Limits::default(), Some(Arc::new(config)));
+        for (path, mode) in [(world._dir.path(), 0o755), (&world.socket, 0o666)] {
+            std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        }
+        world
     }
 
     /// With an engine that takes nothing out of its queue.
     pub(crate) fn stuck(limits: Limits) -> (Self, mpsc::Receiver<Command>) {
         let (engine, commands) = mpsc::channel(QUEUE);
-        (Self::of(limits, engine, Arc::default(), channel().1), commands)
+        (Self::of((limits, None), engine, Arc::default(), channel().1), commands)
     }
 
     fn of(
-        limits: Limits,
+        (limits, config): (Limits, Option<Arc<Config>>),
         engine: mpsc::Sender<Command>,
         asked: Arc<Mutex<Vec<String>>>,
         held: Receiver<Command>,
@@ -70,7 +86,9 @@ impl World {
         let path = dir.path().join("s");
         let listener = socket::bind(&path, None).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let backend = Backend { engine, ledger: Arc::new(Shelf(Arc::clone(&asked))) };
+        let (_, config) = watch::channel(config);
+        let ledger = Arc::new(Shelf(Arc::clone(&asked)));
+        let backend = Backend { engine, ledger, config };
         let log = Tap::default();
         let subscriber = log.subscriber();
         let server = std::thread::spawn(move || {

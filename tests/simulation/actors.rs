@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use grantd::engine::{Caller, Command};
+use grantd::engine::Command;
 use grantd::fault::{Fault, Kind};
 use grantd::ids::Ref;
 use grantd::rng::Rng;
@@ -11,6 +11,7 @@ use grantd::wire::{CreateLease, Lease, LeaseMade};
 use tokio::sync::oneshot;
 
 use crate::clock::pause;
+use crate::stage::caller;
 use crate::world::World;
 
 /// What an asker was told, and may hold grantd to.
@@ -19,10 +20,6 @@ pub(crate) enum Told {
     Made(Ref),
     /// The outcome is unknown; the lease is recorded.
     Recorded(Ref),
-}
-
-fn caller(uid: u32) -> Caller {
-    Caller { uid, gid: uid, groups: Vec::new(), name: format!("u{uid}") }
 }
 
 /// One asker's day.

@@ -13,6 +13,7 @@ mod check;
 mod clock;
 mod hostile;
 mod kms;
+mod people;
 mod scenarios;
 mod stage;
 mod world;

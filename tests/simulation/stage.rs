@@ -126,16 +126,22 @@ impl Daemon {
 
     /// Ask for a lease on `key`, as user 1.
     pub(crate) async fn create(&self, key: &str, ttl: &str) -> Result<Lease, Fault> {
-        self.make(key, Some(ttl.to_owned()), None).await
+        self.create_as(1, key, ttl).await
+    }
+
+    /// The same as another.
+    pub(crate) async fn create_as(&self, uid: u32, key: &str, ttl: &str) -> Result<Lease, Fault> {
+        self.make(uid, key, Some(ttl.to_owned()), None).await
     }
 
     /// The same, until an instant.
     pub(crate) async fn create_until(&self, key: &str, until: Time) -> Result<Lease, Fault> {
-        self.make(key, None, Some(until)).await
+        self.make(1, key, None, Some(until)).await
     }
 
     async fn make(
         &self,
+        uid: u32,
         key: &str,
         ttl: Option<String>,
         until: Option<Time>,
@@ -151,10 +157,17 @@ impl Daemon {
             region: None,
             token: false,
         };
-        let caller = Caller { uid: 1, gid: 1, groups: Vec::new(), name: "one".to_owned() };
+        let caller = caller(uid);
         let made: LeaseMade =
             self.ask(|reply| Command::Create { caller, request, idempotency: None, reply }).await?;
         Ok(made.lease)
+    }
+
+    /// Revoke as this user, who is in no group.
+    pub(crate) async fn revoke(&self, uid: u32, lease: &Lease) -> Result<Lease, Fault> {
+        let reference = lease.reference.to_string();
+        let caller = caller(uid);
+        self.ask(|reply| Command::Revoke { caller, reference, reason: None, reply }).await
     }
 
     pub(crate) async fn status(&self) -> Status {
@@ -181,6 +194,11 @@ impl Daemon {
             }
         }
     }
+}
+
+/// A user in no group but his own.
+pub(crate) fn caller(uid: u32) -> Caller {
+    Caller { uid, gid: uid, groups: Vec::new(), name: format!("u{uid}") }
 }
 
 /// Run a scene under tokio's paused clock.

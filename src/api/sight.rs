@@ -1,0 +1,49 @@
+//! Who is shown what: reads go to the ledger without the engine, so they are judged here.
+
+use std::sync::Arc;
+
+use super::call::Calls;
+use super::peer::Peer;
+use super::route::Action;
+use crate::config::Config;
+use crate::fault::{Fault, Kind};
+use crate::rules::access;
+use crate::wire::{Lease, ListHistory};
+
+impl Calls {
+    /// Refuse what shows more than the caller's own leases to one who may see no more.
+    pub(super) async fn may_read(&self, peer: &Peer, action: &Action) -> Result<(), Fault> {
+        if access::sees_all(self.config().as_deref(), &peer.nameless()) {
+            return Ok(());
+        }
+        let what = match action {
+            Action::Leases(filter) if !filter.mine => "the leases of others",
+            Action::History(ListHistory { reference: Some(prefix), .. }) => {
+                let lease = self.ledger(self.backend.ledger.lease(prefix)).await?;
+                return self.is_shown(peer, &lease);
+            }
+            Action::History(_) | Action::Verify => "the whole history",
+            Action::Status => "the status",
+            // A single lease is judged by its owner, once it is known.
+            Action::Leases(_)
+            | Action::Lease(_)
+            | Action::Health
+            | Action::Create
+            | Action::Revoke(_) => return Ok(()),
+        };
+        Err(Fault::new(Kind::ReadDenied, format!("you may not see {what}")))
+    }
+
+    pub(super) fn is_shown(&self, peer: &Peer, lease: &Lease) -> Result<(), Fault> {
+        let owner = lease.asker.as_ref().map(|asker| asker.uid);
+        if access::sees(self.config().as_deref(), &peer.nameless(), owner) {
+            return Ok(());
+        }
+        let text = format!("lease {} is not yours", lease.reference);
+        Err(Fault::new(Kind::ReadDenied, text).about(lease.reference.clone()))
+    }
+
+    fn config(&self) -> Option<Arc<Config>> {
+        self.backend.config.borrow().clone()
+    }
+}

@@ -1,0 +1,53 @@
+//! Who may look at what, and who may end what is not his own. Whom to *give* access is no question
+//! of this module: that takes a policy, whoever asks.
+//!
+//! Root may end and see everything, also where no config loads: he owns the ledger's file and the
+//! service itself. He gets no more grants than a policy gives him, and does not go beyond one:
+//! what is done in the name of the administrators is done by a person whom `[access]` names.
+
+use crate::config::Config;
+
+/// Root's uid.
+const ROOT: u32 = 0;
+
+/// Who asks: the socket's peer, as the kernel told it when it connected. The pid is for the log
+/// alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// User id.
+    pub uid: u32,
+    /// Primary group id.
+    pub gid: u32,
+    /// Supplementary group ids.
+    pub groups: Vec<u32>,
+    /// The user's name at the time, or the uid in digits. Nothing is decided by it.
+    pub name: String,
+}
+
+/// Whether the caller may see every lease, the whole history and the status. `config` is `None`
+/// where none loads: then whoever may connect may read, as without `[access] read`.
+#[must_use]
+pub fn sees_all(config: Option<&Config>, caller: &Caller) -> bool {
+    caller.uid == ROOT || config.is_none_or(|config| config.may_read(caller))
+}
+
+/// Whether the caller may see a lease that `owner` asked for (`None`: nobody here did).
+#[must_use]
+pub fn sees(config: Option<&Config>, caller: &Caller, owner: Option<u32>) -> bool {
+    owner == Some(caller.uid) || sees_all(config, caller)
+}
+
+/// Whether the caller may end, freeze and resume what is not his own.
+#[must_use]
+pub fn governs(config: Option<&Config>, caller: &Caller) -> bool {
+    caller.uid == ROOT || config.is_some_and(|config| config.is_admin(caller))
+}
+
+/// Whether the caller may end a lease that `owner` asked for (`None`: nobody here did).
+#[must_use]
+pub fn ends(config: Option<&Config>, caller: &Caller, owner: Option<u32>) -> bool {
+    owner == Some(caller.uid) || governs(config, caller)
+}
+
+#[cfg(test)]
+mod tests;

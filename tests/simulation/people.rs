@@ -1,0 +1,45 @@
+//! Who may do what to whose lease.
+
+use grantd::fault::Kind;
+
+use crate::stage::{Stage, play};
+
+const ACCESS: &str = "group = \"sim\"\n[access]\nadmin = [\"user:7\"]";
+
+#[test]
+fn the_owner_root_and_an_administrator_end_a_lease_and_nobody_else() {
+    play(|| async {
+        let stage = Stage::new(0).config("group = \"sim\"", ACCESS);
+        let key = stage.key.clone();
+        stage
+            .live(async |daemon| {
+                for (uid, may) in [(1, true), (0, true), (7, true), (2, false)] {
+                    let lease = daemon.create(&key, "10min").await.unwrap();
+                    let ended = daemon.revoke(uid, &lease).await;
+                    assert_eq!(ended.is_ok(), may, "{uid}: {ended:?}");
+                    if let Err(fault) = ended {
+                        assert_eq!(fault.kind, Kind::NotYours);
+                        assert_eq!(daemon.lease(&lease).await.state, "active");
+                    }
+                }
+            })
+            .await;
+    });
+}
+
+/// Root is no administrator: what a policy does not give him, he does not get.
+#[test]
+fn an_administrator_gets_no_more_than_the_policies_give() {
+    play(|| async {
+        let stage = Stage::new(0).config("group = \"sim\"", ACCESS);
+        let key = stage.key.clone();
+        stage
+            .live(async |daemon| {
+                for uid in [0, 7] {
+                    let fault = daemon.create_as(uid, &key, "10min").await.unwrap_err();
+                    assert_eq!(fault.kind, Kind::NoPolicy, "{uid}");
+                }
+            })
+            .await;
+    });
+}
