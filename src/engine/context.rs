@@ -36,10 +36,7 @@ pub(crate) struct Context {
     pub(crate) rng: Rc<dyn Rng>,
     pub(crate) time: TimeKeeper,
     pub(crate) ledger: Handle,
-    /// `None`: the daemon only ends.
-    pub(crate) config: Option<Arc<Config>>,
-    /// Why the daemon only ends.
-    pub(crate) end_only: Option<String>,
+    in_force: RefCell<InForce>,
     pub(crate) started_at: Cell<Time>,
     pub(crate) agenda: RefCell<Agenda>,
     pub(crate) lanes: RefCell<BTreeMap<i64, LaneState>>,
@@ -62,6 +59,14 @@ pub(crate) struct Context {
     tasks: RefCell<JoinSet<()>>,
 }
 
+/// What the configuration lets the daemon do.
+struct InForce {
+    /// `None`: the daemon only ends.
+    config: Option<Arc<Config>>,
+    /// Why the daemon only ends.
+    end_only: Option<String>,
+}
+
 /// The ports and the state to start from.
 pub(crate) struct Parts {
     pub(crate) kms: Rc<dyn Kms>,
@@ -80,8 +85,7 @@ impl Context {
             rng,
             time,
             ledger,
-            config,
-            end_only,
+            in_force: RefCell::new(InForce { config, end_only }),
             started_at: Cell::default(),
             agenda: RefCell::new(Agenda::new(ROWS_MAX)),
             lanes: RefCell::default(),
@@ -96,6 +100,17 @@ impl Context {
             tokens: RefCell::default(),
             tasks: RefCell::default(),
         }
+    }
+
+    /// The configuration in force; `None` where none loads. A task that lives long asks again, since
+    /// it may be replaced.
+    pub(crate) fn config(&self) -> Option<Arc<Config>> {
+        self.in_force.borrow().config.clone()
+    }
+
+    /// Why the daemon only ends; `None` while it makes leases too.
+    pub(crate) fn end_only(&self) -> Option<String> {
+        self.in_force.borrow().end_only.clone()
     }
 
     /// Run `work` beside the main loop, which joins it: nothing dies in silence.

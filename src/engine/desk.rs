@@ -117,7 +117,7 @@ async fn make(
 async fn hear_the_time(cx: &Context) {
     let unconfirmed = || matches!(cx.time.judge().doubt, Some(Doubt::Unconfirmed));
     let heard = async {
-        while unconfirmed() && cx.end_only.is_none() && !cx.stopping.get() {
+        while unconfirmed() && cx.end_only().is_none() && !cx.stopping.get() {
             cx.time.pause(CONFIRM_EVERY).await;
         }
     };
@@ -130,9 +130,11 @@ fn open_for_creates(cx: &Context) -> Result<Arc<Config>, Fault> {
     if cx.stopping.get() {
         return Err(Fault::new(Kind::Stopping, "grantd is stopping"));
     }
-    let Some(config) = cx.config.clone().filter(|_| cx.end_only.is_none()) else {
-        let why = cx.end_only.as_deref().unwrap_or("no configuration");
+    if let Some(why) = cx.end_only() {
         return Err(Fault::new(Kind::EndOnly, format!("grantd only ends leases now: {why}")));
+    }
+    let Some(config) = cx.config() else {
+        return Err(Fault::new(Kind::EndOnly, "grantd only ends leases now: no configuration"));
     };
     if cx.ledger.is_full() {
         return Err(Fault::new(Kind::DiskFull, "the disk of the ledger is full"));
@@ -294,7 +296,7 @@ fn new_lease(
 
 /// Whether the account of `lane` wants the way out proven.
 pub(crate) fn probes(cx: &Context, lane: &Lane) -> bool {
-    cx.config.as_ref().is_some_and(|config| {
+    cx.config().is_some_and(|config| {
         config.accounts.iter().any(|account| account.id == lane.account && account.probe)
     })
 }

@@ -33,7 +33,7 @@ const EVERY: i64 = 5 * MINUTE;
 /// Search `lane`, again and again, beside everything else. One search is not enough: a grant may
 /// take its time to be listed, and a stray create to arrive.
 pub(crate) async fn search(cx: Rc<Context>, lane: Arc<Lane>) {
-    let Some(config) = cx.config.clone() else { return };
+    let Some(config) = cx.config() else { return };
     let mut first: Option<Time> = None;
     while !cx.stopping.get() {
         let began = cx.time.judge();

@@ -67,7 +67,7 @@ impl Chores {
                 cx.spawn(async move { warm(&task, &lane).await });
             }
         }
-        if now >= self.prove && judged.doubt.is_none() && cx.config.is_some() {
+        if now >= self.prove && judged.doubt.is_none() && cx.config().is_some() {
             self.prove = now.plus(PROVE_EVERY);
             let task = Rc::clone(cx);
             cx.spawn(async move { renew_proofs(&task).await });

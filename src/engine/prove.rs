@@ -73,7 +73,7 @@ impl Context {
     }
 
     fn probe_lease(&self, lane: &Arc<Lane>, key: &KeyArn) -> Result<NewLease, Fault> {
-        let Some(config) = &self.config else {
+        let Some(config) = self.config() else {
             return Err(Fault::new(Kind::EndOnly, "grantd only ends leases now"));
         };
         let now = self.time.now().latest;

@@ -24,8 +24,9 @@ pub(crate) async fn revoke(
     let read = move |books: &mut Ledger| books.lease(&prefix);
     let known = cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)?;
     let owner = known.asker.as_ref().map(|asker| asker.uid);
-    if !access::ends(cx.config.as_deref(), caller, owner) {
-        let told = access::sees(cx.config.as_deref(), caller, owner);
+    let config = cx.config();
+    if !access::ends(config.as_deref(), caller, owner) {
+        let told = access::sees(config.as_deref(), caller, owner);
         let whose = match (&known.asker, known.origin) {
             _ if !told => "another asked for it".to_owned(),
             (Some(asker), _) => format!("{} asked for it", asker.name),

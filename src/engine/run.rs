@@ -80,8 +80,9 @@ impl Engine {
         let time = TimeKeeper::new(clock, clocks.as_ref());
         let cx = Context::new(Parts { kms, rng, time, ledger, config, end_only });
         for lane in lanes {
-            let rates = cx.config.as_ref().and_then(|config| config.account(lane.account.as_str()));
-            let rates = rates.map_or_else(Rates::default, |account| account.rates);
+            let config = cx.config();
+            let account = config.as_deref().and_then(|c| c.account(lane.account.as_str()));
+            let rates = account.map_or_else(Rates::default, |account| account.rates);
             cx.lanes.borrow_mut().insert(lane.id, LaneState::new(lane, rates));
         }
         Ok(Self { cx: Rc::new(cx) })
@@ -101,7 +102,7 @@ impl Engine {
         let lanes: Vec<Arc<Lane>> =
             cx.lanes.borrow().values().map(|state| Arc::clone(&state.lane)).collect();
         for lane in lanes {
-            let wanted = cx.config.as_ref().is_some_and(|config| is_current(config, &lane));
+            let wanted = cx.config().is_some_and(|config| is_current(&config, &lane));
             if wanted {
                 cx.spawn(find::search(Rc::clone(&cx), lane));
             }

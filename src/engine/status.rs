@@ -32,7 +32,7 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         health: 0,
         alarms: Vec::new(),
-        end_only: cx.end_only.clone(),
+        end_only: cx.end_only(),
         started_at: cx.started_at.get(),
         now,
         counts,
