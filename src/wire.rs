@@ -360,6 +360,8 @@ pub struct LaneStatus {
     pub answer: Option<String>,
     /// Set while no row of this lane is closed, with the reason.
     pub frozen: Option<String>,
+    /// Set while its credentials cannot be refreshed, with the reason; those in hand may serve on.
+    pub unrefreshed: Option<String>,
 }
 
 /// An error on the socket: `application/problem+json` (RFC 9457).

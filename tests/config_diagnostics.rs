@@ -129,7 +129,15 @@ fn the_daemon_and_the_accounts() {
         ),
         (
             "role-arn",
-            "retiring-principal = \"arn:aws:iam::111122223333:role/grantd\"\nexternal-id = \"abc\"",
+            "retiring-principal = \"arn:aws:iam::111122223333:role/grantd\"\nexternal-id = \"abc\"\nsession-name = \"abc\"",
+        ),
+        (
+            "regions",
+            "regions = [\"ap-northeast-1\"]\nprofile = \"\"\nsession-name = \"a b\"\nrevoke-role-arn = \"grantd\"",
+        ),
+        (
+            "regions",
+            "regions = [\"ap-northeast-1\"]\nrevoke-role-arn = \"arn:aws:iam::111122223333:role/grantd\"",
         ),
         ("regions", "regions = []"),
         ("regions", "regions = \"ap-northeast-1\""),

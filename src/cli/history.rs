@@ -93,6 +93,7 @@ const WANTED: &[(&str, &[&str])] = &[
     ("alarm-over", &["account", "region", "key", "class", "lasted-ms"]),
     ("no-way-out", &["key", "why"]),
     ("closings-frozen", &["account", "region", "why"]),
+    ("identity-accepted", &["account", "region", "was", "is"]),
 ];
 
 /// The short form of a body; of a kind that this version does not know, all of it.

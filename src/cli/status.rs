@@ -149,6 +149,7 @@ fn lane(row: &LaneStatus, out: &Out) -> Vec<Cell> {
         format!("{what}: {}", clean(url))
     }));
     remarks.extend(row.frozen.as_ref().map(|why| format!("closing frozen: {}", clean(why))));
+    remarks.extend(row.unrefreshed.as_ref().map(|_| "credentials not refreshed".to_owned()));
     vec![
         Cell::new(format!("{} {}", row.account, row.region)),
         Cell::new(clean(row.retiring_principal.short())),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::{Range, RangeInclusive};
 
 use super::daemon::Read;
 use super::diagnostics::Problem;
@@ -9,13 +10,16 @@ use super::schema::RATES;
 use super::walk::{At, Table, Walk};
 use super::{Account, Rates};
 use crate::ids::{AccountId, Principal, Region};
+use crate::kms::Ways;
 
 /// The most that a rate may be: above it lies a typing error, not a quota.
 const RATE_MAX: i64 = 1_000;
 /// What AWS gives an account by default, per second (kms-facts 5).
 const QUOTAS: [(&str, i64); 3] = [("create", 50), ("end", 50), ("list", 100)];
 /// STS takes 2 to 1,224 of `[\w+=,.@:/-]` (botocore sts shape `externalIdType`).
-const EXTERNAL_ID: std::ops::RangeInclusive<usize> = 2..=1_224;
+const EXTERNAL_ID: RangeInclusive<usize> = 2..=1_224;
+/// STS takes 2 to 64 of `[\w+=,.@-]` (botocore sts shape `roleSessionNameType`).
+const SESSION_NAME: RangeInclusive<usize> = 2..=64;
 
 /// Read one account.
 pub(super) fn read(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Read<Account> {
@@ -24,6 +28,7 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Read<Account> 
     let role = principal(walk, table, "role-arn", id.as_ref());
     let retiring = principal(walk, table, "retiring-principal", id.as_ref());
     let retiring_principal = retiring_principal(walk, table, role.as_ref(), retiring);
+    let ways = ways(walk, table, id.as_ref(), retiring_principal.as_ref());
     let external_id = external_id(walk, table);
     let regions = regions(walk, table);
     let endpoint = table.text(walk, "endpoint-url").and_then(|url| endpoint(walk, &url));
@@ -39,6 +44,7 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Read<Account> 
             role_arn: role.map(|at| at.value),
             external_id,
             retiring_principal: retiring_principal?,
+            ways,
             regions,
             endpoint,
             rates,
@@ -71,7 +77,7 @@ fn principal(
     id: Option<&AccountId>,
 ) -> Option<At<Principal>> {
     let text = table.text(walk, key)?;
-    let role_only = key == "role-arn";
+    let role_only = key != "retiring-principal";
     let shape = match role_only {
         true => "a role's ARN (arn:aws:iam::ACCOUNT:role/NAME)",
         false => "a role's or user's ARN (arn:aws:iam::ACCOUNT:role/NAME)",
@@ -152,15 +158,62 @@ fn external_id(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Option<String> {
         walk.problem(Problem::at(text.span, "STS would refuse this `external-id`").help(help));
         return None;
     }
-    if table.get("role-arn").is_none() {
-        let problem = Problem::at(text.span, "`external-id` without `role-arn`");
+    needs_role(walk, table, "external-id", text.span);
+    Some(text.value.to_owned())
+}
+
+/// `key` says how a role is assumed, so there must be one.
+fn needs_role(walk: &mut Walk<'_>, table: &Table<'_, '_>, key: &str, span: Range<usize>) {
+    if table.get("role-arn").is_none() && table.get("revoke-role-arn").is_none() {
+        let problem = Problem::at(span, format!("`{key}` without `role-arn`"));
         walk.problem(problem.help("it is used when a role is assumed: add `role-arn`"));
+    }
+}
+
+/// How the credentials are had.
+fn ways(
+    walk: &mut Walk<'_>,
+    table: &Table<'_, '_>,
+    id: Option<&AccountId>,
+    own: Option<&Principal>,
+) -> Ways {
+    let revoke_role = principal(walk, table, "revoke-role-arn", id).and_then(|role| {
+        if own != Some(&role.value) {
+            return Some(role.value);
+        }
+        let message = "`revoke-role-arn` is grantd's own role, which may only retire";
+        let help = "name a second role that may kms:RevokeGrant: that permission covers every \
+                    grant of a key, so it is assumed only where retiring is denied";
+        walk.problem(Problem::at(role.span, message).help(help));
+        None
+    });
+    Ways { profile: profile(walk, table), session_name: session_name(walk, table), revoke_role }
+}
+
+fn profile(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Option<String> {
+    let text = table.text(walk, "profile")?;
+    if text.value.is_empty() || text.value.chars().any(|c| c.is_control() || c == ']') {
+        let help = "write the name as it stands in ~/.aws/config, without the word `profile`";
+        walk.problem(Problem::at(text.span, "`profile` is no name of a profile").help(help));
+        return None;
     }
     Some(text.value.to_owned())
 }
 
+fn session_name(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Option<String> {
+    let text = table.text(walk, "session-name")?;
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
+    if !SESSION_NAME.contains(&text.value.len()) || !text.value.bytes().all(legal) {
+        let help = "2 to 64 letters, digits and _+=,.@-";
+        walk.problem(Problem::at(text.span, "STS would refuse this `session-name`").help(help));
+        return None;
+    }
+    needs_role(walk, table, "session-name", text.span);
+    Some(text.value.to_owned())
+}
+
 fn regions(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Vec<Region> {
-    let mut seen: BTreeMap<&str, std::ops::Range<usize>> = BTreeMap::new();
+    let mut seen: BTreeMap<&str, Range<usize>> = BTreeMap::new();
     let mut regions = Vec::new();
     for text in table.required_texts(walk, "regions") {
         if let Some(first) = seen.get(text.value) {

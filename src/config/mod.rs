@@ -27,7 +27,7 @@ use toml::de::DeTable;
 
 use crate::fault::{Fault, Kind};
 use crate::ids::{AccountId, Group, KeyArn, Principal, Region};
-use crate::kms::Lane;
+use crate::kms::{Lane, Ways};
 use crate::rules::access::Caller;
 use crate::rules::time::{DAY, HOUR, MINUTE, SECOND};
 use crate::terms::Operation;
@@ -97,6 +97,8 @@ pub struct Account {
     pub external_id: Option<String>,
     /// grantd's own role: who retires the grants. The role that is assumed, where one is.
     pub retiring_principal: Principal,
+    /// How its credentials are had.
+    pub ways: Ways,
     /// The Regions, in the order of the file; at least one, each once.
     pub regions: Vec<Region>,
     /// Another endpoint than AWS's.
@@ -165,6 +167,7 @@ impl Account {
             external_id: self.external_id.clone(),
             endpoint: self.endpoint.clone(),
             retiring_principal: self.retiring_principal.clone(),
+            ways: self.ways.clone(),
         }
     }
 
@@ -218,7 +221,10 @@ impl Config {
     /// Whether `principal` is one of grantd's own roles.
     #[must_use]
     pub fn is_own(&self, principal: &str) -> bool {
-        self.accounts.iter().any(|account| account.retiring_principal.as_str() == principal)
+        self.accounts.iter().any(|account| {
+            let revokes = account.ways.revoke_role.as_ref().map(Principal::as_str);
+            account.retiring_principal.as_str() == principal || revokes == Some(principal)
+        })
     }
 
     /// Where `policy` stands, for people: `/etc/grantd/grantd.toml:31:1`.

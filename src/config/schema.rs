@@ -50,12 +50,15 @@ pub(super) const ACCOUNT: Schema = Schema {
         ("role-arn", "\"arn:aws:iam::111122223333:role/grantd\""),
         ("external-id", "\"grantd-prod\""),
         ("retiring-principal", "\"arn:aws:iam::111122223333:role/grantd\""),
+        ("profile", "\"grantd\""),
+        ("session-name", "\"grantd\""),
+        ("revoke-role-arn", "\"arn:aws:iam::111122223333:role/grantd-revoker\""),
         ("regions", "[\"ap-northeast-1\"]"),
         ("endpoint-url", "\"http://127.0.0.1:4567\""),
         ("rates", "{ create = 10, end = 24, list = 20 }"),
         ("probe", "true"),
     ],
-    later: &["session-name", "profile", "revoke-role-arn", "proxy", "hosts"],
+    later: &["proxy", "hosts"],
 };
 
 pub(super) const RATES: Schema =

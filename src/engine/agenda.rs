@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::KeyArn;
 use crate::ledger::Row;
 use crate::rules::life::{Act, State, Why};
 use crate::rules::time::{MINUTE, Time};
@@ -147,16 +146,15 @@ impl Agenda {
         self.busy.contains(&id)
     }
 
-    /// The row that comes next on `lane`, if it is due and its key does not wait; it stays where it
-    /// is.
+    /// The row that comes next on `lane`, if it is due and need not wait; it stays where it is.
     pub(crate) fn first(
         &self,
         act: Act,
         lane: i64,
         now: Time,
-        shut: impl Fn(&KeyArn) -> bool,
+        shut: impl Fn(&Row) -> bool,
     ) -> Option<&Row> {
-        self.due(act, lane, now).find(|row| !shut(row.key_arn()))
+        self.due(act, lane, now).find(|row| !shut(row))
     }
 
     /// All rows of `lane` that are due, in order.

@@ -102,8 +102,8 @@ impl Context {
         }
     }
 
-    /// The configuration in force; `None` where none loads. A task that lives long asks again, since
-    /// it may be replaced.
+    /// The configuration in force; `None` where none loads. A task that lives long asks again: it
+    /// may be replaced.
     pub(crate) fn config(&self) -> Option<Arc<Config>> {
         self.in_force.borrow().config.clone()
     }
@@ -282,5 +282,5 @@ pub(crate) fn ledger_fault(error: LedgerError) -> Fault {
 
 /// Whether the config still makes grants on this lane. What it no longer names is only ended.
 pub(crate) fn is_current(config: &Config, lane: &Lane) -> bool {
-    config.lanes().any(|(_, wanted)| Lane { id: lane.id, ..wanted } == *lane)
+    config.lanes().any(|(_, wanted)| wanted.is(lane))
 }

@@ -17,7 +17,7 @@ use crate::ids::{Principal, Ref};
 use crate::kms::Lane;
 use crate::ledger::{Ledger, LedgerError, NewLease, Urgency};
 use crate::rules::clocks::Doubt;
-use crate::rules::life::{Class, EndOrder, How, Origin};
+use crate::rules::life::{Class, How, Origin};
 use crate::rules::name::Name;
 use crate::rules::policy::{self, Terms, Until};
 use crate::rules::time::{MINUTE, SECOND};
@@ -275,6 +275,7 @@ fn new_lease(
     idempotency: Option<(String, [u8; 32])>,
 ) -> NewLease {
     let Prepared { lane, terms, request: grant, reference } = prepared;
+    let order = lane.own_order();
     NewLease {
         reference,
         lane,
@@ -290,7 +291,7 @@ fn new_lease(
         latest: terms.latest,
         lead_ms: terms.lead,
         settle: config.settle,
-        order: EndOrder::Retire,
+        order,
     }
 }
 

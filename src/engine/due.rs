@@ -7,7 +7,7 @@ use super::lane::Op;
 use super::record::{Happening, RECORD_PATIENCE, young};
 use crate::kms::Answer;
 use crate::ledger::Row;
-use crate::rules::life::{Act, Class, Event, Outcome, State};
+use crate::rules::life::{Act, Class, Event, Outcome, State, Via};
 use crate::rules::time::{Now, Time};
 
 /// The lanes' ends and looks that may leave now; when to come back at the latest.
@@ -40,7 +40,10 @@ fn dispatch_ends(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
         if let Some(until) = state.shut(now.latest) {
             return agenda.due(Act::End, lane, now.latest).next().map(|_| until);
         }
-        let shut = |key: &_| state.key_shut(key, Op::End, now.latest).is_some();
+        // A refusal of one grant is none of another on the same key (a role that was made again may
+        // retire the new ones alone): the first try of each is on time.
+        let shut =
+            |row: &Row| tried(row) && state.key_shut(row.key_arn(), Op::End, now.latest).is_some();
         let Some(row) = agenda.first(Act::End, lane, now.latest, shut).cloned() else {
             // Rows whose keys wait: come back when the first of them may be tried.
             let waits = agenda.due(Act::End, lane, now.latest);
@@ -69,6 +72,10 @@ fn dispatch_ends(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
     }
 }
 
+fn tried(row: &Row) -> bool {
+    matches!(&row.life().state, State::Ending { end, .. } if end.count > 0)
+}
+
 fn asked(row: &Row) -> bool {
     use crate::rules::life::Why;
     matches!(&row.life().state, State::Ending { why: Why::Asked | Why::Probe, .. })
@@ -90,7 +97,12 @@ pub(crate) async fn end(cx: &Rc<Context>, row: Row) -> (Row, Outcome<()>, Option
     let is_young = young(&row, now);
     let token = cx.token(row.id()).filter(|_| is_young);
     let answer = cx.kms.end(&warrant, *via, token.as_ref()).await;
-    cx.heard(row.lane(), Op::End, Some(row.key_arn()), is_young, &answer);
+    // Where another way out is left, only the row waits for it, and not the key.
+    let other_way = row.facts().order.after(*via) != *via && *via == Via::Retire;
+    cx.heard(row.lane(), Op::End, Some(row.key_arn()), is_young || other_way, &answer);
+    if answer.outcome == Outcome::Refused(Class::Denied) {
+        super::keep::ask_soon(cx, row.lane());
+    }
     if !is_young || answer.outcome == Outcome::Refused(Class::BadToken) {
         cx.forget_token(row.id());
     }

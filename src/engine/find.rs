@@ -14,7 +14,7 @@ use crate::kms::{Alias, Lane, Listed, Scope};
 use crate::ledger::{FoundGrant, Urgency};
 use crate::rules::clocks::Doubt;
 use crate::rules::found::{Found, judge};
-use crate::rules::life::{Class, EndOrder, Outcome};
+use crate::rules::life::{Class, Outcome};
 use crate::rules::name::Name;
 use crate::rules::policy::lists_key;
 use crate::rules::time::{MINUTE, Now, SECOND, Time};
@@ -190,6 +190,6 @@ fn found_grant(
         began,
         policy,
         settle: config.settle,
-        order: EndOrder::Retire,
+        order: lane.own_order(),
     })
 }

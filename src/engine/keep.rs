@@ -20,10 +20,12 @@ const NOTE_EVERY: i64 = MINUTE;
 /// Each lane is asked who we are this often: it keeps AWS's date and the credentials fresh, and
 /// shows a re-created role.
 const ASK_EVERY: i64 = 5 * MINUTE;
+/// The same where it is another identity than before: its freeze is lifted soon after its reason.
+const ASK_FROZEN: i64 = 10 * SECOND;
 /// The same while the clocks are in doubt.
 const ASK_IN_DOUBT: i64 = 2 * SECOND;
 /// Credentials are refreshed ahead of need: the adapter is reminded this often.
-const WARM_EVERY: i64 = MINUTE;
+const WARM_EVERY: i64 = 10 * SECOND;
 /// Keys with live leases are checked for a stale proof this often.
 const PROVE_EVERY: i64 = 10 * MINUTE;
 
@@ -149,7 +151,9 @@ pub(crate) async fn note(cx: &Rc<Context>) {
 fn ask_lanes(cx: &Rc<Context>, now: Time, doubt: bool) {
     let mut due = Vec::new();
     for state in cx.lanes.borrow_mut().values_mut() {
-        let stale = state.asked_at.is_none_or(|at| now.since(at) >= ASK_EVERY);
+        let other = matches!(state.frozen, Some(Frozen::Identity { .. }));
+        let every = if other { ASK_FROZEN } else { ASK_EVERY };
+        let stale = state.asked_at.is_none_or(|at| now.since(at) >= every);
         // A lane that waits is asked too: its outage ends for us when it ends.
         let waits = state.stall.is_some();
         if (stale || doubt || waits) && !state.asking {
@@ -173,6 +177,12 @@ fn ask_lanes(cx: &Rc<Context>, now: Time, doubt: bool) {
     }
 }
 
+/// An end was denied: are we still who we were? (Not at each of many denials.)
+pub(crate) fn ask_soon(cx: &Context, lane: &Lane) {
+    let now = cx.time.now().latest;
+    cx.lane(lane, |state| state.asked_at.take_if(|at| now.since(*at) >= ASK_FROZEN));
+}
+
 /// Who are we? Any answer at all carries AWS's date.
 async fn ask(cx: &Rc<Context>, lane: &Arc<Lane>) {
     let answer = cx.kms.identity(lane).await;
@@ -185,32 +195,61 @@ async fn ask(cx: &Rc<Context>, lane: &Arc<Lane>) {
     cx.heard(lane, Op::List, None, false, &answer);
     if identity.account != lane.account.as_str() {
         let why = format!("the credentials belong to account {}", identity.account);
-        return freeze(cx, lane, Frozen::Identity(why));
+        let since = cx.time.now().latest;
+        return freeze(cx, lane, Frozen::Identity { why, since });
     }
-    let (id, unique_id) = (lane.id, identity.unique_id.clone());
+    compare(cx, lane, identity.unique_id.clone()).await;
+}
+
+/// Compare who we are with who we were. Another identity is accepted when nothing is left that the
+/// old one made and that is owed an end; the ledger then has it.
+async fn compare(cx: &Rc<Context>, lane: &Arc<Lane>, now_is: String) {
+    let now = cx.time.now().latest;
+    let frozen = cx.lane(lane, |state| state.frozen.clone()).flatten();
+    let since = match frozen {
+        Some(Frozen::Identity { since, .. }) => since,
+        Some(Frozen::Vanished(_)) | None => now,
+    };
+    let (id, unique_id) = (lane.id, now_is.clone());
     let known = cx.ledger.run(Urgency::Work, move |books| {
         let known = books.identity(id)?;
-        if known.is_none() {
+        let changed = known.as_ref().is_some_and(|known| *known != unique_id);
+        let frozen = changed && books.owes_before(id, since)?;
+        if !frozen && known.as_ref() != Some(&unique_id) {
             books.set_identity(id, &unique_id)?;
         }
-        Ok(known)
+        Ok((known.filter(|_| changed), frozen))
     });
     match known.await {
-        Ok(Some(known)) if known != identity.unique_id => {
-            let why = format!(
-                "the identity behind the credentials changed from {known} to {}: a re-created role \
-                 cannot retire the old grants",
-                identity.unique_id
-            );
-            freeze(cx, lane, Frozen::Identity(why));
+        Ok((Some(known), true)) => {
+            freeze(cx, lane, Frozen::Identity { why: changed(lane, &known, &now_is), since });
         }
-        Ok(_) => {
-            cx.lane(lane, |state| {
-                state.frozen.take_if(|frozen| matches!(frozen, Frozen::Identity(_)))
-            });
+        Ok((known, _)) => {
+            let other = |frozen: &mut Frozen| matches!(frozen, Frozen::Identity { .. });
+            let thawed = cx.lane(lane, |state| state.frozen.take_if(other)).flatten().is_some();
+            if thawed || known.is_some() {
+                tracing::info!(account = %lane.account, region = %lane.region, was = known,
+                    is = now_is, "the identity behind the credentials is accepted");
+                let body = serde_json::json!({ "account": lane.account, "region": lane.region,
+                    "was": known, "is": now_is });
+                cx.chronicle(None, "identity-accepted", "grantd", body);
+            }
         }
         Err(error) => tracing::error!("cannot read the identity: {}", crate::fault::chain(&error)),
     }
+}
+
+fn changed(lane: &Lane, was: &str, is: &str) -> String {
+    let what_to_do = match &lane.ways.revoke_role {
+        Some(role) => format!("they are revoked as {role}"),
+        None => "set `revoke-role-arn` in its [[account]] and restart grantd, or revoke by hand \
+                 what stays overdue (docs/recovery.md)"
+            .to_owned(),
+    };
+    format!(
+        "the identity behind the credentials changed from {was} to {is}: a role that was made again \
+         cannot retire the grants of the old one; {what_to_do}"
+    )
 }
 
 fn lanes(cx: &Context) -> Vec<Arc<Lane>> {
@@ -221,10 +260,17 @@ fn lanes(cx: &Context) -> Vec<Arc<Lane>> {
 /// for itself.
 async fn warm(cx: &Rc<Context>, lane: &Arc<Lane>) {
     let answer = cx.kms.warm(lane).await;
-    if class_of(&answer.outcome).is_some() {
-        let detail = answer.detail.as_deref().unwrap_or("no answer");
-        tracing::warn!(account = %lane.account, region = %lane.region,
-            "the credentials cannot be refreshed: {detail}");
+    let failed =
+        class_of(&answer.outcome).map(|_| answer.detail.unwrap_or_else(|| "no answer".to_owned()));
+    let before = cx.lane(lane, |state| std::mem::replace(&mut state.unrefreshed, failed.clone()));
+    match (before.flatten(), failed) {
+        (before, Some(detail)) if before.as_ref() != Some(&detail) => {
+            tracing::warn!(account = %lane.account, region = %lane.region,
+                "the credentials cannot be refreshed: {detail}");
+        }
+        (Some(_), None) => tracing::info!(account = %lane.account, region = %lane.region,
+            "the credentials can be refreshed again"),
+        (Some(_) | None, Some(_) | None) => {}
     }
 }
 

@@ -53,14 +53,15 @@ pub(crate) enum Notice {
 pub(crate) enum Frozen {
     /// Too much vanished at once. Lifted by a restart, after somebody has looked.
     Vanished(String),
-    /// The credentials are somebody else's than before. Lifted when they are the old ones again.
-    Identity(String),
+    /// The credentials are somebody else's than before. Lifted when they are the old ones again, or
+    /// when nothing is owed an end any more that was made before `since`.
+    Identity { why: String, since: Time },
 }
 
 impl Frozen {
     pub(crate) fn why(&self) -> &str {
         match self {
-            Self::Vanished(why) | Self::Identity(why) => why,
+            Self::Vanished(why) | Self::Identity { why, .. } => why,
         }
     }
 }
@@ -82,6 +83,8 @@ pub(crate) struct LaneState {
     pub(crate) asked_at: Option<Time>,
     /// It is being asked for now.
     pub(crate) asking: bool,
+    /// Why the credentials cannot be refreshed; those in hand may serve for a while.
+    pub(crate) unrefreshed: Option<String>,
 }
 
 impl LaneState {
@@ -98,6 +101,7 @@ impl LaneState {
             frozen: None,
             asked_at: None,
             asking: false,
+            unrefreshed: None,
         }
     }
 

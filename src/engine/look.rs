@@ -36,7 +36,7 @@ pub(crate) fn dispatch(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
         if let Some(until) = state.shut(now.latest) {
             return agenda.due(Act::Look, lane, now.latest).next().map(|_| until);
         }
-        let shut = |key: &_| state.key_shut(key, Op::List, now.latest).is_some();
+        let shut = |row: &Row| state.key_shut(row.key_arn(), Op::List, now.latest).is_some();
         let Some(first) = agenda.first(Act::Look, lane, now.latest, shut) else {
             let waits = agenda.due(Act::Look, lane, now.latest);
             return waits

@@ -12,7 +12,7 @@ use crate::fault::{Fault, Kind};
 use crate::ids::{KeyArn, Ref};
 use crate::kms::Lane;
 use crate::ledger::{Ledger, NewLease, Row, Urgency};
-use crate::rules::life::{Class, EndOrder, Event, Origin, Outcome, State, Why};
+use crate::rules::life::{Class, Event, Origin, Outcome, State, Why};
 use crate::rules::name::Name;
 use crate::rules::time::{DAY, MINUTE, SECOND, Time};
 use crate::terms::{Constraints, GrantRequest, Operation};
@@ -103,7 +103,7 @@ impl Context {
             latest: deadline,
             lead_ms: 0,
             settle: config.settle,
-            order: EndOrder::Retire,
+            order: lane.own_order(),
         })
     }
 

@@ -192,5 +192,6 @@ fn facts(lane: Lane) -> LaneFacts {
         external_id: lane.external_id,
         endpoint: lane.endpoint,
         retiring_principal: lane.retiring_principal,
+        ways: lane.ways,
     }
 }

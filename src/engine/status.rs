@@ -85,6 +85,12 @@ fn judge(status: &mut Status, doubt: Option<Doubt>, unwritten: usize) {
         let why = lane.frozen.as_deref().unwrap_or_default();
         raise(1, format!("{} {}: nothing is closed there: {why}", lane.account, lane.region));
     }
+    for lane in &status.lanes {
+        if let Some(why) = &lane.unrefreshed {
+            let text = "the credentials cannot be refreshed, those in hand serve until they expire";
+            raise(1, format!("{} {}: {text}: {why}", lane.account, lane.region));
+        }
+    }
     match doubt {
         Some(Doubt::WallAlone(ms)) => {
             let text = format!("the host's clock is off by {} s: set it", ms.abs() / SECOND);
@@ -143,5 +149,6 @@ fn lane_status(state: &LaneState) -> LaneStatus {
         answered_at: state.answered_at,
         answer: state.answer.clone(),
         frozen: state.frozen.as_ref().map(|frozen| frozen.why().to_owned()),
+        unrefreshed: state.unrefreshed.clone(),
     }
 }

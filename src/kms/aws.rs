@@ -57,10 +57,19 @@ pub struct AwsKms {
     clock: Rc<dyn Clock>,
     witness: Witness,
     /// Few, and few new ones: a lane is an account in a Region.
-    sites: RefCell<Vec<(Lane, Rc<Site>)>>,
+    sites: RefCell<Vec<(Lane, Door, Rc<Site>)>>,
 }
 
-/// The clients of one lane.
+/// As whom a call is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// As the lane's own role or user.
+    Own,
+    /// As its revoke role: RevokeGrant, and nothing else.
+    Revoke,
+}
+
+/// The clients of one lane, through one door.
 struct Site {
     kms: aws_sdk_kms::Client,
     sts: aws_sdk_sts::Client,
@@ -83,17 +92,20 @@ impl AwsKms {
         }
     }
 
-    fn site(&self, lane: &Lane) -> Rc<Site> {
+    fn site(&self, lane: &Lane, door: Door) -> Rc<Site> {
         let mut sites = self.sites.borrow_mut();
-        if let Some((_, site)) = sites.iter().find(|(known, _)| same_way(known, lane)) {
+        let same = |(known, through, _): &&(Lane, Door, Rc<Site>)| {
+            *through == door && same_way(known, lane)
+        };
+        if let Some((_, _, site)) = sites.iter().find(same) {
             return Rc::clone(site);
         }
-        let site = Rc::new(self.build(lane));
-        sites.push((lane.clone(), Rc::clone(&site)));
+        let site = Rc::new(self.build(lane, door));
+        sites.push((lane.clone(), door, Rc::clone(&site)));
         site
     }
 
-    fn build(&self, lane: &Lane) -> Site {
+    fn build(&self, lane: &Lane, door: Door) -> Site {
         let slot = Slot::default();
         let mut config = aws_sdk_kms::Config::builder()
             .behavior_version(behavior())
@@ -103,7 +115,11 @@ impl AwsKms {
             .retry_config(RetryConfig::disabled())
             .timeout_config(self.settings.timeouts());
         config.set_endpoint_url(lane.endpoint.clone()).set_app_name(app_name());
-        let source = Source::new(&self.settings, lane);
+        let role = match door {
+            Door::Own => lane.role_arn.as_ref(),
+            Door::Revoke => lane.ways.revoke_role.as_ref(),
+        };
+        let source = Source::new(&self.settings, lane, role);
         let patience = self.settings.attempt_ms();
         Site {
             kms: aws_sdk_kms::Client::from_conf(config.build()),
@@ -130,10 +146,24 @@ impl AwsKms {
         F: Future<Output = Result<O, SdkError<E, Response>>>,
         E: ProvideErrorMetadata + Error + 'static,
     {
+        self.call_as(Door::Own, lane, send, take).await
+    }
+
+    async fn call_as<O, E, T, F>(
+        &self,
+        door: Door,
+        lane: &Lane,
+        send: impl FnOnce(Rc<Site>, Ear) -> F,
+        take: impl FnOnce(O) -> Result<T, String>,
+    ) -> Answer<T>
+    where
+        F: Future<Output = Result<O, SdkError<E, Response>>>,
+        E: ProvideErrorMetadata + Error + 'static,
+    {
         let ear = Ear::default();
         let until = self.clock.read().boot.saturating_add(self.settings.attempt_ms());
         let whole = async {
-            let site = self.site(lane);
+            let site = self.site(lane, door);
             let generation = match site.keeper.ready().await {
                 Ok(generation) => generation,
                 Err(lack) => return unsigned(&lack),
@@ -152,16 +182,16 @@ impl AwsKms {
             answer
         };
         let answer = within(&*self.clock, self.settings.attempt_ms(), whole).await;
-        let answer = answer.unwrap_or_else(|| self.cut_off(lane, ear.heard()));
+        let answer = answer.unwrap_or_else(|| self.cut_off(door, lane, ear.heard()));
         self.witness.heard(&*self.clock, answer.date);
         answer
     }
 
     /// The bound was reached: what certainly never left is refused, the rest is unknown.
-    fn cut_off<T>(&self, lane: &Lane, heard: Heard) -> Answer<T> {
+    fn cut_off<T>(&self, door: Door, lane: &Lane, heard: Heard) -> Answer<T> {
         let ms = self.settings.attempt_ms();
         if !heard.sent {
-            return unsigned(&self.site(lane).keeper.cut_off(ms));
+            return unsigned(&self.site(lane, door).keeper.cut_off(ms));
         }
         given(heard, outcome(Trouble::Silent), Some(&format!("no answer within {ms} ms")))
     }
@@ -194,6 +224,27 @@ impl AwsKms {
             map::page(out.grants, out.next_marker, out.truncated, asked.as_deref(), None)
         })
         .await
+    }
+
+    /// RevokeGrant, as the lane's revoke role where it has one.
+    async fn revoke(&self, warrant: &Warrant) -> Answer<()> {
+        let (key, id) = (warrant.key_arn().as_str(), warrant.id().as_str());
+        let send = |site: Rc<Site>, ear: Ear| {
+            let call = site.kms.revoke_grant().key_id(key).grant_id(id);
+            call.customize().interceptor(ear).send()
+        };
+        let lane = warrant.lane();
+        if lane.ways.revoke_role.is_none() {
+            return self.call(lane, send, |_| Ok(())).await;
+        }
+        let mut answer = self.call_as(Door::Revoke, lane, send, |_| Ok(())).await;
+        // The lane's own credentials are another matter: its other ends do not wait for this.
+        if let Outcome::Refused(class @ (Class::Credentials | Class::Unavailable)) =
+            &mut answer.outcome
+        {
+            *class = Class::Denied;
+        }
+        answer
     }
 
     async fn all_aliases(&self, lane: &Lane, key: Option<&KeyArn>) -> Answer<Vec<Alias>> {
@@ -258,13 +309,7 @@ impl Kms for AwsKms {
                     };
                     self.call(warrant.lane(), send, |_| Ok(())).await
                 }
-                Via::Revoke => {
-                    let send = |site: Rc<Site>, ear: Ear| {
-                        let call = site.kms.revoke_grant().key_id(key).grant_id(id);
-                        call.customize().interceptor(ear).send()
-                    };
-                    self.call(warrant.lane(), send, |_| Ok(())).await
-                }
+                Via::Revoke => self.revoke(warrant).await,
             };
             // A server may quote in its refusal what it was sent.
             if let (Some(token), Some(detail)) = (token, &mut answer.detail) {
@@ -311,7 +356,13 @@ impl Kms for AwsKms {
 
     fn warm<'a>(&'a self, lane: &'a Lane) -> Call<'a, ()> {
         async move {
-            match self.site(lane).keeper.warm().await {
+            let own = self.site(lane, Door::Own).keeper.warm().await;
+            // A revoke role that cannot be had is told now, not when it is the last way out.
+            let revoke = match lane.ways.revoke_role {
+                Some(_) => self.site(lane, Door::Revoke).keeper.warm().await,
+                None => Ok(()),
+            };
+            match own.and(revoke) {
                 Ok(()) => given(Heard::default(), Outcome::Done(()), None),
                 Err(lack) => unsigned(&lack),
             }
@@ -333,6 +384,7 @@ fn same_way(one: &Lane, other: &Lane) -> bool {
         && one.role_arn == other.role_arn
         && one.external_id == other.external_id
         && one.endpoint == other.endpoint
+        && one.ways == other.ways
 }
 
 #[cfg(test)]

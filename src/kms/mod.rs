@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::ids::{AccountId, GrantId, KeyArn, Principal, Region};
 use crate::ledger::{Intent, Warrant};
-use crate::rules::life::{Outcome, Via};
+use crate::rules::life::{EndOrder, Outcome, Via};
 use crate::rules::time::Time;
 use crate::terms::Constraints;
 
@@ -82,6 +82,38 @@ pub struct Lane {
     pub endpoint: Option<String>,
     /// Who retires the grants made here: grantd's own role.
     pub retiring_principal: Principal,
+    /// How its credentials are had today.
+    pub ways: Ways,
+}
+
+/// How a lane's credentials are had. The config's last word, kept in the ledger so that a broken
+/// config still ends; another word makes no other lane, so that old rows go by it too.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ways {
+    /// The profile of AWS's own files that gives the credentials; `None` for the ambient chain.
+    pub profile: Option<String>,
+    /// The name of assumed sessions, by which CloudTrail shows them; `None` for grantd's own.
+    pub session_name: Option<String>,
+    /// The role that is assumed for RevokeGrant, and for nothing else.
+    pub revoke_role: Option<Principal>,
+}
+
+impl Lane {
+    /// Whether both are the same lane: every fact but the row's id and the [`Ways`].
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        let facts = |lane: &Self| Self { id: 0, ways: Ways::default(), ..lane.clone() };
+        facts(self) == facts(other)
+    }
+
+    /// The ways out of our own grants here.
+    #[must_use]
+    pub const fn own_order(&self) -> EndOrder {
+        match self.ways.revoke_role {
+            Some(_) => EndOrder::RetireThenRevoke,
+            None => EndOrder::Retire,
+        }
+    }
 }
 
 /// One entry of a listing (botocore kms shape `GrantListEntry`). Text fields are as KMS shows them:
@@ -175,7 +207,8 @@ pub type Call<'a, T> = LocalBoxFuture<'a, Answer<T>>;
 pub trait Kms {
     /// CreateGrant with the stored request, to the letter.
     fn create<'a>(&'a self, intent: &'a Intent) -> Call<'a, Created>;
-    /// RetireGrant (by `token` where given, else by id) or RevokeGrant.
+    /// RetireGrant (by `token` where given, else by id), or RevokeGrant: as the lane's revoke role
+    /// where it has one. That this role cannot be had is `Denied`: it holds up no other end.
     fn end<'a>(&'a self, warrant: &'a Warrant, via: Via, token: Option<&'a Token>) -> Call<'a, ()>;
     /// One page of a listing. Absence may be concluded only from a listing followed to its end.
     fn page<'a>(

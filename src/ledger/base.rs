@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::{LaneFacts, LedgerError, open, place, sql};
 use crate::fault::chain;
 use crate::ids::{AccountId, Principal, Region};
-use crate::kms::Lane;
+use crate::kms::{Lane, Ways};
 
 /// At most so many lanes are read at once: accounts × Regions of one host are far fewer.
 const LANES_MAX: i64 = 1_000;
@@ -22,7 +22,7 @@ pub struct Ledger {
     dir: PathBuf,
     /// `None` between an error that left the file in doubt and the next successful opening.
     conn: Option<Connection>,
-    /// Lanes never change, so that rows share them.
+    /// Shared by the rows; forgotten where one of them changes.
     lanes: RefCell<BTreeMap<i64, Arc<Lane>>>,
     /// Set while the disk is known to be full; shared with the handles.
     full: Arc<AtomicBool>,
@@ -158,7 +158,9 @@ impl Ledger {
         &self.dir
     }
 
-    /// The lane of these facts; a new row where any of them is new.
+    /// The lane of these facts; a new row where any of them is new. Its ways are those given from
+    /// now on. The revoke role goes to every lane of the account, Region and endpoint: it may end
+    /// what a lane made whose own role is gone.
     ///
     /// # Errors
     /// Those of the disk.
@@ -177,13 +179,34 @@ impl Ledger {
                 .prepare_cached(sql::LANE_BY_FACTS)?
                 .query_row(values, |raw| raw.get(0))
                 .optional()?;
-            if let Some(id) = known {
-                return Ok(id);
-            }
-            conn.prepare_cached(sql::NEW_LANE)?.execute(values)?;
-            Ok(conn.last_insert_rowid())
+            let id: i64 = match known {
+                Some(id) => id,
+                None => {
+                    conn.prepare_cached(sql::NEW_LANE)?.execute(values)?;
+                    conn.last_insert_rowid()
+                }
+            };
+            ledger.set_ways(id, facts)?;
+            Ok(id)
         })?;
         self.lane_of(id)
+    }
+
+    fn set_ways(&self, id: i64, facts: &LaneFacts) -> Result<(), LedgerError> {
+        let (conn, ways) = (self.conn()?, &facts.ways);
+        let mut own = conn.prepare_cached(sql::SET_WAYS)?;
+        let mut changed = own.execute(params![id, ways.profile, ways.session_name])?;
+        let mut role = conn.prepare_cached(sql::SET_REVOKE_ROLE)?;
+        changed += role.execute(params![
+            facts.account.as_str(),
+            facts.region.as_str(),
+            facts.endpoint,
+            ways.revoke_role.as_ref().map(Principal::as_str),
+        ])?;
+        if changed > 0 {
+            self.lanes.borrow_mut().clear();
+        }
+        Ok(())
     }
 
     /// Every lane that ever was, by row id.
@@ -208,19 +231,24 @@ impl Ledger {
             return Err(LedgerError::Corrupt(format!("lane {id} is missing")));
         };
         let bad = |error: crate::ids::BadId| LedgerError::Corrupt(format!("lane {id}: {error}"));
+        let principal = |column: &str| -> Result<Option<Principal>, LedgerError> {
+            let text: Option<String> = raw.get(column)?;
+            text.map(Principal::parse).transpose().map_err(bad)
+        };
         let lane = Arc::new(Lane {
             id,
             account: AccountId::parse(raw.get::<_, String>("account")?).map_err(bad)?,
             region: Region::parse(raw.get::<_, String>("region")?).map_err(bad)?,
-            role_arn: raw
-                .get::<_, Option<String>>("role_arn")?
-                .map(Principal::parse)
-                .transpose()
-                .map_err(bad)?,
+            role_arn: principal("role_arn")?,
             external_id: raw.get("external_id")?,
             endpoint: raw.get("endpoint")?,
             retiring_principal: Principal::parse(raw.get::<_, String>("retiring_principal")?)
                 .map_err(bad)?,
+            ways: Ways {
+                profile: raw.get("profile")?,
+                session_name: raw.get("session_name")?,
+                revoke_role: principal("revoke_role_arn")?,
+            },
         });
         self.lanes.borrow_mut().insert(id, Arc::clone(&lane));
         Ok(lane)

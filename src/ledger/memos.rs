@@ -110,6 +110,14 @@ impl Ledger {
         })
     }
 
+    /// Whether a grant of the lane that was asked for before `at` is still owed its end.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn owes_before(&self, lane: i64, at: Time) -> Result<bool, LedgerError> {
+        Ok(self.conn()?.prepare_cached(sql::OWES_BEFORE)?.exists(params![lane, at.0])?)
+    }
+
     /// When grantd last proved that it can end grants on this key.
     ///
     /// # Errors

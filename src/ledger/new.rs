@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::ids::{AccountId, GrantId, KeyArn, Principal, Ref, Region};
-use crate::kms::Lane;
+use crate::kms::{Lane, Ways};
 use crate::rules::life::{EndOrder, Origin};
 use crate::rules::time::{Now, Time};
 use crate::terms::{Constraints, GrantRequest, Operation};
@@ -13,7 +13,7 @@ use crate::wire::Asker;
 /// error page is not.
 const DETAIL_MAX: usize = 2_000;
 
-/// All that identifies a lane: another role or endpoint is another lane.
+/// All that identifies a lane (another role or endpoint is another lane), and today's ways.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaneFacts {
     /// The account whose credentials are used.
@@ -28,6 +28,8 @@ pub struct LaneFacts {
     pub endpoint: Option<String>,
     /// Who retires the grants made here.
     pub retiring_principal: Principal,
+    /// How its credentials are had from now on.
+    pub ways: Ways,
 }
 
 /// A lease to begin, decided and complete.

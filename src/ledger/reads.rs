@@ -9,7 +9,7 @@ use super::columns::{Columns, END, LOOK, optional, parse};
 use super::{Ledger, LedgerError, Row, sql};
 use crate::fault::{Fault, Kind};
 use crate::ids::{KeyArn, Ref};
-use crate::rules::life::{Facts, State};
+use crate::rules::life::{EndOrder, Facts, State};
 use crate::rules::time::Time;
 use crate::wire;
 
@@ -46,11 +46,17 @@ pub(super) fn corrupt(error: impl std::fmt::Display) -> LedgerError {
 impl Ledger {
     fn read(&self, raw: &Raw<'_>) -> Result<Row, LedgerError> {
         let request: Option<String> = raw.get("request")?;
+        let lane = self.lane_of(raw.get("lane")?)?;
+        // Whose grant it is was fixed at birth; which ways its lane has today, the lane says.
+        let order = match parse(raw.get("end_order")?)? {
+            EndOrder::Retire | EndOrder::RetireThenRevoke => lane.own_order(),
+            EndOrder::Revoke => EndOrder::Revoke,
+        };
         let request = request.map(|text| serde_json::from_str(&text)).transpose();
         Ok(Row {
             id: raw.get("id")?,
             reference: Ref::parse(raw.get::<_, String>("ref")?).map_err(corrupt)?,
-            lane: self.lane_of(raw.get("lane")?)?,
+            lane,
             key_arn: KeyArn::parse(raw.get::<_, String>("key_arn")?).map_err(corrupt)?,
             serial: raw.get("serial")?,
             twin: raw.get("twin")?,
@@ -60,7 +66,7 @@ impl Ledger {
                 deadline: Time(raw.get("deadline")?),
                 lead: raw.get("lead_ms")?,
                 settle: raw.get("settle_ms")?,
-                order: parse(raw.get("end_order")?)?,
+                order,
                 origin: parse(raw.get("origin")?)?,
             },
             life: Columns::read(raw)?.life()?,

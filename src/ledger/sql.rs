@@ -35,7 +35,8 @@ statements! {
         VALUES(1, ?1, ?2, ?3, ?4) ON CONFLICT(one) DO UPDATE \
         SET high_water = ?1, boot_id = ?2, anchor_wall = ?3, anchor_boot = ?4";
 
-    LANE = "SELECT id, account, region, role_arn, external_id, endpoint, retiring_principal \
+    LANE = "SELECT id, account, region, role_arn, external_id, endpoint, retiring_principal, \
+        profile, session_name, revoke_role_arn \
         FROM lane WHERE id = ?1";
     LANE_BY_FACTS = "SELECT id FROM lane \
         WHERE account = ?1 AND region = ?2 AND coalesce(role_arn, '') = coalesce(?3, '') AND \
@@ -45,6 +46,11 @@ statements! {
     NEW_LANE = "INSERT INTO lane(account, region, role_arn, external_id, endpoint, \
         retiring_principal) \
         VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
+    SET_WAYS = "UPDATE lane SET profile = ?2, session_name = ?3 \
+        WHERE id = ?1 AND (profile, session_name) IS NOT (?2, ?3)";
+    SET_REVOKE_ROLE = "UPDATE lane SET revoke_role_arn = ?4 \
+        WHERE account = ?1 AND region = ?2 AND coalesce(endpoint, '') = coalesce(?3, '') \
+        AND revoke_role_arn IS NOT ?4";
     IDENTITY = "SELECT identity FROM lane WHERE id = ?1";
     SET_IDENTITY = "UPDATE lane SET identity = ?2 WHERE id = ?1";
 
@@ -108,6 +114,9 @@ statements! {
         ORDER BY g.deadline, g.id LIMIT ?2";
     OVERDUE_COUNT = "SELECT count(*) FROM (SELECT 1 FROM kms_grant \
         WHERE state IN('creating', 'active', 'ending') AND deadline < ?1 LIMIT ?2)";
+    OWES_BEFORE = "SELECT 1 FROM kms_grant \
+        WHERE lane = ?1 AND state IN('creating', 'active', 'ending') AND state <> 'closed' \
+        AND create_sent < ?2 LIMIT 1";
     TALLY = "SELECT state, n FROM tally";
     LIVE_OF_POLICY = "SELECT count(*) FROM (SELECT 1 FROM lease \
         WHERE policy = ?1 AND policy IS NOT NULL AND state IN('creating', 'active', 'ending', \

@@ -59,7 +59,7 @@ pub enum Via {
     Revoke,
 }
 
-/// In which order the ways out are tried; fixed at birth, so that ending needs no config.
+/// In which order the ways out are tried: by whose grant it is, and what its lane has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EndOrder {

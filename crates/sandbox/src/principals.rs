@@ -254,6 +254,14 @@ impl Core {
         self.directory.credentials.insert(id.to_owned(), credential);
     }
 
+    /// Every secret key and session token that proves somebody: for tests that look for them where
+    /// they must not be.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let all = self.directory.credentials.values();
+        all.flat_map(|c| [Some(c.secret.clone()), c.token.clone()]).flatten().collect()
+    }
+
     pub(crate) fn credential(&self, access_key_id: &str) -> Option<&Credential> {
         self.directory.credentials.get(access_key_id)
     }

@@ -26,6 +26,9 @@ pub struct Settings {
     pub grants_per_key: usize,
     /// How many journal entries are kept; the oldest go first.
     pub journal_limit: usize,
+    /// How many seconds a session of an assumed role truly lasts, whatever was asked for. Not
+    /// AWS's (900 s is its least): so that a test sees one end.
+    pub session_seconds: Option<u32>,
     /// The answers where no source says what AWS does.
     pub unconfirmed: Unconfirmed,
 }
@@ -40,6 +43,7 @@ impl Default for Settings {
             quotas: Op::ALL.iter().filter_map(|op| Some((*op, op.default_quota()?))).collect(),
             grants_per_key: 50_000,
             journal_limit: 1_000_000,
+            session_seconds: None,
             unconfirmed: Unconfirmed::default(),
         }
     }

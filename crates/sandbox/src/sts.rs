@@ -50,6 +50,7 @@ impl Core {
                         assumed by role chaining";
             return Err(KmsError::refusal("ValidationError", text));
         }
+        let seconds = self.settings.session_seconds.map_or(seconds, i64::from);
         let (name, account) =
             (role_arn.rsplit('/').next().unwrap_or_default(), account_of(role_arn));
         let session_arn = format!("arn:aws:sts::{account}:assumed-role/{name}/{session}");

@@ -27,11 +27,14 @@ pub struct Config {
     pub end_rate: u32,
     /// Whether the way out is proven first.
     pub probe: bool,
+    /// More keys of the account, such as `role-arn`; with that one the retiring principal goes
+    /// without saying.
+    pub account: String,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { settle: "1s", create_rate: 10, end_rate: 24, probe: true }
+        Self { settle: "1s", create_rate: 10, end_rate: 24, probe: true, account: String::new() }
     }
 }
 
@@ -63,12 +66,12 @@ impl Sandbox {
     /// `config` as text.
     #[must_use]
     pub fn config(&self, config: &Config) -> String {
-        let Config { settle, create_rate, end_rate, probe } = config;
+        let Config { settle, create_rate, end_rate, probe, account: more } = config;
         let mut text = format!("group = \"test\"\n\n[daemon]\nsettle = \"{settle}\"\n\n");
         let account = format!(
             "[[account]]\nid = \"111122223333\"\nretiring-principal = \"{}\"\n\
              regions = [\"ap-northeast-1\"]\nendpoint-url = \"{}\"\nprobe = {probe}\n\
-             rates = {{ create = {create_rate}, end = {end_rate}, list = 50 }}\n\n",
+             rates = {{ create = {create_rate}, end = {end_rate}, list = 50 }}\n{more}\n\n",
             self.story.grantd.arn,
             self.server.url(),
         );

@@ -30,6 +30,7 @@ async fn record(handle: &Handle) -> Ref {
         external_id: None,
         endpoint: None,
         retiring_principal: grantd.clone(),
+        ways: crate::kms::Ways::default(),
     };
     let lane = handle.run(Urgency::Work, move |ledger| ledger.lane(&facts)).await.unwrap();
     let reference = Ref::parse("g-7k2m9x4p1q8z").unwrap();

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::ids::{AccountId, GrantId, Principal, Ref, Region};
+use crate::ids::{AccountId, GrantId, KeyArn, Principal, Ref, Region};
 use crate::ledger::{LaneFacts, Ledger, NewLease, Note};
 use crate::rng::OsRng;
 use crate::rules::life::{EndOrder, Event, Origin, Outcome};
@@ -28,6 +28,7 @@ fn begin(books: &mut Ledger, name: &str, deadline: i64) -> Row {
         external_id: None,
         endpoint: None,
         retiring_principal: role.clone(),
+        ways: crate::kms::Ways::default(),
     };
     let lane: Arc<_> = books.lane(&facts).unwrap();
     let reference = Ref::random(&OsRng);
@@ -124,7 +125,7 @@ fn what_waits_is_stepped_over_and_what_lies_beyond_is_not_held() {
     agenda.put(active(&mut books, KEYS[1], 2 * SECOND));
     agenda.put(active(&mut books, KEYS[1], 2 * HOUR));
     assert_eq!(agenda.len(), 2);
-    let shut = |waiting: &KeyArn| *waiting == key(KEYS[0]);
+    let shut = |row: &Row| *row.key_arn() == key(KEYS[0]);
     let row = agenda.first(Act::End, 1, Time(HOUR), shut).unwrap();
     assert_eq!(*row.key_arn(), key(KEYS[1]));
 }

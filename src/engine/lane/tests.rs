@@ -15,6 +15,7 @@ fn lane() -> LaneState {
         external_id: None,
         endpoint: None,
         retiring_principal: Principal::parse("arn:aws:iam::111122223333:role/grantd").unwrap(),
+        ways: crate::kms::Ways::default(),
     };
     LaneState::new(Arc::new(lane), Rates::default())
 }

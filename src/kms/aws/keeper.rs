@@ -30,6 +30,14 @@ const SPARE: i64 = 10 * SECOND;
 /// have new ones.
 const UNDATED_LIFE: i64 = 15 * MINUTE;
 
+/// A fetch is given up, and another begun, when it has no answer for so long. Until then whoever
+/// comes goes on waiting for it: a slow `credential_process` would never end if each wait began it
+/// anew.
+const HUNG: i64 = MINUTE;
+/// So many fetches that were given up may still be under way: the SDK does not end a
+/// `credential_process` that hangs, and grantd must not fill the host with them.
+const HUNG_MAX: usize = 4;
+
 /// Where the SDK finds the credentials: whatever was put there last.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Slot(Arc<RwLock<Option<Credentials>>>);
@@ -111,7 +119,16 @@ pub(super) struct Keeper {
     /// How many were fetched: tells whose fault a refusal is.
     generation: Cell<u64>,
     /// The fetch under way: who comes meanwhile waits for it, and shares its failure.
-    fetching: RefCell<Option<Fetch>>,
+    fetching: RefCell<Option<UnderWay>>,
+    /// Those that were given up and have not ended.
+    hung: RefCell<Vec<Fetch>>,
+}
+
+#[derive(Clone)]
+struct UnderWay {
+    /// Boot-time.
+    since: i64,
+    fetch: Fetch,
 }
 
 impl Keeper {
@@ -132,6 +149,7 @@ impl Keeper {
             held: Cell::new(None),
             generation: Cell::new(0),
             fetching: RefCell::new(None),
+            hung: RefCell::default(),
         })
     }
 
@@ -165,17 +183,47 @@ impl Keeper {
         self.source.cut_off(ms)
     }
 
-    fn fetch(self: &Rc<Self>) -> Fetch {
-        let mut fetching = self.fetching.borrow_mut();
-        let new = || Rc::clone(self).fetch_once().boxed_local().shared();
-        fetching.get_or_insert_with(new).clone()
+    /// Fetch, or wait for the fetch under way; nobody waits longer than his patience.
+    async fn fetch(self: &Rc<Self>) -> Result<(), Lack> {
+        let fetched = within(&*self.clock, self.patience, self.under_way()).await;
+        fetched.unwrap_or_else(|| Err(self.cut_off(self.patience)))
     }
 
-    async fn fetch_once(self: Rc<Self>) -> Result<(), Lack> {
-        let fetched = within(&*self.clock, self.patience, self.source.fetch()).await;
-        self.fetching.replace(None);
-        let (mut credentials, date) =
-            fetched.unwrap_or_else(|| Err(self.cut_off(self.patience)))?;
+    /// The fetch to wait for: the one under way, or a new one.
+    fn under_way(self: &Rc<Self>) -> Fetch {
+        let now = self.clock.read().boot;
+        let old = self.fetching.borrow().clone();
+        if let Some(UnderWay { since, fetch }) = old {
+            let age = now.saturating_sub(since);
+            // Those who waited for it have left, so nobody drove it on: it may have ended since. An
+            // old failure is no answer to who asks now.
+            match fetch.clone().now_or_never() {
+                Some(Err(_)) if age >= self.patience => {}
+                None if age >= HUNG && self.may_give_up(&fetch) => {}
+                Some(_) | None => return fetch,
+            }
+        }
+        let fetch = Rc::clone(self).fetch_once(now).boxed_local().shared();
+        self.fetching.replace(Some(UnderWay { since: now, fetch: fetch.clone() }));
+        fetch
+    }
+
+    /// Put a hung fetch aside, if not too many are there already.
+    fn may_give_up(&self, fetch: &Fetch) -> bool {
+        let mut hung = self.hung.take();
+        hung.retain(|fetch| fetch.clone().now_or_never().is_none());
+        let room = hung.len() < HUNG_MAX;
+        hung.extend(room.then(|| fetch.clone()));
+        self.hung.replace(hung);
+        room
+    }
+
+    async fn fetch_once(self: Rc<Self>, since: i64) -> Result<(), Lack> {
+        let fetched = self.source.fetch().await;
+        let mut fetching = self.fetching.borrow_mut();
+        fetching.take_if(|current| current.since == since);
+        drop(fetching);
+        let (mut credentials, date) = fetched?;
         self.witness.heard(&*self.clock, date);
         let expires = credentials.expiry().map(|at| {
             let after = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

@@ -1,11 +1,17 @@
-//! Where a lane's credentials come from: the default chain, and STS AssumeRole on top where the
-//! lane names a role.
+//! Where a lane's credentials come from: the default chain or the lane's profile, and AssumeRole on
+//! top where a role is to be had. The revoke role too is assumed from there, not from the lane's
+//! own role: it is wanted when that one is gone.
+//!
+//! What a profile asks (a `credential_process`, a chain of roles by way of STS) is the SDK's, so it
+//! obeys AWS's endpoint variables; what grantd asks of STS itself does not.
 
 use std::cell::Cell;
 use std::error::Error;
 use std::iter::successors;
 use std::rc::Rc;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_credential_types::provider::error::CredentialsError;
@@ -20,21 +26,20 @@ use super::keeper::Slot;
 use super::settings::{APP, Settings, app_name, behavior};
 use crate::config::is_loopback;
 use crate::fault::chain;
+use crate::ids::Principal;
 use crate::kms::Lane;
 use crate::kms::classify::{Trouble, outcome};
 use crate::rules::life::{Class, Outcome};
 use crate::rules::time::Time;
 
-/// Whom the default chain asks, where it is not STS.
-const HOST: &str = "the source of this host's AWS credentials";
-
 /// Fetches credentials.
 pub(super) struct Source {
     region: Region,
     timeouts: TimeoutConfig,
+    profile: Option<String>,
     role: Option<Role>,
-    /// Who is being asked: for the text of a fetch that is cut off.
-    asked: Cell<&'static str>,
+    /// Whether STS is being asked: for the text of a fetch that is cut off.
+    at_sts: Cell<bool>,
 }
 
 /// Why there are no credentials. Nothing was sent to KMS.
@@ -58,6 +63,7 @@ impl Lack {
 
 struct Role {
     arn: String,
+    session: String,
     external_id: Option<String>,
     /// Kept for the life of the lane: it learns how wrong this host's clock is, and signs
     /// accordingly.
@@ -83,36 +89,51 @@ pub(super) fn sts_client(settings: &Settings, lane: &Lane, slot: Slot) -> aws_sd
 }
 
 impl Source {
-    pub(super) fn new(settings: &Settings, lane: &Lane) -> Self {
-        let role = lane.role_arn.as_ref().map(|arn| {
+    /// Of `role`; without one, what the host has.
+    pub(super) fn new(settings: &Settings, lane: &Lane, role: Option<&Principal>) -> Self {
+        let role = role.map(|arn| {
             let base = Slot::default();
             Role {
                 arn: arn.as_str().to_owned(),
+                session: lane.ways.session_name.clone().unwrap_or_else(|| APP.to_owned()),
                 external_id: lane.external_id.clone(),
                 sts: sts_client(settings, lane, base.clone()),
                 base,
             }
         });
         let region = Region::new(lane.region.as_str().to_owned());
-        Self { region, timeouts: settings.timeouts(), role, asked: Cell::new(HOST) }
+        let profile = lane.ways.profile.clone();
+        Self { region, timeouts: settings.timeouts(), profile, role, at_sts: Cell::new(false) }
     }
 
     /// Credentials for the lane, or what stands in the way, in STS's words where they are STS's.
     /// STS's `Date` comes along.
     pub(super) async fn fetch(&self) -> Result<(Credentials, Option<Time>), Lack> {
-        self.asked.set(HOST);
-        let ambient = self.ambient().await?;
-        let Some(role) = &self.role else {
-            return Ok((ambient, None));
+        self.at_sts.set(false);
+        let base = match &self.profile {
+            None => self.ambient().await?,
+            Some(name) => self.profiled(name).await?,
         };
-        role.base.put(ambient);
-        self.asked.set("STS");
+        let Some(role) = &self.role else {
+            return Ok((base, None));
+        };
+        role.base.put(base);
+        self.at_sts.set(true);
         role.assume().await
+    }
+
+    /// Whom the credentials come from, where it is not STS.
+    fn host(&self) -> String {
+        match &self.profile {
+            None => "the source of this host's AWS credentials".to_owned(),
+            Some(name) => format!("AWS profile {name:?}"),
+        }
     }
 
     /// What to say of a fetch that has no answer after `ms`.
     pub(super) fn cut_off(&self, ms: i64) -> Lack {
-        Lack::silent(format!("{} does not answer within {ms} ms", self.asked.get()))
+        let asked = if self.at_sts.get() { "STS".to_owned() } else { self.host() };
+        Lack::silent(format!("{asked} does not answer within {ms} ms"))
     }
 
     /// The default chain, built anew each time: its providers remember files and variables for
@@ -127,13 +148,26 @@ impl Source {
         let provider = ambient
             .credentials_provider()
             .ok_or_else(|| Lack::refused("the SDK has no credentials chain".to_owned()))?;
-        let found = provider.provide_credentials().await;
+        self.had(provider.provide_credentials().await)
+    }
+
+    /// A profile of AWS's own files, and nothing of the environment: also built anew each time.
+    async fn profiled(&self, name: &str) -> Result<Credentials, Lack> {
+        let config = ProviderConfig::default()
+            .with_region(Some(self.region.clone()))
+            .with_retry_config(RetryConfig::disabled())
+            .with_timeout_config(self.timeouts.clone());
+        let profile = ProfileFileCredentialsProvider::builder().configure(&config);
+        self.had(profile.profile_name(name).build().provide_credentials().await)
+    }
+
+    fn had(&self, found: Result<Credentials, CredentialsError>) -> Result<Credentials, Lack> {
         found.map_err(|error| {
-            let text = chain(&error);
-            if unreachable(&error) {
-                Lack::silent(format!("{HOST} does not answer: {text}"))
-            } else {
-                Lack::refused(format!("no AWS credentials: {text}"))
+            let (host, text) = (self.host(), chain(&error));
+            match &self.profile {
+                _ if unreachable(&error) => Lack::silent(format!("{host} does not answer: {text}")),
+                None => Lack::refused(format!("no AWS credentials: {text}")),
+                Some(_) => Lack::refused(format!("{host} gives no credentials: {text}")),
             }
         })
     }
@@ -159,7 +193,7 @@ pub(super) fn unreachable(error: &CredentialsError) -> bool {
 impl Role {
     async fn assume(&self) -> Result<(Credentials, Option<Time>), Lack> {
         let ear = Ear::default();
-        let call = self.sts.assume_role().role_arn(&self.arn).role_session_name(APP);
+        let call = self.sts.assume_role().role_arn(&self.arn).role_session_name(&self.session);
         let call = call.set_external_id(self.external_id.clone()).customize();
         let result = call.interceptor(ear.clone()).send().await;
         let heard = ear.heard();

@@ -6,6 +6,7 @@ mod credentials;
 mod fake;
 mod grants;
 mod listing;
+mod profile;
 
 use std::process::Command;
 use std::rc::Rc;
@@ -15,6 +16,7 @@ use self::fake::{Fake, Reply};
 use super::*;
 use crate::clock::system::SystemClock;
 use crate::ids::{AccountId, Principal, Region};
+use crate::kms::Ways;
 use crate::rules::life::Class;
 use crate::rules::time::Time;
 
@@ -73,6 +75,7 @@ fn lane(endpoint: &str) -> Lane {
         external_id: None,
         endpoint: Some(endpoint.to_owned()),
         retiring_principal: Principal::parse("arn:aws:iam::111122223333:role/grantd").unwrap(),
+        ways: Ways::default(),
     }
 }
 

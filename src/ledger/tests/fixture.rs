@@ -53,6 +53,7 @@ pub(super) fn facts(role: &str) -> LaneFacts {
         external_id: None,
         endpoint: None,
         retiring_principal: Principal::parse("arn:aws:iam::111122223333:role/grantd").unwrap(),
+        ways: crate::kms::Ways::default(),
     }
 }
 

@@ -32,9 +32,13 @@ pub(super) fn ending(facts: &Facts, life: &Life, event: &Event, now: Now) -> Res
         }
         Event::Answered(Outcome::Refused(class)) => {
             let young = !create.settled(facts.settle, now.least);
-            let wait = wait_after(*class, young, end.count);
-            let denied = *class == Class::Denied && !young;
-            let via = if denied { facts.order.after(*via) } else { *via };
+            // Whoever we are, we may not: another role may. A young grant is no exception, since it
+            // may be the role that is not what it was when it was made.
+            let denied = matches!(class, Class::Denied | Class::Credentials);
+            let turned = if denied { facts.order.after(*via) } else { *via };
+            let at_once = (*via, turned) == (Via::Retire, Via::Revoke);
+            let wait = if at_once { 0 } else { wait_after(*class, young, end.count) };
+            let via = turned;
             // Unavailable as a refusal: no credentials could be had, and nothing was sent.
             let unsent = *class == Class::Unavailable;
             let word = if unsent { "end-not-sent" } else { "end-refused" };

@@ -82,8 +82,40 @@ fn retire_denied_turns_to_revoke_where_there_is_a_role_for_it() {
         (DEADLINE.0, Event::Sending),
         (DEADLINE.0 + 9, Event::Answered(Outcome::Refused(Class::Denied))),
     ]);
-    let State::Ending { via, .. } = run(&facts, &events).life.state else { panic!("not ending") };
-    assert_eq!(via, Via::Revoke);
+    let step = run(&facts, &events);
+    let State::Ending { via, .. } = step.life.state else { panic!("not ending") };
+    assert_eq!((via, next(&step)), (Via::Revoke, (Act::End, DEADLINE.0 + 9)));
+}
+
+#[test]
+fn without_credentials_to_retire_with_it_is_revoked_and_then_retired_again() {
+    let facts = Facts { order: EndOrder::RetireThenRevoke, ..facts() };
+    let mut events = made();
+    let mut ways = Vec::new();
+    events.push((DEADLINE.0, Event::Due));
+    for class in [Class::Credentials, Class::Denied, Class::Unavailable, Class::Throttled] {
+        events.push((DEADLINE.0, Event::Sending));
+        events.push((DEADLINE.0 + 9, Event::Answered(Outcome::Refused(class))));
+        let step = run(&facts, &events);
+        let State::Ending { via, .. } = step.life.state else { panic!("not ending") };
+        ways.push(via);
+    }
+    assert_eq!(ways, [Via::Revoke, Via::Retire, Via::Retire, Via::Retire]);
+}
+
+#[test]
+fn a_young_grant_of_a_role_that_was_made_again_is_revoked_too() {
+    let order = EndOrder::RetireThenRevoke;
+    let facts = Facts { order, deadline: Time(3_000), ..facts() };
+    let mut events = made();
+    events.extend([
+        (3_000, Event::Due),
+        (3_000, Event::Sending),
+        (3_009, Event::Answered(Outcome::Refused(Class::Denied))),
+    ]);
+    let step = run(&facts, &events);
+    let State::Ending { via, .. } = step.life.state else { panic!("not ending") };
+    assert_eq!((via, next(&step)), (Via::Revoke, (Act::End, 3_009)));
 }
 
 #[test]

@@ -288,6 +288,25 @@ fn refused_credentials_are_replaced_before_the_next_call() {
 }
 
 #[test]
+fn the_revoke_role_is_warmed_and_its_lack_is_told() {
+    alone(&KEYS, async || {
+        let fake = Fake::start(|request| match request.body.contains("revoker") {
+            true => sts_refuses(),
+            false => assumed(1, "2019-11-23T19:00:00Z"),
+        });
+        let revoker = Principal::parse("arn:aws:iam::111122223333:role/revoker").unwrap();
+        let ways = Ways { revoke_role: Some(revoker), ..Ways::default() };
+        let (adapter, lane) = (adapter(), Lane { ways, ..as_role(&fake.endpoint) });
+        let answer = adapter.warm(&lane).await;
+        assert_eq!(answer.outcome, Outcome::Refused(Class::Credentials), "{answer:?}");
+        assert!(detail(&answer).contains("cannot assume arn:aws:iam::111122223333:role/revoker"));
+        let heard = fake.heard();
+        assert_eq!(heard.len(), 2);
+        assert!(heard[1].body.contains("RoleSessionName=grantd"), "{}", heard[1].body);
+    });
+}
+
+#[test]
 fn an_identity_is_told_without_its_session() {
     alone(&KEYS, async || {
         let fake = Fake::start(|_| {

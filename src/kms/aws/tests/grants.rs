@@ -34,12 +34,17 @@ fn request(lane: &Lane) -> GrantRequest {
 }
 
 async fn world(endpoint: &str) -> World {
+    world_of(lane(endpoint)).await
+}
+
+async fn world_of(lane: Lane) -> World {
     let private = std::fs::Permissions::from_mode(0o700);
     let dir = tempfile::Builder::new().permissions(private).tempdir().unwrap();
     let (mut ledger, _) = Ledger::open(dir.path()).unwrap();
-    let Lane { account, region, role_arn, external_id, endpoint, retiring_principal, .. } =
-        lane(endpoint);
-    let facts = LaneFacts { account, region, role_arn, external_id, endpoint, retiring_principal };
+    let Lane { account, region, role_arn, external_id, endpoint, retiring_principal, ways, .. } =
+        lane;
+    let facts =
+        LaneFacts { account, region, role_arn, external_id, endpoint, retiring_principal, ways };
     let lane = ledger.lane(&facts).unwrap();
     let deadline = Time::parse("2026-11-23T18:00:00Z").unwrap();
     let start = deadline.plus(-HOUR);
@@ -150,6 +155,29 @@ fn an_end_names_the_grant_or_shows_its_token() {
         let expected =
             [("retiregrant", by_id.clone()), ("retiregrant", by_token), ("revokegrant", by_id)];
         assert_eq!(asked, expected.map(|(operation, body)| (operation.to_owned(), body)));
+    });
+}
+
+#[test]
+fn revoke_goes_by_its_own_role_and_the_lack_of_it_holds_up_nothing_else() {
+    alone(&KEYS, async || {
+        let fake = Fake::start(|request| match request.operation.as_str() {
+            "assumerole" => Reply::xml(
+                403,
+                "<ErrorResponse><Error><Code>AccessDenied</Code>\
+                <Message>no</Message></Error></ErrorResponse>",
+            ),
+            _ => Reply::json(""),
+        });
+        let revoker = Principal::parse("arn:aws:iam::111122223333:role/revoker").unwrap();
+        let ways = Ways { revoke_role: Some(revoker), ..Ways::default() };
+        let world = world_of(Lane { ways, ..lane(&fake.endpoint) }).await;
+        let (adapter, warrant) = (adapter(), world.warrant().await);
+        assert_eq!(adapter.end(&warrant, Via::Retire, None).await.outcome, Outcome::Done(()));
+        let answer = adapter.end(&warrant, Via::Revoke, None).await;
+        assert_eq!(answer.outcome, Outcome::Refused(Class::Denied), "{answer:?}");
+        assert!(detail(&answer).starts_with("cannot assume arn:aws:iam::111122223333:role/rev"));
+        assert_eq!(fake.operations(), ["retiregrant", "assumerole"]);
     });
 }
 
