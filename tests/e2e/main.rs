@@ -3,11 +3,14 @@
 
 mod crash;
 mod credentials;
+mod idempotency;
 mod lease;
 mod many;
 mod service;
 mod start;
 mod stop;
+mod unknown;
+mod unknown_ends;
 
 /// The program under test.
 const GRANTD: &str = env!("CARGO_BIN_EXE_grantd");
