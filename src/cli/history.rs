@@ -87,7 +87,7 @@ const WANTED: &[(&str, &[&str])] = &[
     ("not-found", &["attempts"]),
     ("missing", &["missing"]),
     ("seen-again", &[]),
-    ("gone", &["gone"]),
+    ("gone", &["gone", "detail"]),
     ("closed", &["how", "gone", "fault", "detail"]),
     ("alarm", &["account", "region", "key", "class", "tries", "detail"]),
     ("alarm-over", &["account", "region", "key", "class", "lasted-ms"]),

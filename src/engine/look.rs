@@ -13,7 +13,7 @@ use super::record::{Happening, RECORD_PATIENCE};
 use crate::ids::{GrantId, KeyArn};
 use crate::kms::{Lane, Listed, Scope};
 use crate::ledger::{Row, Urgency};
-use crate::rules::life::{Act, Class, Event, How, LOOK_EVERY, Origin, Sends, State};
+use crate::rules::life::{Act, Class, Event, How, LOOK_EVERY, Origin, Outcome, Sends, State};
 use crate::rules::same::same_request;
 use crate::rules::time::{Now, SECOND, Time};
 
@@ -60,39 +60,64 @@ pub(crate) fn dispatch(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
 
 async fn look(cx: &Rc<Context>, lane: &Lane, key: &KeyArn, rows: Vec<Row>) {
     let began = cx.time.now();
-    let by_id = rows.len() <= BY_ID_MAX && rows.iter().all(|row| seen_by_id(row).is_some());
-    let listed = if by_id {
-        let mut all = Vec::new();
-        for id in rows.iter().filter_map(seen_by_id) {
-            match list(cx, lane, Scope::One(key, id)).await {
-                Ok(found) => all.extend(found),
-                Err(class) => return put_off(cx, &rows, class),
-            }
-        }
-        all
-    } else {
-        match list(cx, lane, Scope::Key(key)).await {
-            Ok(found) => found,
-            Err(class) => return put_off(cx, &rows, class),
-        }
+    let (listed, key_gone) = match listed(cx, lane, key, &rows).await {
+        Ok(listed) => (listed, None),
+        // A key that is no more has no listing; its grants went with it.
+        Err(Class::NotFound) => match key_gone(cx, lane, key).await {
+            Some(words) => (Vec::new(), Some(words)),
+            None => return put_off(cx, &rows, Class::NotFound),
+        },
+        Err(class) => return put_off(cx, &rows, class),
     };
     let seen = rows.into_iter().map(|row| {
         let ids = ids_of(&row, &listed);
         (row, Event::Looked { began, ids })
     });
-    let seen = believable(cx, lane, seen.collect()).await;
+    let seen = believable(cx, lane, seen.collect(), key_gone.is_some()).await;
     for (row, event) in seen {
+        let detail = key_gone.clone();
         // Recorded one by one, in one commit or a few: the ledger takes what waits together.
         let task = Rc::clone(cx);
         cx.spawn(async move {
             let id = row.id();
             let now = task.time.now();
-            let looked = vec![Happening::own(event, now)];
+            let mut looked = Happening::own(event, now);
+            looked.note.detail = detail;
+            let looked = vec![looked];
             let row = task.record(&row, looked, Some(RECORD_PATIENCE)).await;
             task.put(row);
             task.release(id);
         });
     }
+}
+
+/// What KMS lists of the rows: each by its id where they are few, else all of the key.
+async fn listed(
+    cx: &Rc<Context>,
+    lane: &Lane,
+    key: &KeyArn,
+    rows: &[Row],
+) -> Result<Vec<Listed>, Class> {
+    let by_id = rows.len() <= BY_ID_MAX && rows.iter().all(|row| seen_by_id(row).is_some());
+    if !by_id {
+        return list(cx, lane, Scope::Key(key)).await;
+    }
+    let mut all = Vec::new();
+    for id in rows.iter().filter_map(seen_by_id) {
+        all.extend(list(cx, lane, Scope::One(key, id)).await?);
+    }
+    Ok(all)
+}
+
+/// ListGrants finds nothing: DescribeKey, the second witness, by the whole ARN. KMS's words where
+/// there is no such key in this account and Region any more.
+async fn key_gone(cx: &Rc<Context>, lane: &Lane, key: &KeyArn) -> Option<String> {
+    cx.place(lane, Op::List, false).await;
+    let answer = cx.kms.describe(lane, key.as_str()).await;
+    cx.heard(lane, Op::List, Some(key), false, &answer);
+    let words = answer.detail.unwrap_or_default();
+    let gone = matches!(answer.outcome, Outcome::Refused(Class::NotFound));
+    gone.then(|| format!("the key itself is gone: {words}"))
 }
 
 /// The id by which the row may be looked at alone.
@@ -140,7 +165,7 @@ pub(crate) async fn list(
                 "a listing broke off: {}", answer.detail.as_deref().unwrap_or("no answer"));
             return Err(class);
         }
-        let crate::rules::life::Outcome::Done(page) = answer.outcome else { continue };
+        let Outcome::Done(page) = answer.outcome else { continue };
         all.extend(page.grants);
         marker = page.marker;
         if marker.is_none() {
@@ -170,7 +195,12 @@ fn put_off(cx: &Rc<Context>, rows: &[Row], class: Class) {
 }
 
 /// Keep back what would close too much at once, or anything at all while the lane is frozen.
-async fn believable(cx: &Rc<Context>, lane: &Lane, seen: Vec<(Row, Event)>) -> Vec<(Row, Event)> {
+async fn believable(
+    cx: &Rc<Context>,
+    lane: &Lane,
+    seen: Vec<(Row, Event)>,
+    key_gone: bool,
+) -> Vec<(Row, Event)> {
     let now = cx.time.now();
     let closes =
         |(row, event): &(Row, Event)| match row.stepped(event, now).map(|r| r.life().state.clone())
@@ -179,7 +209,8 @@ async fn believable(cx: &Rc<Context>, lane: &Lane, seen: Vec<(Row, Event)>) -> V
             Ok(_) | Err(_) => None,
         };
     // What was only found is as a rule ended by the host that made it: its vanishing is expected.
-    let own = |row: &Row| row.facts().origin != Origin::Found;
+    // Nor is it a riddle where the key is gone: there are two witnesses of that.
+    let own = |row: &Row| row.facts().origin != Origin::Found && !key_gone;
     let vanished = |item: &&(Row, Event)| own(&item.0) && closes(item) == Some(How::Gone);
     let gone = seen.iter().filter(vanished).count();
     if gone > GONE_MAX {

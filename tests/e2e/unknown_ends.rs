@@ -1,11 +1,11 @@
-//! Outcomes of an end, and of the looks after it, that nobody knows: the row finds its way to closed,
-//! under both answers of each switch of the sandbox that it meets.
+//! Outcomes of an end, and of the looks after it, that nobody knows: the row finds its way to
+//! closed, under both answers of each switch of the sandbox that it meets.
 
 use kms_sandbox::{Act, EndUnseen, Op, Propagation, Unconfirmed, When};
 use testbed::{Config, Sandbox, now_ms, until};
 
 use crate::GRANTD;
-use crate::lease::Lease;
+use crate::lease::{Lease, instant};
 use crate::unknown::World;
 
 /// One or some calls that end a grant are met by `act`.
@@ -128,4 +128,28 @@ fn looks_without_an_answer_close_nothing() {
             scope.spawn(move || looks_that_meet(when, act));
         }
     });
+}
+
+/// The grants of a key that is deleted go with it. KMS says so only by not knowing the key.
+#[test]
+fn the_rows_of_a_deleted_key_are_closed_as_gone() {
+    const DAY_MS: i64 = 86_400_000;
+    let world = World::new("3s");
+    let leases: Vec<Lease> = (0..7).map(|_| Lease::of(&world.ask("12s"), 201)).collect();
+    let (story, handle) = (&world.sandbox.story, world.sandbox.handle());
+    // Scheduled eight days ago, to be deleted after seven.
+    let body = serde_json::json!({ "KeyId": story.key_id, "PendingWindowInDays": 7 });
+    let (admin, then) = (&story.admin.caller, now_ms() - 8 * DAY_MS);
+    handle.with(|core| core.call(admin, Op::ScheduleKeyDeletion, &body, then)).unwrap();
+    for lease in &leases {
+        let closed = world.closes(lease);
+        assert_eq!(closed["grants"][0]["how"], "gone", "{closed}");
+    }
+    let status = world.host.get("/v1/status").body;
+    assert!(status["lanes"][0]["frozen"].is_null(), "seven at once are no riddle: {status}");
+    let history = world.host.grantd(&["history", &leases[0].reference]).ok().stdout;
+    assert!(history.contains("the key itself is gone: NotFoundException"), "{history}");
+    let closed = leases[0].now(&world.host);
+    let apart = instant(&closed["closed-at"]) - leases[0].deadline_ms;
+    assert!(apart >= 3_000, "two looks settle apart, not {apart} ms");
 }
