@@ -44,6 +44,18 @@ impl Venv {
     }
 }
 
+/// Why the servers and clients of these environments cannot be had here; installs them if need be.
+#[must_use]
+pub fn missing() -> Option<String> {
+    SERVERS.programs().and_then(|_| CLIENTS.programs()).err()
+}
+
+/// Whether a test that needs them fails where they are missing, instead of being shown as not run.
+#[must_use]
+pub fn required() -> bool {
+    std::env::var("CI").is_ok_and(|ci| ci == "true")
+}
+
 fn run(program: &str, args: &[&str]) -> Result<(), String> {
     let output = Command::new(program).args(args).output();
     let output = output.map_err(|e| format!("{program}: {e}"))?;
