@@ -62,9 +62,6 @@ pub enum Server {
 }
 
 impl Server {
-    /// All, in the order of their trials.
-    pub const ALL: [Self; 3] = [Self::Sandbox, Self::MiniStack, Self::Moto];
-
     /// As trials are named.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -154,12 +151,6 @@ impl Case {
     pub const fn row(mut self, number: u8) -> Self {
         self.row = Some(number);
         self
-    }
-
-    /// Whether this server can be asked.
-    #[must_use]
-    pub fn asks(&self, server: Server) -> bool {
-        server == Server::Sandbox || self.sandbox_only.is_none()
     }
 
     /// The case with its row: `lab-a-09/create-grant/dry-run`.

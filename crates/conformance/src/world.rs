@@ -1,5 +1,7 @@
 //! A server with what a case needs in it: a key of its own, and clients for those who call.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub const OTHER_ACCOUNT: &str = "444455556666";
 
 /// Who calls. Emulators know no principals: there everybody is the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Who {
     /// May do everything by IAM: `user/admin`.
     Admin,
@@ -117,6 +119,7 @@ pub struct World {
     pub alias: String,
     url: String,
     runtime: Runtime,
+    clients: RefCell<BTreeMap<Who, Client>>,
     tap: Tap,
     sandbox: Option<Stage>,
 }
@@ -177,7 +180,8 @@ impl World {
     fn new(server: Server, url: String, key: String, alias: String, stage: Option<Stage>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("an event queue");
-        Self { server, key, alias, url, runtime, tap: Tap::default(), sandbox: stage }
+        let (clients, tap) = (RefCell::default(), Tap::default());
+        Self { server, key, alias, url, runtime, clients, tap, sandbox: stage }
     }
 
     /// The account of the key.
@@ -207,6 +211,11 @@ impl World {
     /// A client for somebody: no retries, bounded, signed at the server's time.
     #[must_use]
     pub fn kms_as(&self, who: Who) -> Client {
+        let mut clients = self.clients.borrow_mut();
+        clients.entry(who).or_insert_with(|| self.client(who)).clone()
+    }
+
+    fn client(&self, who: Who) -> Client {
         let (id, secret) = self.credentials(who);
         let timeouts =
             TimeoutConfig::builder().connect_timeout(PATIENCE).operation_timeout(PATIENCE).build();
@@ -223,7 +232,9 @@ impl World {
         Client::from_conf(config.build())
     }
 
-    fn credentials(&self, who: Who) -> (String, String) {
+    /// The access key that proves somebody.
+    #[must_use]
+    pub fn credentials(&self, who: Who) -> (String, String) {
         let Some(Stage { story, .. }) = &self.sandbox else {
             return ("testing".to_owned(), "testing".to_owned());
         };

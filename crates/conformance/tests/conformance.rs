@@ -4,28 +4,27 @@
 //! with `CI=true` they fail.
 
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use conformance::{Answer, Case, Server, Truth, World, cases};
 use libtest_mimic::{Arguments, Failed, Trial};
 use testbed::{Foreign, venv};
 
-/// The emulators that run: each is started by the first trial that asks it.
+/// An emulator, started by the first trial that asks it. One trial at a time: moto loses its head
+/// when it lists grants while others make them.
 #[derive(Default)]
-struct Emulators {
-    ministack: OnceLock<Result<Foreign, String>>,
-    moto: OnceLock<Result<Foreign, String>>,
-}
+struct Emulator(Mutex<Option<Result<Foreign, String>>>);
 
-impl Emulators {
-    fn world(&self, server: Server) -> Result<World, String> {
-        let foreign = match server {
-            Server::Sandbox => return Ok(World::sandbox(None)),
-            Server::MiniStack => self.ministack.get_or_init(Foreign::ministack),
-            Server::Moto => self.moto.get_or_init(Foreign::moto),
-        };
-        let url = foreign.as_ref().map_err(String::clone)?.url();
-        World::emulator(server, url).map_err(|e| format!("{} makes no key: {e}", server.name()))
+impl Emulator {
+    /// Asks a case of it.
+    fn ask(&self, case: &Case, server: Server) -> Result<(), String> {
+        // A trial that panicked has failed; the emulator is as good as before.
+        let mut turn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = if server == Server::Moto { Foreign::moto } else { Foreign::ministack };
+        let foreign = turn.get_or_insert_with(start).as_ref().map_err(String::clone)?;
+        let world = World::emulator(server, foreign.url());
+        let world = world.map_err(|e| format!("{} makes no key: {e}", server.name()))?;
+        case.judge(server, None, &(case.steps)(&world))
     }
 }
 
@@ -41,14 +40,11 @@ fn sandbox_trial(case: &'static Case, answer: Option<&'static Answer>) -> Trial 
 fn emulator_trial(
     case: &'static Case,
     server: Server,
-    emulators: &Arc<Emulators>,
+    emulator: &Arc<Emulator>,
     missing: Option<&str>,
 ) -> Trial {
-    let emulators = Arc::clone(emulators);
-    let run = move || {
-        let seen = (case.steps)(&emulators.world(server)?);
-        case.judge(server, None, &seen).map_err(Failed::from)
-    };
+    let emulator = Arc::clone(emulator);
+    let run = move || emulator.ask(case, server).map_err(Failed::from);
     let mut name = format!("{}::{}", case.title(), server.name());
     if let Some(reason) = missing {
         name.push_str(&format!(" (not run: {reason})"));
@@ -57,7 +53,7 @@ fn emulator_trial(
     Trial::test(name, run).with_kind(case.truth.mark()).with_ignored_flag(ignored)
 }
 
-fn trials(emulators: &Arc<Emulators>, missing: Option<&str>) -> Vec<Trial> {
+fn trials(emulators: &[(Server, Arc<Emulator>)], missing: Option<&str>) -> Vec<Trial> {
     let mut trials = Vec::new();
     for case in cases::all() {
         match case.truth {
@@ -66,11 +62,10 @@ fn trials(emulators: &Arc<Emulators>, missing: Option<&str>) -> Vec<Trial> {
                 trials.extend(answers.iter().map(|answer| sandbox_trial(case, Some(answer))));
             }
         }
-        for server in [Server::MiniStack, Server::Moto] {
-            if case.asks(server) {
-                trials.push(emulator_trial(case, server, emulators, missing));
-            }
-        }
+        let asked = emulators.iter().filter(|_| case.sandbox_only.is_none());
+        trials.extend(
+            asked.map(|(server, emulator)| emulator_trial(case, *server, emulator, missing)),
+        );
     }
     trials
 }
@@ -79,6 +74,6 @@ fn main() -> ExitCode {
     let args = Arguments::from_args();
     // Whoever only lists the cases waits for no installation.
     let missing = if args.list { None } else { venv::missing() };
-    let emulators = Arc::new(Emulators::default());
+    let emulators = [Server::MiniStack, Server::Moto].map(|server| (server, Arc::default()));
     libtest_mimic::run(&args, trials(&emulators, missing.as_deref())).exit_code()
 }

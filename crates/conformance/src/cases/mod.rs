@@ -1,18 +1,46 @@
 //! The tables, in the order of kms-facts.
 
+mod accounts;
+mod children;
+mod consistency;
 mod constraints;
 mod key_id;
+mod list;
 mod name;
 mod operations;
 mod principals;
+mod quotas;
+mod response;
+mod retirable;
+mod retire;
+mod revoke;
+mod states;
+mod using;
 
 use crate::case::Case;
 
 /// Every case.
 pub fn all() -> impl Iterator<Item = &'static Case> {
-    [key_id::CASES, operations::CASES, principals::CASES, constraints::CASES, name::CASES]
-        .into_iter()
-        .flatten()
+    [
+        key_id::CASES,
+        operations::CASES,
+        principals::CASES,
+        constraints::CASES,
+        name::CASES,
+        response::CASES,
+        states::CASES,
+        children::CASES,
+        list::CASES,
+        retirable::CASES,
+        revoke::CASES,
+        retire::CASES,
+        consistency::CASES,
+        quotas::CASES,
+        using::CASES,
+        accounts::CASES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 #[cfg(test)]

@@ -37,13 +37,16 @@ pub(super) const CASES: &[Case] = &[
     Case::documented(
         "create-grant/operations/symmetric",
         GUIDE,
-        "CreateGrant Decrypt DescribeKey Encrypt GenerateDataKey GenerateDataKeyPair GenerateDataKeyPairWithoutPlaintext GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo RetireGrant",
+        "CreateGrant Decrypt DescribeKey Encrypt GenerateDataKey GenerateDataKeyPair \
+         GenerateDataKeyPairWithoutPlaintext GenerateDataKeyWithoutPlaintext ReEncryptFrom \
+         ReEncryptTo RetireGrant",
         |w| fitting(w, &["SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"]),
     ).ministack("CreateGrant Decrypt DeriveSharedSecret DescribeKey Encrypt GenerateDataKey GenerateDataKeyPair GenerateDataKeyPairWithoutPlaintext GenerateDataKeyWithoutPlaintext GetPublicKey ReEncryptFrom ReEncryptTo RetireGrant").moto("all 19"),
     Case::documented(
         "create-grant/operations/rsa-encrypt",
         GUIDE,
-        "CreateGrant Decrypt DescribeKey Encrypt GetPublicKey ReEncryptFrom ReEncryptTo RetireGrant",
+        "CreateGrant Decrypt DescribeKey Encrypt GetPublicKey ReEncryptFrom ReEncryptTo \
+         RetireGrant",
         |w| fitting(w, &["RSA_2048", "ENCRYPT_DECRYPT"]),
     ).ministack("CreateGrant Decrypt DeriveSharedSecret DescribeKey Encrypt GenerateMac GetPublicKey ReEncryptFrom ReEncryptTo RetireGrant Sign Verify VerifyMac").moto("all 19"),
     Case::documented(
@@ -85,7 +88,8 @@ pub(super) const CASES: &[Case] = &[
     Case::documented(
         "create-grant/operations/sm2-encrypt",
         GUIDE,
-        "CreateGrant Decrypt DescribeKey Encrypt GetPublicKey ReEncryptFrom ReEncryptTo RetireGrant",
+        "CreateGrant Decrypt DescribeKey Encrypt GetPublicKey ReEncryptFrom ReEncryptTo \
+         RetireGrant",
         |w| fitting(w, &["SM2", "ENCRYPT_DECRYPT"]),
     ).ministack("UnsupportedOperationException").moto("all 19"),
     Case::documented(
