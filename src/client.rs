@@ -3,6 +3,8 @@
 //! Each call has a connection of its own: calls are rare, and a connection kept would be closed
 //! under it.
 
+mod hold;
+
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,11 @@
 //! What travels over the socket, as JSON under `/v1`. Instants are RFC 3339 UTC; spans are in the
 //! unit of their name.
 
+mod hold;
+
 use serde::{Deserialize, Serialize};
+
+pub use hold::HeldLease;
 
 use crate::ids::{AccountId, GrantId, KeyArn, Principal, Ref, Region};
 use crate::rules::life::{Class, How, Origin, Why};
@@ -38,6 +42,9 @@ pub struct CreateLease {
     /// Whether the reply is to carry the grant token.
     #[serde(default)]
     pub token: bool,
+    /// Whether the lease lives only while somebody holds it ([`HeldLease`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hold: bool,
 }
 
 /// The reply to a create: 201, or 200 when it was made before. While the outcome is unknown the
@@ -117,6 +124,9 @@ pub struct Lease {
     pub deadline: Time,
     /// How long before the deadline the end is sent, in ms.
     pub lead_ms: i64,
+    /// Whether it lives only while somebody holds it.
+    #[serde(default)]
+    pub held: bool,
     /// When all its grants were closed.
     pub closed_at: Option<Time>,
     /// Its grants, by serial.

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
+use super::hold::{Holds, Lines, Seat};
 use super::limits::{Stopwatch, within};
 use super::peer::{Names, Peer};
 use super::reply::{self, JSON, Reply};
@@ -35,17 +36,19 @@ pub(super) struct Calls {
     pub(super) backend: Backend,
     pub(super) limits: Limits,
     pub(super) names: Names,
+    pub(super) holds: Holds,
 }
 
 impl Calls {
     /// Answer one request, and write its line to the log.
-    pub(super) async fn answer(&self, peer: &Peer, request: Request<Incoming>) -> Reply {
+    pub(super) async fn answer(&self, seat: &Seat, request: Request<Incoming>) -> Reply {
+        let peer = &seat.peer;
         let path = request.uri().path().chars().take(LOGGED_PATH).collect();
         let method = request.method().clone();
         let mut line =
             Line { uid: peer.uid, method, path, watch: Stopwatch::start(), status: None };
         let reply = match self.admit(peer, &request) {
-            Ok(()) => self.perform(peer, request).await,
+            Ok(()) => self.perform(seat, request).await,
             Err(fault) => reply::problem(&fault),
         };
         line.status = Some(reply.status().as_u16());
@@ -57,7 +60,8 @@ impl Calls {
         same_site(request)
     }
 
-    async fn perform(&self, peer: &Peer, request: Request<Incoming>) -> Reply {
+    async fn perform(&self, seat: &Seat, request: Request<Incoming>) -> Reply {
+        let peer = &seat.peer;
         let (head, body) = request.into_parts();
         let action = match route(&head.method, head.uri.path(), head.uri.query()) {
             Ok(action) => action,
@@ -66,6 +70,10 @@ impl Calls {
         let done = match action {
             Action::Create => self.create(peer, &head.headers, body).await,
             Action::Revoke(prefix) => self.revoke(peer, prefix, &head.headers, body).await,
+            Action::Hold(prefix) => match bodiless(&head.method, &body) {
+                Ok(()) => self.hold(seat, prefix).await,
+                Err(fault) => Err(fault),
+            },
             Action::Leases(_)
             | Action::Lease(_)
             | Action::History(_)
@@ -104,7 +112,7 @@ impl Calls {
             Action::Health => {
                 Ok(reply::ok(&Health { version: env!("CARGO_PKG_VERSION").to_owned() }))
             }
-            Action::Create | Action::Revoke(_) => {
+            Action::Create | Action::Revoke(_) | Action::Hold(_) => {
                 Err(Fault::new(Kind::Bug, "a change came to where only reads go"))
             }
         }
@@ -141,6 +149,15 @@ impl Calls {
         let make = |reply| Command::Revoke { caller, reference, reason: request.reason, reply };
         let lease = self.engine(make, &NO_REVOKE).await?;
         Ok(reply::ok(&lease))
+    }
+
+    async fn hold(&self, seat: &Seat, reference: String) -> Result<Reply, Fault> {
+        let place = self.holds.take(seat.peer.uid, &self.limits)?;
+        let caller = self.names.caller(&seat.peer).await;
+        let make = |reply| Command::Hold { caller, reference, reply };
+        let lease = self.engine(make, &NO_HOLD).await?;
+        seat.hold();
+        Ok(reply::lines(Lines { lease, _place: place }))
     }
 
     /// Ask the engine, never waiting for room: what the engine cannot take now, the client tries
@@ -245,6 +262,11 @@ const NO_REVOKE: Silence = Silence {
     kind: Kind::OutcomeUnknown,
     late: "the daemon has not said in time what came of the revoke",
     stopped: "the daemon stopped over the revoke; revoking again is harmless",
+};
+const NO_HOLD: Silence = Silence {
+    kind: Kind::Busy,
+    late: "the daemon has not said in time whether the lease is held",
+    stopped: "the daemon is stopping; hold the lease again once it has restarted",
 };
 const NO_STATUS: Silence = Silence {
     kind: Kind::Busy,

@@ -15,6 +15,11 @@ pub struct Limits {
     pub connections: usize,
     /// Connections at once of one user, so that no user can keep the others out alone.
     pub per_uid: usize,
+    /// Leases held at once, each on a connection of its own beside those: an idle one costs a
+    /// descriptor and a few kilobytes.
+    pub holds: usize,
+    /// Leases held at once by one user: more than the leases that a user may have by default.
+    pub holds_per_uid: usize,
     /// From the first byte awaited to the end of the headers. It counts from the last reply on too,
     /// so that an idle connection is closed after the same time.
     pub header: Duration,
@@ -24,7 +29,7 @@ pub struct Limits {
     /// the first proof of the way out on a key.
     pub reply: Duration,
     /// After this a connection takes no further request: even a client that never reads its reply
-    /// goes in the end.
+    /// goes in the end. A connection that holds a lease stays for as long as that does.
     pub life: Duration,
     /// After `life`, for the call in flight (the reply and its way to the client).
     pub linger: Duration,
@@ -43,6 +48,8 @@ impl Default for Limits {
         Self {
             connections: 64,
             per_uid: 8,
+            holds: 256,
+            holds_per_uid: 32,
             header: Duration::from_secs(5),
             body: Duration::from_secs(10),
             reply: Duration::from_secs(30),

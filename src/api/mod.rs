@@ -10,6 +10,7 @@
 
 mod books;
 mod call;
+mod hold;
 mod limits;
 mod peer;
 mod reply;
@@ -35,13 +36,15 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 pub use books::{Books, LedgerBooks};
 pub use limits::Limits;
-pub use reply::{JSON, PROBLEM};
+pub(crate) use limits::pause;
+pub use reply::{JSON, LINES, PROBLEM};
 
 use crate::config::Config;
 use crate::engine::Command;
 use crate::fault::{Fault, Kind};
 use call::Calls;
-use limits::{pause, within};
+use hold::{Holds, Seat};
+use limits::within;
 use peer::{Names, Peer};
 
 /// After an accept that failed (no descriptors left, say): long enough not to spin, short enough
@@ -83,7 +86,7 @@ pub async fn serve(
     };
     listener.set_nonblocking(true).map_err(unusable)?;
     let listener = UnixListener::from_std(listener).map_err(unusable)?;
-    let calls = Calls { backend, names: Names::new(), limits };
+    let calls = Calls { backend, names: Names::new(), holds: Holds::default(), limits };
     let mut door = Door::new(calls);
     let mut stop = pin!(stop);
     loop {
@@ -110,7 +113,7 @@ struct Door {
     calls: Calls,
     tasks: JoinSet<()>,
     turned_away: JoinSet<()>,
-    inside: HashMap<Id, u32>,
+    inside: HashMap<Id, Arc<Seat>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -139,20 +142,21 @@ impl Door {
             }
             return;
         }
-        let uid = peer.uid;
+        let seat = Arc::new(Seat::new(peer));
         let calls = self.calls.clone();
         let stopping = self.stopping.subscribe();
-        let task = self.tasks.spawn(connection(calls, peer, stream, stopping));
-        self.inside.insert(task.id(), uid);
+        let task = self.tasks.spawn(connection(calls, Arc::clone(&seat), stream, stopping));
+        self.inside.insert(task.id(), seat);
     }
 
     fn room(&self, uid: u32) -> Result<(), Fault> {
         let limits = &self.calls.limits;
-        if self.inside.len() >= limits.connections {
+        let inside = || self.inside.values().filter(|seat| !seat.holds());
+        if inside().count() >= limits.connections {
             let text = format!("the daemon has {} connections open", limits.connections);
             return Err(Fault::new(Kind::Busy, text));
         }
-        let own = self.inside.values().filter(|inside| **inside == uid).count();
+        let own = inside().filter(|seat| seat.peer.uid == uid).count();
         if own >= limits.per_uid {
             let text = format!("you have {own} connections open, as many as one user may");
             return Err(Fault::new(Kind::Busy, text));
@@ -207,15 +211,15 @@ async fn turn_away(stream: UnixStream, fault: Fault) {
 /// Serve one connection until it ends, is told to, or has been open long enough.
 async fn connection(
     calls: Calls,
-    peer: Peer,
+    seat: Arc<Seat>,
     stream: UnixStream,
     mut stopping: watch::Receiver<bool>,
 ) {
     let limits = calls.limits.clone();
-    let (calls, peer) = (&calls, &peer);
+    let (calls, seat) = (&calls, &seat);
     let service =
         service_fn(
-            move |request| async move { Ok::<_, Infallible>(calls.answer(peer, request).await) },
+            move |request| async move { Ok::<_, Infallible>(calls.answer(seat, request).await) },
         );
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -224,8 +228,14 @@ async fn connection(
         .max_buf_size(limits.header_bytes)
         .serve_connection(TokioIo::new(stream), service);
     let mut serving = pin!(serving);
-    let told = stopping.wait_for(|stopping| *stopping);
-    let told = pin!(within(limits.life, told));
+    let told = pin!(async {
+        // A held lease stays as long as its holder: its deadline is the bound.
+        while within(limits.life, stopping.wait_for(|stopping| *stopping)).await.is_none() {
+            if !seat.holds() {
+                break;
+            }
+        }
+    });
     match select(serving.as_mut(), told).await {
         Either::Left((ended, _)) => return note(ended),
         Either::Right(_) => serving.as_mut().graceful_shutdown(),
@@ -233,7 +243,7 @@ async fn connection(
     let rest = poll_fn(|cx| serving.as_mut().poll(cx));
     match within(limits.linger, rest).await {
         Some(ended) => note(ended),
-        None => tracing::debug!(uid = peer.uid, "a connection is closed that never ends"),
+        None => tracing::debug!(uid = seat.peer.uid, "a connection is closed that never ends"),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Answers: JSON, or a problem document. The only place that turns a fault into HTTP.
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
+use super::hold::Lines;
 use super::route::NoAction;
 use crate::fault::{Fault, Kind};
 use crate::wire::{LeaseMade, Problem};
@@ -15,8 +16,11 @@ pub const JSON: &str = "application/json";
 /// The media type of a fault (RFC 9457).
 pub const PROBLEM: &str = "application/problem+json";
 
-/// A whole answer.
-pub(super) type Reply = Response<Full<Bytes>>;
+/// The media type of an answer that goes on: one JSON document a line.
+pub const LINES: &str = "application/x-ndjson";
+
+/// A whole answer, or one that goes on.
+pub(super) type Reply = Response<Either<Full<Bytes>, Lines>>;
 
 /// 200 and `body`.
 pub(super) fn ok<T: Serialize>(body: &T) -> Reply {
@@ -33,6 +37,16 @@ pub(super) fn made(body: &LeaseMade) -> Reply {
     if let Ok(place) = HeaderValue::try_from(place) {
         reply.headers_mut().insert(LOCATION, place);
     }
+    reply
+}
+
+/// 200, and a line whenever there is one. The connection serves nothing after it.
+pub(super) fn lines(lines: Lines) -> Reply {
+    let mut reply = Response::new(Either::Right(lines));
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(LINES));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
     reply
 }
 
@@ -73,7 +87,7 @@ pub(super) fn turned_away(fault: &Fault) -> String {
 }
 
 fn json<T: Serialize>(status: StatusCode, kind: &'static str, body: &T) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::from(text(body))));
+    let mut reply = Response::new(Either::Left(Full::new(Bytes::from(text(body)))));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -82,7 +96,7 @@ fn json<T: Serialize>(status: StatusCode, kind: &'static str, body: &T) -> Reply
 }
 
 /// JSON and a line end, for people with curl. The wire types hold nothing that JSON cannot.
-fn text<T: Serialize>(body: &T) -> String {
+pub(super) fn text<T: Serialize>(body: &T) -> String {
     let mut text = serde_json::to_string(body).unwrap_or_else(|error| {
         tracing::error!(%error, "an answer does not turn into JSON");
         "null".to_owned()

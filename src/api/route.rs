@@ -19,6 +19,7 @@ pub(super) enum Action {
     Leases(ListLeases),
     Lease(String),
     Revoke(String),
+    Hold(String),
     History(ListHistory),
     Verify,
     Status,
@@ -49,6 +50,7 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
             Action::Lease(reference(prefix)?)
         }
         (&Method::POST, ["v1", "leases", prefix, "revoke"]) => Action::Revoke(reference(prefix)?),
+        (&Method::POST, ["v1", "leases", prefix, "hold"]) => Action::Hold(reference(prefix)?),
         (&Method::GET, ["v1", "history"]) => Action::History(query.history()?),
         (&Method::GET, ["v1", "history", "verify"]) => Action::Verify,
         (&Method::GET, ["v1", "status"]) => Action::Status,
@@ -63,7 +65,7 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
 fn nowhere(method: &Method, path: &str, pieces: &[&str]) -> NoAction {
     let allow = match pieces {
         ["v1", "leases"] => "GET, POST",
-        ["v1", "leases", _, "revoke"] => "POST",
+        ["v1", "leases", _, "revoke" | "hold"] => "POST",
         ["v1", "history" | "status" | "health"] | ["v1", "history", "verify"] => "GET",
         ["v1", "leases", prefix] if !prefix.is_empty() => "GET",
         _ => {

@@ -1,10 +1,12 @@
 //! `grantd create`: what was typed → the request; the reply → what the asker reads.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::command::Wanted;
 use super::create_args::CreateArgs;
 use super::out::{Out, Stop, WARN};
 use super::source::Daemon;
@@ -35,6 +37,8 @@ pub(super) struct Usable {
     pub(super) token_file: Option<PathBuf>,
     /// Print the ref alone.
     pub(super) quiet: bool,
+    /// What the lease is for, where it is to live no longer than that runs.
+    pub(super) command: Option<Wanted>,
 }
 
 impl Usable {
@@ -53,6 +57,7 @@ impl Usable {
             return Err(Fault::new(Kind::Usage, "--quiet and --json exclude each other")
                 .hint("--json has the ref under .lease.ref"));
         }
+        let command = wanted(args.command, args.token_env, json)?;
         plausible_key(&args.key)?;
         args.idempotency_key.as_deref().map(idempotency_key).transpose()?;
         let until = args.until.as_deref().map(until).transpose()?;
@@ -74,15 +79,43 @@ impl Usable {
             reason: args.reason,
             constraints,
             region,
-            token: args.print_token || args.token_file.is_some(),
+            token: args.print_token
+                || args.token_file.is_some()
+                || command.as_ref().is_some_and(|wanted| wanted.token_env.is_some()),
+            hold: command.is_some(),
         };
         Ok(Self {
             request,
             idempotency: args.idempotency_key,
             token_file: args.token_file,
             quiet: args.quiet,
+            command,
         })
     }
+}
+
+/// COMMAND, if one was typed. Its stdout is its own.
+fn wanted(
+    command: Vec<OsString>,
+    token_env: Option<String>,
+    json: bool,
+) -> Result<Option<Wanted>, Fault> {
+    let mut words = command.into_iter();
+    let Some(name) = words.next() else { return Ok(None) };
+    if json {
+        return Err(Fault::new(Kind::Usage, "--json and a command exclude each other")
+            .hint("stdout is the command's; GRANTD_REF in its environment names the lease"));
+    }
+    let plain = |name: &String| {
+        let mut bytes = name.bytes();
+        bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+            && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    if let Some(bad) = token_env.as_ref().filter(|name| !plain(name)) {
+        let text = format!("--token-env {bad:?} is no name of a variable");
+        return Err(Fault::new(Kind::BadArgument, text).hint("such as GRANT_TOKEN"));
+    }
+    Ok(Some(Wanted { name, args: words.collect(), token_env }))
 }
 
 /// A name without its `alias/` would be looked for as an id, and not be found.

@@ -1,6 +1,7 @@
 //! `grantd create` as it is typed: our flags, the AWS CLI's spellings of them, and those that are
 //! refused with a reason.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -51,9 +52,16 @@ pub struct CreateArgs {
     /// Write the grant token to this new file, readable by you alone
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// Print the ref and nothing else
+    /// Put the grant token into this variable of COMMAND's environment
+    #[arg(long, value_name = "NAME", requires = "command")]
+    pub token_env: Option<String>,
+    /// Print the ref and nothing else; with COMMAND, nothing at all
     #[arg(short, long)]
     pub quiet: bool,
+    /// Run this while the lease lives: it ends with the command, and with whoever runs it
+    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(conflicts_with_all = ["print_token", "idempotency_key"])]
+    pub command: Vec<OsString>,
     /// Flags of `aws kms create-grant` that grantd does not take.
     #[command(flatten)]
     pub refused: Refused,

@@ -8,8 +8,8 @@ use crate::fault::Fault;
 use crate::ledger::{Head, Ledger, OpenError};
 use crate::rules::time::Time;
 use crate::wire::{
-    CreateLease, HistoryRow, Lease, LeaseMade, ListHistory, ListLeases, Page, RevokeLease, Status,
-    Verified,
+    CreateLease, HeldLease, HistoryRow, Lease, LeaseMade, ListHistory, ListLeases, Page,
+    RevokeLease, Status, Verified,
 };
 
 /// The daemon on its socket. It is first spoken to when something is asked of it.
@@ -112,6 +112,10 @@ impl Daemon for Client {
 
     fn revoke<'a>(&'a self, reference: &'a str, request: &'a RevokeLease) -> Asked<'a, Lease> {
         Box::pin(Client::revoke(self, reference, request))
+    }
+
+    fn hold<'a>(&'a self, reference: &'a str, told: &'a mut dyn FnMut(HeldLease)) -> Asked<'a, ()> {
+        Box::pin(Client::hold(self, reference, told))
     }
 
     fn status(&self) -> Asked<'_, Status> {

@@ -40,6 +40,10 @@ Examples:
   grantd create --key alias/app --grantee role/RoleB --operations Decrypt \\
     --context Department=IT --token-file token
 
+While a command runs; the lease ends with it:
+  grantd create --key alias/app --grantee role/RoleB --operations Decrypt --ttl 2h \\
+    -- aws s3 cp s3://bucket/object -
+
 As `aws kms create-grant` is written, with a deadline:
   grantd create --key-id alias/app --operations Decrypt Encrypt --ttl 90m \\
     --grantee-principal arn:aws:iam::111122223333:role/RoleB \\

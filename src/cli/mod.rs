@@ -12,6 +12,7 @@ pub mod source;
 pub mod words;
 
 mod check;
+mod command;
 mod create;
 mod docs;
 mod doors;
@@ -44,7 +45,11 @@ pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
         Command::Sandbox(args) => sandbox(&args, out),
         Command::Create(args) => {
             let usable = create::Usable::of(*args, out.json)?;
-            wait(create::create(&usable, &*doors::daemon(&socket), out))
+            let daemon = doors::daemon(&socket);
+            match &usable.command {
+                Some(wanted) => wait(command::create_and_run(&usable, wanted, &*daemon, out)),
+                None => wait(create::create(&usable, &*daemon, out)),
+            }
         }
         Command::List(args) => {
             let source = doors::source(args.offline.ledger.as_deref(), &socket, out.now)?;

@@ -68,6 +68,9 @@ fn particulars(lease: &Lease, out: &Out) -> Vec<(&'static str, String)> {
         let sent = utc(lease.deadline.plus(-lease.lead_ms));
         rows.push(("lead", format!("{}: the end is sent at {sent}", span(lease.lead_ms))));
     }
+    if lease.held {
+        rows.push(("held", "it ends when nobody holds it any more".to_owned()));
+    }
     rows.push((
         "made",
         format!("{} ({})", utc(lease.started_at), from_now(lease.started_at, out.now)),

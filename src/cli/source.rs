@@ -4,8 +4,8 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::fault::Fault;
 use crate::wire::{
-    CreateLease, HistoryRow, Lease, LeaseMade, ListHistory, ListLeases, Page, RevokeLease, Status,
-    Verified,
+    CreateLease, HeldLease, HistoryRow, Lease, LeaseMade, ListHistory, ListLeases, Page,
+    RevokeLease, Status, Verified,
 };
 
 /// What is asked for.
@@ -33,6 +33,8 @@ pub trait Daemon: Source {
     ) -> Asked<'a, LeaseMade>;
     /// End a lease before its deadline.
     fn revoke<'a>(&'a self, reference: &'a str, request: &'a RevokeLease) -> Asked<'a, Lease>;
+    /// Hold a lease for as long as the answer goes on; `told` hears how it is.
+    fn hold<'a>(&'a self, reference: &'a str, told: &'a mut dyn FnMut(HeldLease)) -> Asked<'a, ()>;
     /// Describe itself.
     fn status(&self) -> Asked<'_, Status>;
 }

@@ -75,6 +75,7 @@ async fn lease(world: &World, out: &mut Out) -> Result<LeaseMade, Stop> {
         constraints: Constraints::None,
         region: None,
         token: true,
+        hold: false,
     };
     let made = world.client.create(&request, None).await?;
     let lease = &made.lease;

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::agenda::{Agenda, ROWS_MAX};
 use super::audit::Findings;
+use super::hold::Holder;
 use super::lane::{LaneState, Notice, Op};
 use super::record::Backlog;
 use super::timekeeper::TimeKeeper;
@@ -47,6 +48,8 @@ pub(crate) struct Context {
     pub(crate) findings: Findings,
     /// Proofs of the way out that are under way, by lane and key.
     pub(crate) proving: RefCell<BTreeMap<(i64, KeyArn), Turn>>,
+    /// Who is there of those by whom leases live.
+    pub(crate) holders: RefCell<BTreeMap<Ref, Holder>>,
     /// When a refusal of this kind to this user was last written to the history.
     pub(crate) refusals: RefCell<BTreeMap<(u32, &'static str), Time>>,
     /// Set once the daemon stops: nothing new is sent.
@@ -93,6 +96,7 @@ impl Context {
             unproven: RefCell::default(),
             findings: Findings::default(),
             proving: RefCell::default(),
+            holders: RefCell::default(),
             refusals: RefCell::default(),
             stopping: Cell::default(),
             halt: Notify::new(),

@@ -286,6 +286,7 @@ fn new_lease(
         reason: request.reason.clone(),
         asker: Some(wire::Asker { uid: caller.uid, name: caller.name.clone() }),
         idempotency,
+        held: request.hold,
         started_at: cx.time.now().latest,
         deadline: terms.deadline,
         latest: terms.latest,

@@ -1,11 +1,13 @@
 //! Housekeeping: the agenda is loaded again, the clocks are remembered, AWS is asked for its date
-//! and our identity, the proofs are renewed, and the head of the history goes to the log.
+//! and our identity, the proofs are renewed, held leases are looked after, and the head of the
+//! history goes to the log.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::agenda::{HORIZON, ROWS_MAX};
 use super::context::{Context, class_of};
+use super::hold::{TEND_EVERY, tend};
 use super::lane::{Frozen, Op};
 use super::look::freeze;
 use crate::kms::{Lane, Scope};
@@ -36,13 +38,14 @@ pub(crate) struct Chores {
     note: Time,
     prove: Time,
     warm: Time,
+    tend: Time,
 }
 
 impl Chores {
     /// All at once.
     pub(crate) const fn new() -> Self {
         let first = Time(i64::MIN);
-        Self { load: first, note: first, prove: first, warm: first }
+        Self { load: first, note: first, prove: first, warm: first, tend: first }
     }
 
     /// Start what is due. Each chore runs beside the main loop.
@@ -68,6 +71,12 @@ impl Chores {
                 let task = Rc::clone(cx);
                 cx.spawn(async move { warm(&task, &lane).await });
             }
+        }
+        // By the boot clock: the guarded one may stand still, and a holder is not to wait for AWS.
+        if cx.time.ticks() >= self.tend {
+            self.tend = cx.time.ticks().plus(TEND_EVERY);
+            let task = Rc::clone(cx);
+            cx.spawn(async move { tend(&task).await });
         }
         if now >= self.prove && judged.doubt.is_none() && cx.config().is_some() {
             self.prove = now.plus(PROVE_EVERY);

@@ -8,7 +8,7 @@
 //!
 //! Reading order: `run` (the loop), `due` and `look` (what it sends), `record` (what it writes),
 //! `lane` and `agenda` (what it remembers), `desk`, `resolve`, `send` and `prove` (creates), `find`
-//! (our grants without a row), `keep` (chores).
+//! (our grants without a row), `hold` (leases that live by being held), `keep` (chores).
 
 mod agenda;
 mod audit;
@@ -16,6 +16,7 @@ mod context;
 mod desk;
 mod due;
 mod find;
+mod hold;
 mod keep;
 mod lane;
 mod look;
@@ -28,7 +29,7 @@ mod send;
 mod status;
 mod timekeeper;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::fault::Fault;
 use crate::wire;
@@ -62,6 +63,15 @@ pub enum Command {
         reason: Option<String>,
         /// The lease, once KMS accepted the end or 10 s have passed.
         reply: oneshot::Sender<Result<wire::Lease, Fault>>,
+    },
+    /// Hold a lease that was made to be held.
+    Hold {
+        /// Who asks.
+        caller: Caller,
+        /// Any unique prefix of a ref.
+        reference: String,
+        /// The lease as it is, now and then. Dropping the receiver ends the lease.
+        reply: oneshot::Sender<Result<mpsc::Receiver<wire::HeldLease>, Fault>>,
     },
     /// Describe the daemon.
     Status {

@@ -98,6 +98,7 @@ impl Context {
             reason: Some("proof of the way out".to_owned()),
             asker: None,
             idempotency: None,
+            held: false,
             started_at: now,
             deadline,
             latest: deadline,

@@ -66,6 +66,9 @@ impl Ledger {
             };
             let step = life::step(&facts, &blank, &Event::Sending, now)?;
             let lease = ledger.insert_lease(new)?;
+            if new.held {
+                ledger.conn()?.prepare_cached(sql::NEW_HOLD)?.execute([lease])?;
+            }
             let grant = ledger.insert_grant(
                 &Fresh {
                     lease,
@@ -303,6 +306,7 @@ impl Ledger {
                     after.push(stepped.row);
                 }
             }
+            ledger.hold_over(reference)?;
             Ok(after)
         })
     }
@@ -319,7 +323,7 @@ fn told(new: &NewLease) -> serde_json::Value {
         "reason": new.reason, "asker": new.asker, "started": new.started_at,
         "deadline": new.deadline, "latest": new.latest, "lead-ms": new.lead_ms,
         "account": new.lane.account, "region": new.lane.region, "role-arn": new.lane.role_arn,
-        "endpoint": new.lane.endpoint,
+        "endpoint": new.lane.endpoint, "held": new.held,
     })
 }
 

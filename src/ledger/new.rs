@@ -53,6 +53,8 @@ pub struct NewLease {
     pub asker: Option<Asker>,
     /// The asker's key for a safe repeat, and the SHA-256 of what was asked under it.
     pub idempotency: Option<(String, [u8; 32])>,
+    /// Whether it lives only while somebody holds it.
+    pub held: bool,
     /// When the lease was asked for.
     pub started_at: Time,
     /// UTC, whole seconds; as it stands in the request's Name.

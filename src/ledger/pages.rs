@@ -203,6 +203,7 @@ impl Ledger {
             started_at: Time(raw.get("started_at")?),
             deadline: Time(raw.get("deadline")?),
             lead_ms: raw.get("lead_ms")?,
+            held: raw.get("held")?,
             closed_at: super::columns::instant(raw, "closed_at")?,
             grants: self.grants(raw.get("id")?)?,
         })

@@ -128,8 +128,15 @@ statements! {
     LEASE_REFS = "SELECT ref FROM lease WHERE ref >= ?1 AND ref < ?2 ORDER BY ref LIMIT 2";
     LEASE = "SELECT l.id, l.ref, l.state, l.key_arn, l.key, l.grantee, l.operations, \
         l.constraints, l.policy, l.reason, l.asker_uid, l.asker, l.origin, n.account, \
-        n.region, n.endpoint, l.started_at, l.deadline, l.lead_ms, l.closed_at \
+        n.region, n.endpoint, l.started_at, l.deadline, l.lead_ms, l.closed_at, \
+        EXISTS(SELECT 1 FROM hold h WHERE h.lease = l.id) AS held \
         FROM lease l JOIN lane n ON n.id = l.lane WHERE l.ref = ?1";
+
+    NEW_HOLD = "INSERT INTO hold(lease) VALUES(?1)";
+    HOLD = "SELECT h.lease FROM hold h JOIN lease l ON l.id = h.lease WHERE l.ref = ?1";
+    HOLD_OVER = "DELETE FROM hold WHERE lease = ?1";
+    HELD = "SELECT l.ref, l.asker_uid, l.asker FROM hold h JOIN lease l ON l.id = h.lease \
+        WHERE h.lease > 0 ORDER BY h.lease LIMIT ?1";
 
     PROOF = "SELECT proven_at FROM proof WHERE lane = ?1 AND key_arn = ?2";
     SET_PROOF = "INSERT INTO proof(lane, key_arn, proven_at) VALUES(?1, ?2, ?3) ON CONFLICT DO \

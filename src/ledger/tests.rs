@@ -4,6 +4,7 @@ mod doubt;
 mod fixture;
 mod found;
 mod history;
+mod hold;
 mod life;
 mod lists;
 mod memos;

@@ -7,6 +7,7 @@
 )]
 
 mod calls;
+mod hold;
 mod hostile;
 #[path = "../support/redact.rs"]
 mod redact;

@@ -225,6 +225,12 @@ pub(crate) fn lease(state: &str) -> Lease {
     .unwrap()
 }
 
+/// A line to the holder of a lease.
+pub(crate) fn line(state: &str) -> HeldLease {
+    let lease = lease(state);
+    HeldLease { state: lease.state, deadline: lease.deadline }
+}
+
 pub(crate) fn status() -> Status {
     serde_json::from_value(json!({
         "version": "0.0.0", "health": 1, "alarms": ["one"], "end-only": null,
@@ -266,6 +272,17 @@ fn play_engine(
                     _ => Ok(lease("ended")),
                 };
                 drop(reply.send(answer));
+            }
+            Command::Hold { caller, reference, reply } => {
+                let said = format!("hold {reference} for {}", who(&caller));
+                asked.lock().unwrap().push(said);
+                let (tell, told) = mpsc::channel(1);
+                if reference == "g-held" {
+                    hold.send(Command::Hold { caller, reference, reply }).unwrap();
+                } else {
+                    tell.try_send(line("ended")).unwrap();
+                    drop(reply.send(Ok(told)));
+                }
             }
             Command::Status { reply } => drop(reply.send(Ok(status()))),
         }

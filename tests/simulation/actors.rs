@@ -52,6 +52,7 @@ async fn create(world: &Rc<World>, uid: u32, mine: &mut Vec<Ref>) {
         constraints: grantd::terms::Constraints::None,
         region: None,
         token: world.rng.chance(200),
+        hold: false,
     };
     let key = world.rng.chance(500).then(|| format!("{:016x}", world.rng.next_u64()));
     let mut first: Option<Ref> = None;

@@ -11,6 +11,7 @@
 mod actors;
 mod check;
 mod clock;
+mod hold;
 mod hostile;
 mod kms;
 mod people;

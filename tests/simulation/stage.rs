@@ -10,7 +10,7 @@ use grantd::engine::{Caller, Command, Engine, Ports};
 use grantd::fault::Fault;
 use grantd::ledger::{Handle, Ledger, Urgency};
 use grantd::rules::time::Time;
-use grantd::wire::{CreateLease, HistoryRow, Lease, LeaseMade, ListHistory, Status};
+use grantd::wire::{CreateLease, HeldLease, HistoryRow, Lease, LeaseMade, ListHistory, Status};
 use kms_sandbox::{Entry, Op, Propagation, Story, StoryOptions};
 use serde_json::json;
 use tempfile::TempDir;
@@ -146,17 +146,22 @@ impl Daemon {
         ttl: Option<String>,
         until: Option<Time>,
     ) -> Result<Lease, Fault> {
-        let request = CreateLease {
-            key: key.to_owned(),
-            grantee: "role/RoleB".to_owned(),
-            operations: vec!["Decrypt".to_owned()],
-            ttl,
-            until,
-            reason: None,
-            constraints: grantd::terms::Constraints::None,
-            region: None,
-            token: false,
-        };
+        self.send(uid, CreateLease { ttl, until, ..wanted(key) }).await
+    }
+
+    /// Ask for a lease that lives only while it is held.
+    pub(crate) async fn create_held(&self, key: &str, ttl: &str) -> Result<Lease, Fault> {
+        let ttl = Some(ttl.to_owned());
+        self.send(1, CreateLease { ttl, hold: true, ..wanted(key) }).await
+    }
+
+    /// Hold it, as the user who asked for it.
+    pub(crate) async fn hold(&self, lease: &Lease) -> Result<mpsc::Receiver<HeldLease>, Fault> {
+        let (caller, reference) = (caller(1), lease.reference.to_string());
+        self.ask(|reply| Command::Hold { caller, reference, reply }).await
+    }
+
+    async fn send(&self, uid: u32, request: CreateLease) -> Result<Lease, Fault> {
         let caller = caller(uid);
         let made: LeaseMade =
             self.ask(|reply| Command::Create { caller, request, idempotency: None, reply }).await?;
@@ -199,6 +204,22 @@ impl Daemon {
 /// A user in no group but his own.
 pub(crate) fn caller(uid: u32) -> Caller {
     Caller { uid, gid: uid, groups: Vec::new(), name: format!("u{uid}") }
+}
+
+/// What every scene asks for.
+fn wanted(key: &str) -> CreateLease {
+    CreateLease {
+        key: key.to_owned(),
+        grantee: "role/RoleB".to_owned(),
+        operations: vec!["Decrypt".to_owned()],
+        ttl: None,
+        until: None,
+        reason: None,
+        constraints: grantd::terms::Constraints::None,
+        region: None,
+        token: false,
+        hold: false,
+    }
 }
 
 /// Run a scene under tokio's paused clock.

@@ -53,6 +53,7 @@ async fn record(handle: &Handle) -> Ref {
         reason: None,
         asker: Some(Asker { uid: 1000, name: "alice".into() }),
         idempotency: None,
+        held: false,
         started_at: NOW,
         deadline,
         latest: deadline,

@@ -49,6 +49,7 @@ fn begin(books: &mut Ledger, name: &str, deadline: i64) -> Row {
         reason: None,
         asker: None,
         idempotency: None,
+        held: false,
         started_at: Time(0),
         deadline: Time(deadline),
         latest: Time(deadline),

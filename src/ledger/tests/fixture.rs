@@ -117,6 +117,7 @@ pub(super) fn lease(lane: &Arc<Lane>, n: u64) -> NewLease {
         reason: Some("a look at the logs".to_owned()),
         asker: Some(Asker { uid: 1000, name: "alice".to_owned() }),
         idempotency: None,
+        held: false,
         started_at: START,
         deadline,
         latest: START.plus(8 * HOUR),

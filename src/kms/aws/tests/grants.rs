@@ -59,6 +59,7 @@ async fn world_of(lane: Lane) -> World {
         reason: None,
         asker: None,
         idempotency: None,
+        held: false,
         started_at: start,
         deadline,
         latest: deadline,

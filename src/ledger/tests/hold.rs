@@ -1,0 +1,48 @@
+//! What is held, through the lease's life and a restart.
+
+use super::fixture::{World, id, kms, now};
+use crate::ledger::Note;
+use crate::rules::life::{Event, Outcome, State, Why};
+use crate::rules::time::SECOND;
+
+fn held(world: &World) -> Vec<String> {
+    let held = world.ledger.held().unwrap();
+    held.into_iter().map(|hold| format!("{} {}", hold.reference, hold.holder)).collect()
+}
+
+#[test]
+fn a_held_lease_is_known_until_its_end_is_on_its_way() {
+    let mut world = World::new();
+    let mut new = world.lease(1);
+    new.held = true;
+    let row = world.ledger.begin(&new, now(0)).unwrap();
+    world.granted(2);
+    let mut world = world.reopen();
+    assert_eq!(held(&world), [format!("{} uid 1000 (alice)", new.reference)]);
+    assert!(world.ledger.lease(new.reference.as_str()).unwrap().held);
+    let made = Event::Created(Outcome::Done(id("grant1")));
+    world.ledger.step(row.id(), &made, now(100), &kms()).unwrap();
+    assert_eq!(held(&world).len(), 1);
+    world.ledger.step(row.id(), &Event::Due, now(3_600_000), &Note::grantd()).unwrap();
+    assert!(held(&world).is_empty(), "its deadline has come");
+}
+
+#[test]
+fn what_nobody_holds_is_ended_once_and_only_that() {
+    let mut world = World::new();
+    let mut new = world.lease(1);
+    new.held = true;
+    world.ledger.begin(&new, now(0)).unwrap();
+    let free = world.lease(2);
+    world.ledger.begin(&free, now(0)).unwrap();
+    let note = Note::grantd();
+    // KMS has not answered its create yet: the wish is recorded all the same.
+    let rows = world.ledger.end_held(&new.reference, now(SECOND), &note).unwrap();
+    assert!(
+        matches!(&rows[0].life().state, State::Creating { unwanted: Some(Why::Asked), .. }),
+        "{rows:?}"
+    );
+    assert!(held(&world).is_empty());
+    assert!(world.ledger.end_held(&new.reference, now(SECOND), &note).unwrap().is_empty());
+    assert!(world.ledger.end_held(&free.reference, now(SECOND), &note).unwrap().is_empty());
+}
