@@ -28,7 +28,7 @@ use crate::api::{JSON, PROBLEM};
 use crate::fault::{Fault, Kind, chain};
 use crate::wire::{
     CreateLease, Health, HistoryRow, Lease, LeaseMade, ListHistory, ListLeases, Page, Problem,
-    RevokeLease, Status, Verified,
+    RevokeLease, RevokeLeases, Status, Verified,
 };
 
 /// For a whole call: a create waits for KMS (10 s) and for a first proof of the way out, and the
@@ -102,6 +102,14 @@ impl Client {
     pub async fn revoke(&self, prefix: &str, request: &RevokeLease) -> Result<Lease, Fault> {
         let path = [&lease_path(prefix), "/revoke"].concat();
         self.call(Call::post(path, request)?).await
+    }
+
+    /// End many leases before their deadlines, or none of them.
+    ///
+    /// # Errors
+    /// The daemon's, or of the way to it.
+    pub async fn revoke_many(&self, request: &RevokeLeases) -> Result<Page<Lease>, Fault> {
+        self.call(Call::post("/v1/revoke", request)?).await
     }
 
     /// A page of the history, oldest first.

@@ -2,10 +2,12 @@
 //! unit of their name.
 
 mod hold;
+mod revoke;
 
 use serde::{Deserialize, Serialize};
 
 pub use hold::HeldLease;
+pub use revoke::{REVOKE_MAX, RevokeLeases};
 
 use crate::ids::{AccountId, GrantId, KeyArn, Principal, Ref, Region};
 use crate::rules::life::{Class, How, Origin, Why};

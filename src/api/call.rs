@@ -70,6 +70,7 @@ impl Calls {
         let done = match action {
             Action::Create => self.create(peer, &head.headers, body).await,
             Action::Revoke(prefix) => self.revoke(peer, prefix, &head.headers, body).await,
+            Action::RevokeMany => self.revoke_many(peer, &head.headers, body).await,
             Action::Hold(prefix) => match bodiless(&head.method, &body) {
                 Ok(()) => self.hold(seat, prefix).await,
                 Err(fault) => Err(fault),
@@ -112,7 +113,7 @@ impl Calls {
             Action::Health => {
                 Ok(reply::ok(&Health { version: env!("CARGO_PKG_VERSION").to_owned() }))
             }
-            Action::Create | Action::Revoke(_) | Action::Hold(_) => {
+            Action::Create | Action::Revoke(_) | Action::RevokeMany | Action::Hold(_) => {
                 Err(Fault::new(Kind::Bug, "a change came to where only reads go"))
             }
         }
@@ -149,6 +150,18 @@ impl Calls {
         let make = |reply| Command::Revoke { caller, reference, reason: request.reason, reply };
         let lease = self.engine(make, &NO_REVOKE).await?;
         Ok(reply::ok(&lease))
+    }
+
+    async fn revoke_many(
+        &self,
+        peer: &Peer,
+        headers: &HeaderMap,
+        body: Incoming,
+    ) -> Result<Reply, Fault> {
+        let request = self.json(headers, body).await?;
+        let caller = self.names.caller(peer).await;
+        let make = |reply| Command::RevokeMany { caller, request, reply };
+        Ok(reply::ok(&self.engine(make, &NO_REVOKE).await?))
     }
 
     async fn hold(&self, seat: &Seat, reference: String) -> Result<Reply, Fault> {

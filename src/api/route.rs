@@ -19,6 +19,7 @@ pub(super) enum Action {
     Leases(ListLeases),
     Lease(String),
     Revoke(String),
+    RevokeMany,
     Hold(String),
     History(ListHistory),
     Verify,
@@ -50,6 +51,7 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
             Action::Lease(reference(prefix)?)
         }
         (&Method::POST, ["v1", "leases", prefix, "revoke"]) => Action::Revoke(reference(prefix)?),
+        (&Method::POST, ["v1", "revoke"]) => Action::RevokeMany,
         (&Method::POST, ["v1", "leases", prefix, "hold"]) => Action::Hold(reference(prefix)?),
         (&Method::GET, ["v1", "history"]) => Action::History(query.history()?),
         (&Method::GET, ["v1", "history", "verify"]) => Action::Verify,
@@ -65,7 +67,7 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
 fn nowhere(method: &Method, path: &str, pieces: &[&str]) -> NoAction {
     let allow = match pieces {
         ["v1", "leases"] => "GET, POST",
-        ["v1", "leases", _, "revoke" | "hold"] => "POST",
+        ["v1", "revoke"] | ["v1", "leases", _, "revoke" | "hold"] => "POST",
         ["v1", "history" | "status" | "health"] | ["v1", "history", "verify"] => "GET",
         ["v1", "leases", prefix] if !prefix.is_empty() => "GET",
         _ => {

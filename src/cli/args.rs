@@ -163,10 +163,33 @@ pub struct ShowArgs {
 /// `grantd revoke`.
 #[derive(Debug, Args)]
 #[command(after_help = examples::REVOKE)]
+#[command(group = clap::ArgGroup::new("selector").multiple(true))]
 pub struct RevokeArgs {
     /// The refs of the leases, or unique beginnings of them
-    #[arg(value_name = "REF", required = true, value_parser = reference)]
+    #[arg(value_name = "REF", value_parser = reference, conflicts_with = "selector")]
+    #[arg(required_unless_present = "selector")]
     pub references: Vec<String>,
+    /// All open ones of this key: ARN, key id, or as it was asked for
+    #[arg(long, visible_alias = "key-id", group = "selector")]
+    pub key: Option<String>,
+    /// All open ones of this grantee: ARN, or as create takes it
+    #[arg(long, visible_alias = "grantee-principal", group = "selector")]
+    pub grantee: Option<String>,
+    /// All open ones that this policy allowed
+    #[arg(long, group = "selector")]
+    pub policy: Option<String>,
+    /// Your own, alone or of these
+    #[arg(long, group = "selector")]
+    pub mine: bool,
+    /// Every open lease
+    #[arg(long, group = "selector", conflicts_with_all = ["key", "grantee", "policy", "mine"])]
+    pub all: bool,
+    /// Show what would end, and end nothing
+    #[arg(long, requires = "selector")]
+    pub dry_run: bool,
+    /// Do not ask; needed where there is no terminal
+    #[arg(short, long, requires = "selector", conflicts_with = "dry_run")]
+    pub yes: bool,
     /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,

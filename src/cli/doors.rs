@@ -9,7 +9,7 @@ use crate::ledger::{Head, Ledger, OpenError};
 use crate::rules::time::Time;
 use crate::wire::{
     CreateLease, HeldLease, HistoryRow, Lease, LeaseMade, ListHistory, ListLeases, Page,
-    RevokeLease, Status, Verified,
+    RevokeLease, RevokeLeases, Status, Verified,
 };
 
 /// The daemon on its socket. It is first spoken to when something is asked of it.
@@ -112,6 +112,10 @@ impl Daemon for Client {
 
     fn revoke<'a>(&'a self, reference: &'a str, request: &'a RevokeLease) -> Asked<'a, Lease> {
         Box::pin(Client::revoke(self, reference, request))
+    }
+
+    fn revoke_many<'a>(&'a self, request: &'a RevokeLeases) -> Asked<'a, Page<Lease>> {
+        Box::pin(Client::revoke_many(self, request))
     }
 
     fn hold<'a>(&'a self, reference: &'a str, told: &'a mut dyn FnMut(HeldLease)) -> Asked<'a, ()> {

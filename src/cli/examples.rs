@@ -69,7 +69,12 @@ Examples:
 pub const REVOKE: &str = "\
 Examples:
   grantd revoke g-7k2m9x4p1q8z
-  grantd revoke g-7k g-q9 --reason 'incident 12'";
+  grantd revoke g-7k g-q9 --reason 'incident 12'
+
+What matches is shown first, and ended once you say yes:
+  grantd revoke --key alias/app --grantee role/RoleB
+  grantd revoke --mine --dry-run
+  grantd revoke --all --yes --reason 'incident 12'";
 
 /// `grantd history --help`.
 pub const HISTORY: &str = "\

@@ -6,6 +6,7 @@ use super::args::{ListArgs, StateArg};
 use super::out::{Out, Stop};
 use super::source::Source;
 use super::words;
+use crate::fault::Fault;
 use crate::rules::life::{How, Origin};
 use crate::rules::time::Time;
 use crate::wire::{Lease, ListLeases};
@@ -15,16 +16,8 @@ use crate::wire::{Lease, ListLeases};
 /// # Errors
 /// The daemon's fault, or stdout's.
 pub(super) async fn list(args: &ListArgs, source: &dyn Source, out: &mut Out) -> Result<u8, Stop> {
-    let mut query = query(args);
-    let mut leases = Vec::new();
-    loop {
-        let page = source.leases(&query).await?;
-        leases.extend(page.items);
-        query.after = page.next;
-        if query.after.is_none() {
-            break;
-        }
-    }
+    let query = query(args);
+    let mut leases = all(query.clone(), source).await?;
     if !query.all {
         // grantd's own proofs come and go unasked; one that is late is news all the same.
         leases.retain(|lease| lease.origin != Origin::Probe || overdue(lease, out.now));
@@ -34,10 +27,37 @@ pub(super) async fn list(args: &ListArgs, source: &dyn Source, out: &mut Out) ->
     } else if leases.is_empty() {
         out.note(none(&query))?;
     } else {
-        let rows = leases.iter().map(|lease| row(lease, out)).collect();
-        out.table(&["REF", "GRANTEE", "KEY", "OPERATIONS", "ENDS", "STATE"], rows)?;
+        table(&leases, out)?;
     }
     Ok(0)
+}
+
+/// All that matches, over all pages.
+///
+/// # Errors
+/// The daemon's.
+pub(super) async fn all<S: Source + ?Sized>(
+    mut query: ListLeases,
+    source: &S,
+) -> Result<Vec<Lease>, Fault> {
+    let mut leases = Vec::new();
+    loop {
+        let page = source.leases(&query).await?;
+        leases.extend(page.items);
+        query.after = page.next;
+        if query.after.is_none() {
+            return Ok(leases);
+        }
+    }
+}
+
+/// A line for each.
+///
+/// # Errors
+/// When stdout takes no more.
+pub(super) fn table(leases: &[Lease], out: &mut Out) -> Result<(), Stop> {
+    let rows = leases.iter().map(|lease| row(lease, out)).collect();
+    Ok(out.table(&["REF", "GRANTEE", "KEY", "OPERATIONS", "ENDS", "STATE"], rows)?)
 }
 
 /// What to try where nothing matches.

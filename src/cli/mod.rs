@@ -20,6 +20,7 @@ mod history;
 mod list;
 mod revoke;
 mod run;
+mod select;
 mod shorthand;
 mod show;
 mod status;
@@ -58,6 +59,9 @@ pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
         Command::Show(args) => {
             let source = doors::source(args.offline.ledger.as_deref(), &socket, out.now)?;
             wait(show::show(&args, &*source, out))
+        }
+        Command::Revoke(args) if args.references.is_empty() => {
+            wait(select::revoke(&args, &*doors::daemon(&socket), out))
         }
         Command::Revoke(args) => wait(revoke::revoke(&args, &*doors::daemon(&socket), out)),
         Command::History(args) => wait(history::history(&args, &socket, out)),

@@ -4,7 +4,7 @@
 //! always go to stderr. Colours are written always and taken out by anstream where the other end is
 //! no terminal or NO_COLOR is set.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, BufRead, IsTerminal as _, Write};
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, Table, presets};
@@ -53,6 +53,8 @@ impl From<io::Error> for Stop {
 pub struct Out {
     stdout: Box<dyn Write>,
     stderr: Box<dyn Write>,
+    /// Where a person answers; none where nobody is there.
+    answers: Option<Box<dyn BufRead>>,
     /// Whether stdout is to carry JSON alone.
     pub json: bool,
     /// The reader's time zone.
@@ -76,6 +78,8 @@ impl Out {
         Self {
             stdout: Box::new(io::BufWriter::new(anstream::stdout())),
             stderr: Box::new(anstream::stderr()),
+            answers: (io::stdin().is_terminal() && io::stderr().is_terminal())
+                .then(|| Box::new(io::BufReader::new(io::stdin())) as Box<dyn BufRead>),
             json,
             zone: TimeZone::system(),
             now,
@@ -86,7 +90,27 @@ impl Out {
     /// Other streams, for tests.
     #[must_use]
     pub fn to(stdout: Box<dyn Write>, stderr: Box<dyn Write>, json: bool, now: Time) -> Self {
-        Self { stdout, stderr, json, zone: TimeZone::UTC, now, live: false }
+        Self { stdout, stderr, answers: None, json, zone: TimeZone::UTC, now, live: false }
+    }
+
+    /// The same with somebody who answers, for tests.
+    #[must_use]
+    pub fn answered_by(self, answers: Box<dyn BufRead>) -> Self {
+        Self { answers: Some(answers), ..self }
+    }
+
+    /// Ask for a yes, on stderr; `None` where nobody can be asked. Anything but a yes is a no.
+    ///
+    /// # Errors
+    /// When the terminal cannot be used.
+    pub fn ask(&mut self, question: &str) -> io::Result<Option<bool>> {
+        self.flush()?;
+        let Some(answers) = &mut self.answers else { return Ok(None) };
+        write!(self.stderr, "{question}")?;
+        self.stderr.flush()?;
+        let mut line = String::new();
+        answers.read_line(&mut line)?;
+        Ok(Some(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")))
     }
 
     /// One line on stdout.

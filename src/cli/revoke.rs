@@ -41,7 +41,7 @@ pub(super) async fn revoke(
 }
 
 /// What became of it. KMS's yes may still be on its way: the daemon goes on until it has it.
-fn outcome(lease: &Lease) -> String {
+pub(super) fn outcome(lease: &Lease) -> String {
     let accepted = lease.grants.iter().filter_map(|grant| grant.accepted_at).max();
     match (lease.state.as_str(), accepted) {
         ("closed", _) => {

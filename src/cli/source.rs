@@ -5,7 +5,7 @@ use futures_util::future::LocalBoxFuture;
 use crate::fault::Fault;
 use crate::wire::{
     CreateLease, HeldLease, HistoryRow, Lease, LeaseMade, ListHistory, ListLeases, Page,
-    RevokeLease, Status, Verified,
+    RevokeLease, RevokeLeases, Status, Verified,
 };
 
 /// What is asked for.
@@ -33,6 +33,8 @@ pub trait Daemon: Source {
     ) -> Asked<'a, LeaseMade>;
     /// End a lease before its deadline.
     fn revoke<'a>(&'a self, reference: &'a str, request: &'a RevokeLease) -> Asked<'a, Lease>;
+    /// End many leases, or none of them.
+    fn revoke_many<'a>(&'a self, request: &'a RevokeLeases) -> Asked<'a, Page<Lease>>;
     /// Hold a lease for as long as the answer goes on; `told` hears how it is.
     fn hold<'a>(&'a self, reference: &'a str, told: &'a mut dyn FnMut(HeldLease)) -> Asked<'a, ()>;
     /// Describe itself.

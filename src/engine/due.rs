@@ -32,7 +32,14 @@ pub(crate) fn dispatch_all_ends(cx: &Rc<Context>) {
     }
 }
 
+/// What is due goes first, and each kind by its own part of the pace: hundreds that a person ends
+/// at once hold up no deadline, and have what is kept for them.
 fn dispatch_ends(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
+    let [due, urgent] = [false, true].map(|urgent| dispatch_kind(cx, lane, now, urgent));
+    [due, urgent].into_iter().flatten().min()
+}
+
+fn dispatch_kind(cx: &Rc<Context>, lane: i64, now: Now, urgent: bool) -> Option<Time> {
     loop {
         let mut lanes = cx.lanes.borrow_mut();
         let state = lanes.get_mut(&lane)?;
@@ -44,14 +51,15 @@ fn dispatch_ends(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
         // retire the new ones alone): the first try of each is on time.
         let shut =
             |row: &Row| tried(row) && state.key_shut(row.key_arn(), Op::End, now.latest).is_some();
-        let Some(row) = agenda.first(Act::End, lane, now.latest, shut).cloned() else {
+        let not_now = |row: &Row| asked(row) != urgent || shut(row);
+        let Some(row) = agenda.first(Act::End, lane, now.latest, not_now).cloned() else {
             // Rows whose keys wait: come back when the first of them may be tried.
             let waits = agenda.due(Act::End, lane, now.latest);
             return waits
+                .filter(|row| asked(row) == urgent)
                 .filter_map(|row| state.key_shut(row.key_arn(), Op::End, now.latest))
                 .min();
         };
-        let urgent = asked(&row);
         let ticks = cx.time.ticks();
         let at = state.pace(Op::End).next(urgent, ticks);
         if at > ticks {

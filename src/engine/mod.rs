@@ -24,6 +24,7 @@ mod prove;
 mod record;
 mod resolve;
 mod revoke;
+mod revoke_many;
 mod run;
 mod send;
 mod status;
@@ -63,6 +64,15 @@ pub enum Command {
         reason: Option<String>,
         /// The lease, once KMS accepted the end or 10 s have passed.
         reply: oneshot::Sender<Result<wire::Lease, Fault>>,
+    },
+    /// End many leases before their deadlines, or none of them.
+    RevokeMany {
+        /// Who asks.
+        caller: Caller,
+        /// Which, why, or only whether.
+        request: wire::RevokeLeases,
+        /// The leases, once the wish is recorded.
+        reply: oneshot::Sender<Result<wire::Page<wire::Lease>, Fault>>,
     },
     /// Hold a lease that was made to be held.
     Hold {

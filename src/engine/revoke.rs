@@ -23,20 +23,7 @@ pub(crate) async fn revoke(
     let prefix = reference.to_owned();
     let read = move |books: &mut Ledger| books.lease(&prefix);
     let known = cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)?;
-    let owner = known.asker.as_ref().map(|asker| asker.uid);
-    let config = cx.config();
-    if !access::ends(config.as_deref(), caller, owner) {
-        let told = access::sees(config.as_deref(), caller, owner);
-        let whose = match (&known.asker, known.origin) {
-            _ if !told => "another asked for it".to_owned(),
-            (Some(asker), _) => format!("{} asked for it", asker.name),
-            (None, Origin::Probe) => "grantd made it, to prove that it can end grants".to_owned(),
-            (None, Origin::Found | Origin::Asked) => {
-                "it was found by its Name, so nobody here asked for it".to_owned()
-            }
-        };
-        let text = format!("lease {} is not yours: {whose}", known.reference);
-        let fault = Fault::new(Kind::NotYours, text).about(known.reference.clone());
+    if let Err(fault) = not_yours(cx, caller, &known) {
         refused(cx, caller, &fault, serde_json::json!({}));
         return Err(fault);
     }
@@ -57,6 +44,26 @@ pub(crate) async fn revoke(
         Some(fault) => Err(fault.about(known.reference)),
         None => Ok(after),
     }
+}
+
+/// Refuse whoever may not end this lease.
+pub(crate) fn not_yours(cx: &Context, caller: &Caller, known: &wire::Lease) -> Result<(), Fault> {
+    let owner = known.asker.as_ref().map(|asker| asker.uid);
+    let config = cx.config();
+    if !access::ends(config.as_deref(), caller, owner) {
+        let told = access::sees(config.as_deref(), caller, owner);
+        let whose = match (&known.asker, known.origin) {
+            _ if !told => "another asked for it".to_owned(),
+            (Some(asker), _) => format!("{} asked for it", asker.name),
+            (None, Origin::Probe) => "grantd made it, to prove that it can end grants".to_owned(),
+            (None, Origin::Found | Origin::Asked) => {
+                "it was found by its Name, so nobody here asked for it".to_owned()
+            }
+        };
+        let text = format!("lease {} is not yours: {whose}", known.reference);
+        return Err(Fault::new(Kind::NotYours, text).about(known.reference.clone()));
+    }
+    Ok(())
 }
 
 /// End one grant and wait for KMS's yes, at most as long as an asker waits. The scheduler keeps at

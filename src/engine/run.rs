@@ -11,7 +11,7 @@ use super::context::{Context, Parts, is_current, ledger_fault};
 use super::keep::Chores;
 use super::lane::LaneState;
 use super::timekeeper::{NAP_MAX, TimeKeeper};
-use super::{Command, audit, desk, due, find, hold, keep, revoke, status};
+use super::{Command, audit, desk, due, find, hold, keep, revoke, revoke_many, status};
 use crate::clock::Clock;
 use crate::config::{Config, Rates};
 use crate::fault::Fault;
@@ -171,6 +171,9 @@ fn serve(cx: &Rc<Context>, command: Command) {
             }
             Command::Revoke { caller, reference, reason, reply } => {
                 answer(reply, revoke::revoke(&cx, &caller, &reference, reason).await);
+            }
+            Command::RevokeMany { caller, request, reply } => {
+                answer(reply, revoke_many::revoke_many(&cx, &caller, request).await);
             }
             Command::Hold { caller, reference, reply } => {
                 answer(reply, hold::hold(&cx, &caller, &reference).await);
