@@ -49,6 +49,18 @@ fn the_daemon_describes_itself() {
 }
 
 #[test]
+fn many_are_revoked_by_their_whole_refs() {
+    let world = World::new();
+    let body = r#"{"refs":["g-7k2m9x4p1q8z"],"reason":"incident","dry-run":true}"#;
+    same("revoked-many", world.post("/v1/revoke", "", body));
+    same("revoked-many-asked", world.asked().join("\n"));
+    let short = world.post("/v1/revoke", "", r#"{"refs":["g-7k"]}"#);
+    assert!(short.starts_with("HTTP/1.1 400 Bad Request\n"), "{short}");
+    assert!(short.contains("is not a lease ref"), "{short}");
+    assert!(world.asked().is_empty());
+}
+
+#[test]
 fn a_revoke_needs_no_body() {
     let world = World::new();
     let bare =

@@ -273,6 +273,11 @@ fn play_engine(
                 };
                 drop(reply.send(answer));
             }
+            Command::RevokeMany { caller, request, reply } => {
+                let said = format!("revoke many for {}: {request:?}", who(&caller));
+                asked.lock().unwrap().push(said);
+                drop(reply.send(Ok(Page { items: vec![lease("ending")], next: None })));
+            }
             Command::Hold { caller, reference, reply } => {
                 let said = format!("hold {reference} for {}", who(&caller));
                 asked.lock().unwrap().push(said);

@@ -64,7 +64,7 @@ fn over(host: &Host, sandbox: &Sandbox, why: &str) {
     let lease = Lease::only(host);
     let history = host.get(&format!("/v1/history?ref={}", lease.reference));
     let rows = history.body["items"].as_array().unwrap();
-    let asked: Vec<&Value> = rows.iter().filter(|row| row["kind"] == "revoke-asked").collect();
+    let asked: Vec<&Value> = rows.iter().filter(|row| row["kind"] == "end-asked").collect();
     assert_eq!(asked.len(), 1, "{rows:?}");
     assert_eq!(asked[0]["body"]["detail"], why);
     history_verifies(host);

@@ -45,7 +45,7 @@ fn a_holder_who_goes_takes_the_lease_with_him() {
                 assert_eq!(ends(&stage), 1);
                 let after = daemon.lease(&lease).await;
                 assert_eq!((after.state.as_str(), after.held), ("ended", false));
-                let told = daemon.history("revoke-asked").await;
+                let told = daemon.history("end-asked").await;
                 assert_eq!((told.len(), told[0].actor.as_str()), (1, "grantd"));
                 assert_eq!(told[0].body["detail"], "its holder is gone");
             })

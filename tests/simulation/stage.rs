@@ -8,9 +8,12 @@ use std::sync::Arc;
 use grantd::config;
 use grantd::engine::{Caller, Command, Engine, Ports};
 use grantd::fault::Fault;
+use grantd::ids::Ref;
 use grantd::ledger::{Handle, Ledger, Urgency};
 use grantd::rules::time::Time;
-use grantd::wire::{CreateLease, HeldLease, HistoryRow, Lease, LeaseMade, ListHistory, Status};
+use grantd::wire::{
+    CreateLease, HeldLease, HistoryRow, Lease, LeaseMade, ListHistory, Page, RevokeLeases, Status,
+};
 use kms_sandbox::{Entry, Op, Propagation, Story, StoryOptions};
 use serde_json::json;
 use tempfile::TempDir;
@@ -173,6 +176,15 @@ impl Daemon {
         let reference = lease.reference.to_string();
         let caller = caller(uid);
         self.ask(|reply| Command::Revoke { caller, reference, reason: None, reply }).await
+    }
+
+    /// Revoke many as this user.
+    pub(crate) async fn revoke_many(&self, uid: u32, refs: &[Ref]) -> Result<Vec<Lease>, Fault> {
+        let request = RevokeLeases { refs: refs.to_vec(), ..RevokeLeases::default() };
+        let caller = caller(uid);
+        let page: Page<Lease> =
+            self.ask(|reply| Command::RevokeMany { caller, request, reply }).await?;
+        Ok(page.items)
     }
 
     pub(crate) async fn status(&self) -> Status {

@@ -1,0 +1,136 @@
+//! `grantd revoke` by selector, against a daemon that gives canned answers.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+#[path = "support/command.rs"]
+mod command;
+#[path = "support/fake.rs"]
+mod fake;
+#[path = "support/redact.rs"]
+mod redact;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use command::{grantd, transcript};
+use fake::{Fake, closed, lease, overdue};
+use grantd::fault::{Fault, Kind};
+use grantd::wire::Problem;
+use serde_json::{Value, json};
+
+const ONE: &str = "g-7k2m9x4p1q8z";
+const TWO: &str = "g-q9w8e7r6t5y4";
+const NEW: &str = "g-newnewnewnew";
+
+fn run(line: &str, fake: &Fake) -> String {
+    transcript(grantd().args(line.split_whitespace()).arg("--socket").arg(&fake.socket))
+}
+
+fn same(name: &str, shown: impl AsRef<str>) {
+    redact::settings().bind(|| insta::assert_snapshot!(name, shown.as_ref()));
+}
+
+fn asked(fake: &Fake) -> Vec<String> {
+    fake.requests().into_iter().map(|(target, body)| format!("{target} {body}")).collect()
+}
+
+/// Two leases that live, one whose end is on its way, and a proof; at the second look a new one
+/// lives in their place. KMS accepts the second end at the second look, or never.
+fn world(accepts: bool) -> Fake {
+    let (lists, looks) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let ended = |reference: &str| {
+        let mut lease = closed(reference);
+        lease["state"] = json!("ended");
+        lease["closed-at"] = Value::Null;
+        lease
+    };
+    let ending = |reference: &str| {
+        let mut lease = lease(reference);
+        lease["state"] = json!("ending");
+        lease
+    };
+    Fake::start(move |target| match target.split('?').next().unwrap() {
+        "GET /v1/leases" if lists.fetch_add(1, Ordering::Relaxed) == 0 => {
+            let mut probe = lease("g-pr0be0pr0be0");
+            probe["origin"] = json!("probe");
+            let items = [lease(ONE), overdue("g-000000000000"), probe, lease(TWO)];
+            (200, json!({ "items": items }))
+        }
+        "GET /v1/leases" => (200, json!({ "items": [lease(NEW)] })),
+        "POST /v1/revoke" => {
+            let n = looks.fetch_add(1, Ordering::Relaxed);
+            let two = if n >= 2 && accepts { ended(TWO) } else { ending(TWO) };
+            // First whether, then the wish, then how it goes with the one that is open.
+            let items = match n {
+                0 => json!([lease(ONE), lease(TWO)]),
+                1 => json!([ended(ONE), two]),
+                _ => json!([two]),
+            };
+            (200, json!({ "items": items }))
+        }
+        other => panic!("{other}"),
+    })
+}
+
+#[test]
+fn exactly_what_was_shown_is_ended_and_what_came_since_is_told() {
+    let fake = world(true);
+    same("select-yes", run("revoke --key alias/app --yes --reason incident", &fake));
+    same("select-yes-requests", asked(&fake).join("\n"));
+    same("select-json", run("revoke --grantee RoleB --mine --yes --json", &world(true)));
+}
+
+#[test]
+fn nothing_is_ended_without_a_yes() {
+    for (line, name) in [
+        ("revoke --policy s3-readers", "select-unasked"),
+        ("revoke --all --dry-run", "select-dry-run"),
+        ("revoke --all --dry-run --json", "select-dry-run-json"),
+    ] {
+        let fake = world(true);
+        same(name, run(line, &fake));
+        let posts: Vec<String> =
+            asked(&fake).into_iter().filter(|line| line.starts_with("POST")).collect();
+        assert_eq!(posts.len(), 1, "{posts:?}");
+        assert!(posts[0].contains("\"dry-run\":true"), "{posts:?}");
+    }
+}
+
+#[test]
+fn what_is_not_yours_is_named_before_anything_is_ended() {
+    let fake = Fake::start(|target| match target.split('?').next().unwrap() {
+        "GET /v1/leases" => (200, json!({ "items": [lease(ONE), lease(TWO)] })),
+        _ => {
+            let fault = Fault::new(Kind::NotYours, format!("lease {TWO} is not yours"));
+            (403, serde_json::to_value(Problem::from(&fault)).unwrap())
+        }
+    });
+    let shown = run("revoke --key alias/app --yes", &fake);
+    assert!(shown.contains(&format!("error: lease {TWO} is not yours")), "{shown}");
+    assert!(shown.ends_with("--- exit 77\n"), "{shown}");
+    assert_eq!(fake.requests().len(), 2);
+}
+
+#[test]
+fn an_end_that_kms_does_not_accept_is_left_to_the_daemon() {
+    let shown = run("revoke --key alias/app --yes", &world(false));
+    assert!(
+        shown.contains(&format!("error: lease {TWO}: KMS has not accepted the end")),
+        "{shown}"
+    );
+    assert!(shown.ends_with("--- exit 75\n"), "{shown}");
+}
+
+#[test]
+fn nothing_that_matches_is_no_error() {
+    let fake = Fake::start(|_| (200, json!({ "items": [] })));
+    assert!(run("revoke --mine", &fake).ends_with("no open lease matches: nothing to end\n"));
+}
+
+#[test]
+fn a_selector_or_refs_and_never_both() {
+    let fake = world(true);
+    for line in ["revoke", "revoke g-7k --mine", "revoke --all --mine", "revoke g-7k --yes"] {
+        let shown = run(line, &fake);
+        assert!(shown.ends_with("--- exit 64\n"), "{shown}");
+    }
+    assert!(fake.requests().is_empty());
+}
