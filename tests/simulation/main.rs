@@ -14,6 +14,7 @@ mod clock;
 mod hold;
 mod hostile;
 mod kms;
+mod many;
 mod people;
 mod scenarios;
 mod stage;

@@ -37,56 +37,6 @@ fn two_hundred_ends_of_one_second_leave_within_the_pace() {
     });
 }
 
-/// A mass revoke is one commit, waits for nobody's attention, and stands behind what is due.
-#[test]
-fn a_hundred_that_a_person_ends_hold_up_no_deadline() {
-    play(|| async {
-        let stage = Stage::new(0).config("regions", "rates = { create = 50 }\nregions");
-        stage
-            .live(async |daemon| {
-                let due = Time(stage.net.clock.now() + 2 * MINUTE).floor_second();
-                for _ in 0..30 {
-                    daemon.create_until(&stage.key, due).await.unwrap();
-                }
-                let mut refs = Vec::new();
-                for _ in 0..120 {
-                    refs.push(daemon.create(&stage.key, "1h").await.unwrap().reference);
-                }
-                pause(due.0 - SECOND - stage.net.clock.now()).await;
-                let other = daemon.revoke_many(2, &refs[..100]).await.unwrap_err();
-                assert_eq!(other.kind, Kind::NotYours);
-                assert!(other.text.contains("and 96 more. Nothing was ended"), "{other}");
-                for part in refs.chunks(100) {
-                    let ended = daemon.revoke_many(1, part).await.unwrap();
-                    assert!(ended.iter().all(|lease| lease.state != "active"));
-                }
-                pause(MINUTE).await;
-                let ends = &stage.accepted(Op::RetireGrant)[1..];
-                assert_eq!(ends.len(), 150);
-                let names =
-                    |id: &str| stage.net.story.borrow().core.grant(id).unwrap().name.clone();
-                let mut late = Vec::new();
-                let mut asked = 0;
-                for end in ends {
-                    let name = names(end.grant_id.as_deref().unwrap()).unwrap();
-                    if name.ends_with(&due.to_string()) {
-                        late.push(self::late(end, due));
-                    } else if end.at_ms < due.0 + 3 * SECOND {
-                        asked += 1;
-                    }
-                }
-                assert_eq!(late.len(), 30);
-                for (k, after) in late.into_iter().enumerate() {
-                    // The second before may be full of the others: 12 of 24 are theirs then.
-                    let bound = SECOND / 2 + i64::try_from(k).unwrap() * SECOND / 12;
-                    assert!((0..=bound).contains(&after), "the {k}th came after {after} ms");
-                }
-                assert!(asked >= 16, "{asked} left meanwhile: 4 a second are theirs");
-            })
-            .await;
-    });
-}
-
 /// Who waits: a key that refuses us does not hold up the others, and is tried by one row.
 #[test]
 fn a_key_that_denies_the_end_waits_alone_and_is_told_once() {
