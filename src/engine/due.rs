@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::context::Context;
 use super::lane::Op;
 use super::record::{Happening, RECORD_PATIENCE, young};
-use crate::kms::Answer;
+use crate::kms::{Answer, Token};
 use crate::ledger::Row;
 use crate::rules::life::{Act, Class, Event, Outcome, State, Via};
 use crate::rules::time::{Now, Time};
@@ -92,6 +92,16 @@ fn asked(row: &Row) -> bool {
 /// One attempt to end `row`, whose place in the pace is taken: recorded before the send if the disk
 /// answers in time, sent, and its answer recorded. The row afterwards, and KMS's answer.
 pub(crate) async fn end(cx: &Rc<Context>, row: Row) -> (Row, Outcome<()>, Option<String>) {
+    let token = cx.token(row.id());
+    end_by(cx, row, token).await
+}
+
+/// The same by this token where the grant is young enough for it, else by id.
+pub(crate) async fn end_by(
+    cx: &Rc<Context>,
+    row: Row,
+    token: Option<Token>,
+) -> (Row, Outcome<()>, Option<String>) {
     let now = cx.time.now();
     let mut before = Vec::new();
     if matches!(row.life().state, State::Active { .. }) {
@@ -103,7 +113,7 @@ pub(crate) async fn end(cx: &Rc<Context>, row: Row) -> (Row, Outcome<()>, Option
         return (row, Outcome::Unknown, None);
     };
     let is_young = young(&row, now);
-    let token = cx.token(row.id()).filter(|_| is_young);
+    let token = token.filter(|_| is_young);
     let answer = cx.kms.end(&warrant, *via, token.as_ref()).await;
     // Where another way out is left, only the row waits for it, and not the key.
     let other_way = row.facts().order.after(*via) != *via && *via == Via::Retire;

@@ -10,7 +10,7 @@ use super::context::{Context, class_of};
 use super::hold::{TEND_EVERY, tend};
 use super::lane::{Frozen, Op};
 use super::look::freeze;
-use crate::kms::{Lane, Scope};
+use crate::kms::{Identity, Lane, Scope};
 use crate::ledger::{Ledger, LedgerError, Row, Urgency};
 use crate::rules::life::Outcome;
 use crate::rules::time::{MINUTE, SECOND, Time};
@@ -207,23 +207,24 @@ async fn ask(cx: &Rc<Context>, lane: &Arc<Lane>) {
         let since = cx.time.now().latest;
         return freeze(cx, lane, Frozen::Identity { why, since });
     }
-    compare(cx, lane, identity.unique_id.clone()).await;
+    compare(cx, lane, identity).await;
 }
 
-/// Compare who we are with who we were. Another identity is accepted when nothing is left that the
-/// old one made and that is owed an end; the ledger then has it.
-async fn compare(cx: &Rc<Context>, lane: &Arc<Lane>, now_is: String) {
+/// Compare who we are with who we were. Our own principal, made again, is accepted when nothing is
+/// left that the old one made and that is owed an end; the ledger then has it. Nobody else is.
+async fn compare(cx: &Rc<Context>, lane: &Arc<Lane>, identity: &Identity) {
     let now = cx.time.now().latest;
     let frozen = cx.lane(lane, |state| state.frozen.clone()).flatten();
     let since = match frozen {
         Some(Frozen::Identity { since, .. }) => since,
         Some(Frozen::Vanished(_)) | None => now,
     };
-    let (id, unique_id) = (lane.id, now_is.clone());
+    let (id, unique_id) = (lane.id, identity.unique_id.clone());
+    let ours = is_ours(lane, &identity.arn);
     let known = cx.ledger.run(Urgency::Work, move |books| {
         let known = books.identity(id)?;
         let changed = known.as_ref().is_some_and(|known| *known != unique_id);
-        let frozen = changed && books.owes_before(id, since)?;
+        let frozen = changed && (!ours || books.owes_before(id, since)?);
         if !frozen && known.as_ref() != Some(&unique_id) {
             books.set_identity(id, &unique_id)?;
         }
@@ -231,16 +232,17 @@ async fn compare(cx: &Rc<Context>, lane: &Arc<Lane>, now_is: String) {
     });
     match known.await {
         Ok((Some(known), true)) => {
-            freeze(cx, lane, Frozen::Identity { why: changed(lane, &known, &now_is), since });
+            let why = changed(lane, &known, identity);
+            freeze(cx, lane, Frozen::Identity { why, since });
         }
         Ok((known, _)) => {
             let other = |frozen: &mut Frozen| matches!(frozen, Frozen::Identity { .. });
             let thawed = cx.lane(lane, |state| state.frozen.take_if(other)).flatten().is_some();
             if thawed || known.is_some() {
                 tracing::info!(account = %lane.account, region = %lane.region, was = known,
-                    is = now_is, "the identity behind the credentials is accepted");
+                    is = identity.unique_id, "the identity behind the credentials is accepted");
                 let body = serde_json::json!({ "account": lane.account, "region": lane.region,
-                    "was": known, "is": now_is });
+                    "was": known, "is": identity.unique_id });
                 cx.chronicle(None, "identity-accepted", "grantd", body);
             }
         }
@@ -248,7 +250,23 @@ async fn compare(cx: &Rc<Context>, lane: &Arc<Lane>, now_is: String) {
     }
 }
 
-fn changed(lane: &Lane, was: &str, is: &str) -> String {
+/// Whether the ARN of an identity is that of the lane's retiring principal, or of a session of it
+/// (which lacks the role's path).
+fn is_ours(lane: &Lane, arn: &str) -> bool {
+    let own = &lane.retiring_principal;
+    let session = arn.split_once(":assumed-role/").and_then(|(_, rest)| rest.split('/').next());
+    own.as_str() == arn || (own.as_str().contains(":role/") && session == Some(own.short()))
+}
+
+fn changed(lane: &Lane, was: &str, identity: &Identity) -> String {
+    let Identity { arn, unique_id: is, .. } = identity;
+    if !is_ours(lane, arn) {
+        return format!(
+            "the identity behind the credentials changed from {was} to {is}, {arn}, which is not \
+             {}: give grantd its own credentials back",
+            lane.retiring_principal
+        );
+    }
     let what_to_do = match &lane.ways.revoke_role {
         Some(role) => format!("they are revoked as {role}"),
         None => "set `revoke-role-arn` in its [[account]] and restart grantd, or revoke by hand \

@@ -10,7 +10,7 @@ use super::record::RECORD_PATIENCE;
 use super::send::{ASKER_WAITS, Made};
 use crate::fault::{Fault, Kind};
 use crate::ids::{KeyArn, Ref};
-use crate::kms::Lane;
+use crate::kms::{Lane, Scope};
 use crate::ledger::{Ledger, NewLease, Row, Urgency};
 use crate::rules::life::{Class, Event, Origin, Outcome, State, Why};
 use crate::rules::name::Name;
@@ -19,6 +19,13 @@ use crate::terms::{Constraints, GrantRequest, Operation};
 
 /// A proof holds for a day: a key policy that is changed is noticed well before most deadlines.
 pub(crate) const PROOF_KEEPS: i64 = DAY;
+/// One by token holds only until the grant of the next probe is surely seen.
+const TOKEN_PROOF_KEEPS: i64 = 10 * MINUTE;
+/// The probe is ended by its id, as the leases will be; one that is not seen for so long by its
+/// token. Half of what an asker waits.
+const BY_ID: i64 = ASKER_WAITS / 2;
+/// Between two tries.
+const AGAIN: i64 = SECOND / 2;
 /// The probe's own deadline, should we die in between: it gives nobody anything but DescribeKey to
 /// ourselves.
 const PROBE_LIVES: i64 = 10 * MINUTE;
@@ -66,9 +73,11 @@ impl Context {
                 return Err(Fault::new(Kind::KmsSilent, text).about(row.reference().clone()));
             }
         };
-        self.end_probe(row).await?;
-        let (id, key, now) = (lane.id, key.clone(), self.time.now().latest);
-        let set = move |books: &mut Ledger| books.set_proof(id, &key, now);
+        let keeps = self.end_probe(row).await?;
+        // The day counts from when a whole proof would have been made.
+        let at = self.time.now().latest.plus(keeps - PROOF_KEEPS);
+        let (id, key) = (lane.id, key.clone());
+        let set = move |books: &mut Ledger| books.set_proof(id, &key, at);
         self.ledger.run(Urgency::Work, set).await.map_err(ledger_fault)
     }
 
@@ -108,44 +117,67 @@ impl Context {
         })
     }
 
-    /// End the probe for real. A first "no" is final: it names the missing permission, and the
+    /// End the probe for real; for how long that proves the way out. By id, as a lease is ended at
+    /// its deadline: that KMS takes a token is no proof that it knows us as the retiring principal.
+    /// A "no" by id to what is listed, or by token at all, names the missing permission; the
     /// scheduler keeps at it.
-    async fn end_probe(self: &Rc<Self>, row: Row) -> Result<(), Fault> {
+    async fn end_probe(self: &Rc<Self>, row: Row) -> Result<i64, Fault> {
         let (grant, key, lease) = (row.id(), row.key_arn().clone(), row.reference().clone());
-        let give_up = self.time.now().latest.plus(ASKER_WAITS);
+        let start = self.time.now().latest;
         let served = super::record::Happening::own(Event::End(Why::Probe), self.time.now());
         if !self.agenda.borrow_mut().claim(grant) {
             return Err(Fault::new(Kind::Busy, format!("the probe of {key} is busy")));
         }
         let mut row = self.record(&row, vec![served], Some(RECORD_PATIENCE)).await;
+        let mut token = None;
         let result = loop {
+            let keeps = if token.is_some() { TOKEN_PROOF_KEEPS } else { PROOF_KEEPS };
             if matches!(row.life().state, State::Ended { .. } | State::Closed { .. }) {
-                break Ok(());
+                break Ok(keeps);
             }
             self.place(row.lane(), super::lane::Op::End, true).await;
-            let (after, outcome, detail) = super::due::end(self, row).await;
+            let (after, outcome, detail) = super::due::end_by(self, row, token.clone()).await;
             row = after;
             let words = detail.unwrap_or_else(|| "KMS did not answer".to_owned());
-            let again = self.time.now().latest.plus(SECOND) < give_up && !self.stopping.get();
+            let waited = self.time.now().latest.since(start);
+            let again = waited + AGAIN < ASKER_WAITS && !self.stopping.get();
+            let no_way = || {
+                let text = format!("grantd cannot end grants on {key}: {words}");
+                Err(Fault::new(Kind::NoWayOut, text).about(lease.clone()))
+            };
             match outcome {
-                Outcome::Done(()) => break Ok(()),
-                Outcome::Unknown if again => self.time.pause(SECOND / 4).await,
+                Outcome::Done(()) => break Ok(keeps),
+                Outcome::Refused(Class::Denied | Class::NotFound) if token.is_none() && again => {
+                    // Not seen yet, as a rule; or not ours to end.
+                    if waited >= BY_ID {
+                        if outcome == Outcome::Refused(Class::Denied) && self.lists(&row).await {
+                            break no_way();
+                        }
+                        token = self.token(grant);
+                    }
+                }
+                Outcome::Unknown if again => {}
                 Outcome::Refused(
                     Class::Throttled | Class::Unavailable | Class::NotFound | Class::BadToken,
-                ) if again => self.time.pause(SECOND / 4).await,
-                Outcome::Refused(Class::Denied) => {
-                    let text = format!("grantd cannot end grants on {key}: {words}");
-                    break Err(Fault::new(Kind::NoWayOut, text).about(lease.clone()));
-                }
+                ) if again => {}
+                Outcome::Refused(Class::Denied) => break no_way(),
                 Outcome::Refused(_) | Outcome::Unknown => {
                     let text = format!("the probe of {key} could not be ended: {words}");
                     break Err(Fault::new(Kind::KmsSilent, text).about(lease.clone()));
                 }
             }
+            self.time.pause(AGAIN).await;
         };
         self.put(row);
         self.release(grant);
         result
+    }
+
+    /// Whether KMS lists the grant: then it is seen, and a refusal means what it says.
+    async fn lists(self: &Rc<Self>, row: &Row) -> bool {
+        let Some(id) = row.life().state.grant_id() else { return false };
+        let listed = super::look::list(self, row.lane(), Scope::One(row.key_arn(), id)).await;
+        listed.is_ok_and(|found| found.iter().any(|entry| entry.id == *id))
     }
 }
 

@@ -250,6 +250,7 @@ fn the_old_identity_lifts_the_freeze_again() {
     let daemon = host.ready();
     let why = until("it is noticed", || frozen(&host).as_str().map(str::to_owned));
     assert!(why.contains("the identity behind the credentials changed from AROA"), "{why}");
+    assert!(why.contains("user/admin, which is not") && why.contains("credentials back"), "{why}");
     assert_eq!(daemon.stop(), Some(0));
     let grantd = &sandbox.story.grantd;
     host.set("AWS_ACCESS_KEY_ID", &grantd.access_key_id);

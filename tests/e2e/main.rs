@@ -7,6 +7,7 @@ mod credentials;
 mod idempotency;
 mod lease;
 mod many;
+mod proof;
 mod service;
 mod start;
 mod stop;

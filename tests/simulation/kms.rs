@@ -312,7 +312,10 @@ impl Kms for SimKms {
         Box::pin(async move {
             read(self.net.call(Op::GetCallerIdentity, json!({})).await, |value| Identity {
                 account: text(&value["Account"]),
-                arn: text(&value["Arn"]),
+                arn: match *self.net.stranger.borrow() {
+                    Some(_) => "arn:aws:iam::111122223333:user/stranger".to_owned(),
+                    None => text(&value["Arn"]),
+                },
                 unique_id: {
                     let known = text(&value["UserId"]).split(':').next().unwrap().to_owned();
                     self.net.stranger.borrow().clone().unwrap_or(known)

@@ -161,9 +161,8 @@ fn without_a_way_out_there_is_no_way_in() {
         let stage = Stage::new(0);
         stage
             .live(async |daemon| {
-                // By token: the probe is ended before it has settled, so the key is not in the
-                // request.
-                stage.net.denied.borrow_mut().insert((Op::RetireGrant, String::new()));
+                // By id it names the key; a token alone would.
+                stage.net.denied.borrow_mut().insert((Op::RetireGrant, stage.key.clone()));
                 let fault = daemon.create(&stage.key, "1h").await.unwrap_err();
                 assert_eq!(fault.kind, Kind::NoWayOut);
                 assert!(fault.text.contains("AccessDeniedException"), "{fault}");
@@ -215,6 +214,7 @@ fn a_changed_identity_closes_nothing_until_it_is_the_old_one_again() {
             .live(async |daemon| {
                 let lease = daemon.create(&stage.key, "20m").await.unwrap();
                 pause(10 * MINUTE).await;
+                // Not our own role made again: that one is accepted (tests/e2e/credentials.rs).
                 *stage.net.stranger.borrow_mut() = Some("AROANEW".to_owned());
                 pause(30 * MINUTE).await;
                 let seen = daemon.lease(&lease).await;
