@@ -5,6 +5,7 @@ mod children;
 mod consistency;
 mod constraints;
 mod key_id;
+mod keys;
 mod list;
 mod name;
 mod operations;
@@ -37,6 +38,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         consistency::CASES,
         quotas::CASES,
         using::CASES,
+        keys::CASES,
         accounts::CASES,
     ]
     .into_iter()
