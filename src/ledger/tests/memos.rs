@@ -1,8 +1,10 @@
 //! Lanes, clocks, identities, proofs and stalls.
 
 use super::fixture::{World, facts, key, now};
-use crate::ledger::Clocks;
-use crate::rules::life::Class;
+use crate::ids::Principal;
+use crate::kms::Ways;
+use crate::ledger::{Clocks, LaneFacts};
+use crate::rules::life::{Class, EndOrder};
 use crate::rules::time::Time;
 
 #[test]
@@ -17,6 +19,56 @@ fn a_changed_role_or_endpoint_is_another_lane_and_rows_keep_theirs() {
     let world = world.reopen();
     assert_eq!(world.ledger.lanes().unwrap(), [world.lane.clone(), other, sandbox]);
     assert_eq!(world.ledger.row(grant).unwrap().lane(), &world.lane);
+}
+
+/// Today's ways, and none of the facts.
+fn by(revoke_role: Option<&str>, facts: LaneFacts) -> LaneFacts {
+    let role = |name| Principal::parse(format!("arn:aws:iam::111122223333:role/{name}")).unwrap();
+    let profile = Some("work".to_owned());
+    let ways = Ways { profile, session_name: None, revoke_role: revoke_role.map(role) };
+    LaneFacts { ways, ..facts }
+}
+
+#[test]
+fn another_way_to_the_credentials_is_no_other_lane_and_old_rows_take_to_it() {
+    let mut world = World::new();
+    let grant = world.granted(1);
+    let order = |world: &World| world.ledger.row(grant).unwrap().facts().order;
+    assert_eq!(order(&world), EndOrder::Retire);
+    // The config's word for the one role is for what another, older one made as well.
+    world.ledger.lane(&by(Some("revoker"), facts("newer"))).unwrap();
+    assert_eq!(order(&world), EndOrder::RetireThenRevoke);
+    let row = world.ledger.row(grant).unwrap();
+    assert_eq!(row.lane().ways.profile, None, "whose profile it is, each lane says for itself");
+    assert!(row.lane().is(&world.lane) && row.lane().id == world.lane.id);
+    // A start without a config changes nothing.
+    let mut world = world.reopen();
+    assert_eq!(order(&world), EndOrder::RetireThenRevoke);
+    // Elsewhere it says nothing.
+    let mut sandbox = by(None, facts("grantd"));
+    sandbox.endpoint = Some("http://127.0.0.1:8080".to_owned());
+    world.ledger.lane(&sandbox).unwrap();
+    assert_eq!(order(&world), EndOrder::RetireThenRevoke);
+    world.ledger.lane(&by(None, facts("grantd"))).unwrap();
+    assert_eq!(order(&world), EndOrder::Retire, "taken back by name");
+    let lane = world.ledger.row(grant).unwrap().lane().clone();
+    assert_eq!(lane.ways.profile.as_deref(), Some("work"));
+}
+
+#[test]
+fn a_grant_is_owed_its_end_until_that_is_accepted() {
+    use crate::rules::life::{Event, Outcome, Why};
+    let mut world = World::new();
+    let grant = world.granted(1);
+    let lane = world.lane.id;
+    assert!(!world.ledger.owes_before(lane, now(0).latest).unwrap(), "sent at that instant");
+    assert!(world.ledger.owes_before(lane, now(1).latest).unwrap());
+    assert!(!world.ledger.owes_before(lane + 1, now(1).latest).unwrap());
+    let accepted = Event::Answered(Outcome::Done(()));
+    for event in [Event::End(Why::Asked), Event::Sending, accepted] {
+        world.ledger.step(grant, &event, now(200), &super::fixture::kms()).unwrap();
+    }
+    assert!(!world.ledger.owes_before(lane, now(1).latest).unwrap());
 }
 
 #[test]
