@@ -27,8 +27,8 @@ use tokio::net::UnixStream;
 use crate::api::{JSON, PROBLEM};
 use crate::fault::{Fault, Kind, chain};
 use crate::wire::{
-    CreateLease, Health, HistoryRow, Lease, LeaseMade, ListHistory, ListLeases, Page, Problem,
-    RevokeLease, RevokeLeases, Status, Verified,
+    CreateLease, Freeze, Health, HistoryRow, Lease, LeaseMade, LiftFreeze, ListHistory, ListLeases,
+    NewFreeze, Page, Problem, RevokeLease, RevokeLeases, Status, Verified,
 };
 
 /// For a whole call: a create waits for KMS (10 s) and for a first proof of the way out, and the
@@ -110,6 +110,30 @@ impl Client {
     /// The daemon's, or of the way to it.
     pub async fn revoke_many(&self, request: &RevokeLeases) -> Result<Page<Lease>, Fault> {
         self.call(Call::post("/v1/revoke", request)?).await
+    }
+
+    /// Keep leases of some kind from being made.
+    ///
+    /// # Errors
+    /// The daemon's, or of the way to it.
+    pub async fn freeze(&self, request: &NewFreeze) -> Result<Freeze, Fault> {
+        self.call(Call::post("/v1/freezes", request)?).await
+    }
+
+    /// Let them be made again.
+    ///
+    /// # Errors
+    /// The daemon's, or of the way to it.
+    pub async fn lift(&self, id: i64, request: &LiftFreeze) -> Result<Freeze, Fault> {
+        self.call(Call::post(format!("/v1/freezes/{id}/lift"), request)?).await
+    }
+
+    /// The freezes that stand.
+    ///
+    /// # Errors
+    /// The daemon's, or of the way to it.
+    pub async fn freezes(&self) -> Result<Page<Freeze>, Fault> {
+        self.call(Call::get("/v1/freezes")).await
     }
 
     /// A page of the history, oldest first.

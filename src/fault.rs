@@ -104,6 +104,9 @@ faults! {
     RefUnknown, "ref-unknown", 404, exit::ABSENT, "`grantd list --all` shows every lease";
     /// Several leases begin so.
     RefAmbiguous, "ref-ambiguous", 409, exit::USAGE, "give more characters of the ref";
+    /// No such freeze stands.
+    FreezeUnknown, "freeze-unknown", 404, exit::ABSENT,
+        "`grantd freeze --list` shows those that stand";
     /// No such key or alias.
     KeyNotFound, "key-not-found", 404, exit::ABSENT,
         "check the alias or ARN, the account and the Region";
@@ -149,6 +152,9 @@ faults! {
         "check the daemon's AWS credentials; its journal has the details";
     /// The daemon only ends leases.
     EndOnly, "end-only", 503, exit::LATER, "`grantd status` says why; leases end on time meanwhile";
+    /// An administrator keeps such leases from being made for now.
+    Frozen, "frozen", 503, exit::LATER,
+        "try again once it is lifted; `grantd freeze --list` shows what is frozen";
     /// The clocks of the host disagree with AWS's.
     ClockDoubt, "clock-doubt", 503, exit::LATER, "set the clock; leases end on time meanwhile";
     /// The disk is full, or the ledger cannot be written.

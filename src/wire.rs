@@ -1,11 +1,15 @@
 //! What travels over the socket, as JSON under `/v1`. Instants are RFC 3339 UTC; spans are in the
 //! unit of their name.
 
+mod freeze;
+mod history;
 mod hold;
 mod revoke;
 
 use serde::{Deserialize, Serialize};
 
+pub use freeze::{Freeze, LiftFreeze, NewFreeze, Scope};
+pub use history::{Broken, HistoryRow, ListHistory, Verified};
 pub use hold::HeldLease;
 pub use revoke::{REVOKE_MAX, RevokeLeases};
 
@@ -171,27 +175,6 @@ pub struct Grant {
     pub fault_since: Option<Time>,
 }
 
-/// One row of the history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct HistoryRow {
-    /// 1, 2, 3, … without a gap.
-    pub seq: i64,
-    /// When.
-    pub at: Time,
-    /// The lease it is about.
-    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-    pub reference: Option<Ref>,
-    /// What happened, such as `granted` or `end-accepted`.
-    pub kind: String,
-    /// Who did it: `uid 1000 (alice)`, `grantd`, `kms`.
-    pub actor: String,
-    /// The particulars.
-    pub body: serde_json::Value,
-    /// SHA-256 over this row and the hash of the one before, in hex.
-    pub hash: String,
-}
-
 /// A page; `next` is the cursor of the following one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -239,41 +222,6 @@ pub struct ListLeases {
     pub after: Option<String>,
 }
 
-/// `GET /v1/history`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct ListHistory {
-    /// Only this lease (any unique prefix).
-    #[serde(rename = "ref")]
-    pub reference: Option<String>,
-    /// Only rows at or after this.
-    pub since: Option<Time>,
-    /// Cursor of a former page.
-    pub after: Option<String>,
-}
-
-/// The chain was walked; `GET /v1/history/verify`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Verified {
-    /// How many rows were checked.
-    pub rows: i64,
-    /// The hash of the last one, in hex: compare it with the head in the journal.
-    pub head: String,
-    /// The first row that does not fit, and why.
-    pub broken: Option<Broken>,
-}
-
-/// Where the chain breaks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Broken {
-    /// The row.
-    pub seq: i64,
-    /// What does not fit.
-    pub why: String,
-}
-
 /// `GET /v1/health`: the API answers and the engine still listens. What they have to say is in
 /// [`Status`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -295,6 +243,9 @@ pub struct Status {
     pub alarms: Vec<String>,
     /// Set while creates are refused, with the reason.
     pub end_only: Option<String>,
+    /// What keeps leases from being made.
+    #[serde(default)]
+    pub freezes: Vec<Freeze>,
     /// When it was started.
     pub started_at: Time,
     /// The guarded present.

@@ -16,6 +16,8 @@ const COMMANDS: &[&str] = &[
     "list",
     "show",
     "revoke",
+    "freeze",
+    "unfreeze",
     "history",
     "history verify",
     "status",

@@ -125,6 +125,47 @@ fn nothing_that_matches_is_no_error() {
     assert!(run("revoke --mine", &fake).ends_with("no open lease matches: nothing to end\n"));
 }
 
+/// A daemon that freezes, and has one freeze.
+fn icy() -> Fake {
+    let freeze = json!({
+        "id": 3, "scope": { "grantee": "role/RoleB", "caller": 1000 }, "reason": "incident 12",
+        "by": { "uid": 0, "name": "root" }, "at": "2025-11-23T18:00:00Z",
+    });
+    Fake::start(move |target| match target.split('?').next().unwrap() {
+        "GET /v1/freezes" => (200, json!({ "items": [freeze] })),
+        "GET /v1/leases" => (200, json!({ "items": [] })),
+        "POST /v1/freezes/3/lift" => (200, freeze.clone()),
+        "POST /v1/freezes" => (201, freeze.clone()),
+        _ => {
+            let fault = Fault::new(Kind::FreezeUnknown, "no freeze 9 stands");
+            (404, serde_json::to_value(Problem::from(&fault)).unwrap())
+        }
+    })
+}
+
+#[test]
+fn an_incident_is_one_command() {
+    let fake = icy();
+    let mut all = String::new();
+    for line in [
+        "freeze --grantee role/RoleB --caller 1000 --reason incident",
+        "freeze --all --revoke --yes --reason incident",
+        "freeze --key alias/app --revoke --reason incident",
+        "freeze --account 12 --reason incident",
+        "freeze --list",
+        "unfreeze 9 3",
+        "unfreeze --all --json",
+        "freeze --all",
+        "freeze --reason incident",
+        "unfreeze",
+    ] {
+        all.push_str(&run(line, &fake));
+        all.push('\n');
+    }
+    same("freeze", all);
+    same("freeze-requests", asked(&fake).join("\n"));
+}
+
 #[test]
 fn a_selector_or_refs_and_never_both() {
     let fake = world(true);

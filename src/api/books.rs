@@ -5,7 +5,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use crate::fault::{Fault, Kind};
 use crate::ledger::{Handle, Head, Ledger, LedgerError, Urgency};
 use crate::rules::time::Time;
-use crate::wire::{HistoryRow, Lease, ListHistory, ListLeases, Page, Verified};
+use crate::wire::{Freeze, HistoryRow, Lease, ListHistory, ListLeases, Page, Verified};
 
 /// Rows of one slice of a verification: some milliseconds of the ledger's thread.
 const SLICE: u32 = 1_000;
@@ -22,6 +22,9 @@ pub trait Books: Send + Sync + 'static {
 
     /// A page of the history, oldest first.
     fn history(&self, filter: ListHistory) -> BoxFuture<'_, Result<Page<HistoryRow>, Fault>>;
+
+    /// The freezes that stand; all on one page.
+    fn freezes(&self) -> BoxFuture<'_, Result<Page<Freeze>, Fault>>;
 
     /// Walk the whole chain.
     fn verify(&self) -> BoxFuture<'_, Result<Verified, Fault>>;
@@ -94,6 +97,10 @@ impl Books for LedgerBooks {
 
     fn history(&self, filter: ListHistory) -> BoxFuture<'_, Result<Page<HistoryRow>, Fault>> {
         self.read(move |ledger| ledger.history(&filter)).boxed()
+    }
+
+    fn freezes(&self) -> BoxFuture<'_, Result<Page<Freeze>, Fault>> {
+        self.read(|ledger| Ok(Page { items: ledger.freezes()?, next: None })).boxed()
     }
 
     fn verify(&self) -> BoxFuture<'_, Result<Verified, Fault>> {

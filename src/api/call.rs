@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
-use super::hold::{Holds, Lines, Seat};
+use super::hold::{Holds, Seat};
 use super::limits::{Stopwatch, within};
 use super::peer::{Names, Peer};
 use super::reply::{self, JSON, Reply};
@@ -71,6 +71,8 @@ impl Calls {
             Action::Create => self.create(peer, &head.headers, body).await,
             Action::Revoke(prefix) => self.revoke(peer, prefix, &head.headers, body).await,
             Action::RevokeMany => self.revoke_many(peer, &head.headers, body).await,
+            Action::Freeze => self.freeze(peer, &head.headers, body).await,
+            Action::Lift(id) => self.lift(peer, id, &head.headers, body).await,
             Action::Hold(prefix) => match bodiless(&head.method, &body) {
                 Ok(()) => self.hold(seat, prefix).await,
                 Err(fault) => Err(fault),
@@ -79,6 +81,7 @@ impl Calls {
             | Action::Lease(_)
             | Action::History(_)
             | Action::Verify
+            | Action::Freezes
             | Action::Status
             | Action::Health => match bodiless(&head.method, &body) {
                 Ok(()) => self.read(peer, action).await,
@@ -102,6 +105,7 @@ impl Calls {
                 Ok(reply::ok(&lease))
             }
             Action::History(filter) => Ok(reply::ok(&self.ledger(books.history(filter)).await?)),
+            Action::Freezes => Ok(reply::ok(&self.ledger(books.freezes()).await?)),
             Action::Verify => Ok(reply::ok(&self.ledger(books.verify()).await?)),
             Action::Status => {
                 let status = self.engine(|reply| Command::Status { reply }, &NO_STATUS).await?;
@@ -113,9 +117,12 @@ impl Calls {
             Action::Health => {
                 Ok(reply::ok(&Health { version: env!("CARGO_PKG_VERSION").to_owned() }))
             }
-            Action::Create | Action::Revoke(_) | Action::RevokeMany | Action::Hold(_) => {
-                Err(Fault::new(Kind::Bug, "a change came to where only reads go"))
-            }
+            Action::Create
+            | Action::Revoke(_)
+            | Action::RevokeMany
+            | Action::Freeze
+            | Action::Lift(_)
+            | Action::Hold(_) => Err(Fault::new(Kind::Bug, "a change came to where only reads go")),
         }
     }
 
@@ -152,30 +159,9 @@ impl Calls {
         Ok(reply::ok(&lease))
     }
 
-    async fn revoke_many(
-        &self,
-        peer: &Peer,
-        headers: &HeaderMap,
-        body: Incoming,
-    ) -> Result<Reply, Fault> {
-        let request = self.json(headers, body).await?;
-        let caller = self.names.caller(peer).await;
-        let make = |reply| Command::RevokeMany { caller, request, reply };
-        Ok(reply::ok(&self.engine(make, &NO_REVOKE).await?))
-    }
-
-    async fn hold(&self, seat: &Seat, reference: String) -> Result<Reply, Fault> {
-        let place = self.holds.take(seat.peer.uid, &self.limits)?;
-        let caller = self.names.caller(&seat.peer).await;
-        let make = |reply| Command::Hold { caller, reference, reply };
-        let lease = self.engine(make, &NO_HOLD).await?;
-        seat.hold();
-        Ok(reply::lines(Lines { lease, _place: place }))
-    }
-
     /// Ask the engine, never waiting for room: what the engine cannot take now, the client tries
     /// later.
-    async fn engine<T>(
+    pub(super) async fn engine<T>(
         &self,
         make: impl FnOnce(oneshot::Sender<Result<T, Fault>>) -> Command,
         silence: &Silence,
@@ -203,7 +189,7 @@ impl Calls {
     }
 
     /// Read and understand a body.
-    async fn json<T: DeserializeOwned>(
+    pub(super) async fn json<T: DeserializeOwned>(
         &self,
         headers: &HeaderMap,
         body: Incoming,
@@ -256,12 +242,12 @@ impl Drop for Line {
 }
 
 /// What to say when the engine says nothing: its requests differ in what may have happened by then.
-struct Silence {
+pub(super) struct Silence {
     /// It takes too long.
-    kind: Kind,
-    late: &'static str,
+    pub(super) kind: Kind,
+    pub(super) late: &'static str,
     /// It went away.
-    stopped: &'static str,
+    pub(super) stopped: &'static str,
 }
 
 const NO_CREATE: Silence = Silence {
@@ -271,15 +257,10 @@ const NO_CREATE: Silence = Silence {
     stopped: "the daemon stopped over the request; if it was recorded, `grantd list --mine` \
               shows it after the restart, and it ends at its deadline in any case",
 };
-const NO_REVOKE: Silence = Silence {
+pub(super) const NO_REVOKE: Silence = Silence {
     kind: Kind::OutcomeUnknown,
     late: "the daemon has not said in time what came of the revoke",
     stopped: "the daemon stopped over the revoke; revoking again is harmless",
-};
-const NO_HOLD: Silence = Silence {
-    kind: Kind::Busy,
-    late: "the daemon has not said in time whether the lease is held",
-    stopped: "the daemon is stopping; hold the lease again once it has restarted",
 };
 const NO_STATUS: Silence = Silence {
     kind: Kind::Busy,

@@ -13,8 +13,11 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use tokio::sync::mpsc;
 
+use super::call::{Calls, Silence};
 use super::limits::Limits;
 use super::peer::Peer;
+use super::reply::{self, Reply};
+use crate::engine::Command;
 use crate::fault::{Fault, Kind};
 use crate::wire::HeldLease;
 
@@ -99,7 +102,23 @@ impl Body for Lines {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let line = self.lease.poll_recv(cx);
-        line.map(|line| line.map(|line| Ok(Frame::data(Bytes::from(super::reply::text(&line))))))
+        line.map(|line| line.map(|line| Ok(Frame::data(Bytes::from(reply::text(&line))))))
+    }
+}
+
+const NO_HOLD: Silence = Silence {
+    kind: Kind::Busy,
+    late: "the daemon has not said in time whether the lease is held",
+    stopped: "the daemon is stopping; hold the lease again once it has restarted",
+};
+impl Calls {
+    pub(super) async fn hold(&self, seat: &Seat, reference: String) -> Result<Reply, Fault> {
+        let place = self.holds.take(seat.peer.uid, &self.limits)?;
+        let caller = self.names.caller(&seat.peer).await;
+        let make = |reply| Command::Hold { caller, reference, reply };
+        let lease = self.engine(make, &NO_HOLD).await?;
+        seat.hold();
+        Ok(reply::lines(Lines { lease, _place: place }))
     }
 }
 

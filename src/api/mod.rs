@@ -12,6 +12,7 @@ mod books;
 mod call;
 mod hold;
 mod limits;
+mod many;
 mod peer;
 mod reply;
 mod route;

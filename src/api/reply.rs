@@ -27,6 +27,11 @@ pub(super) fn ok<T: Serialize>(body: &T) -> Reply {
     json(StatusCode::OK, JSON, body)
 }
 
+/// 201 and `body`.
+pub(super) fn created<T: Serialize>(body: &T) -> Reply {
+    json(StatusCode::CREATED, JSON, body)
+}
+
 /// 201 and where the lease is; 200 when an idempotency key found it made.
 pub(super) fn made(body: &LeaseMade) -> Reply {
     if body.repeated {

@@ -20,6 +20,9 @@ pub(super) enum Action {
     Lease(String),
     Revoke(String),
     RevokeMany,
+    Freeze,
+    Lift(i64),
+    Freezes,
     Hold(String),
     History(ListHistory),
     Verify,
@@ -51,6 +54,9 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
             Action::Lease(reference(prefix)?)
         }
         (&Method::POST, ["v1", "leases", prefix, "revoke"]) => Action::Revoke(reference(prefix)?),
+        (&Method::POST, ["v1", "freezes"]) => Action::Freeze,
+        (&Method::GET, ["v1", "freezes"]) => Action::Freezes,
+        (&Method::POST, ["v1", "freezes", id, "lift"]) => Action::Lift(number(id)?),
         (&Method::POST, ["v1", "revoke"]) => Action::RevokeMany,
         (&Method::POST, ["v1", "leases", prefix, "hold"]) => Action::Hold(reference(prefix)?),
         (&Method::GET, ["v1", "history"]) => Action::History(query.history()?),
@@ -67,7 +73,10 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
 fn nowhere(method: &Method, path: &str, pieces: &[&str]) -> NoAction {
     let allow = match pieces {
         ["v1", "leases"] => "GET, POST",
-        ["v1", "revoke"] | ["v1", "leases", _, "revoke" | "hold"] => "POST",
+        ["v1", "freezes"] => "GET, POST",
+        ["v1", "revoke"]
+        | ["v1", "freezes", _, "lift"]
+        | ["v1", "leases", _, "revoke" | "hold"] => "POST",
         ["v1", "history" | "status" | "health"] | ["v1", "history", "verify"] => "GET",
         ["v1", "leases", prefix] if !prefix.is_empty() => "GET",
         _ => {
@@ -89,6 +98,14 @@ fn reference(prefix: &str) -> Result<String, Fault> {
     let text =
         format!("ref {prefix:?} is not a lease ref or the beginning of one (such as g-7k2m)");
     Err(Fault::new(Kind::BadArgument, text))
+}
+
+/// The number of a freeze.
+fn number(id: &str) -> Result<i64, Fault> {
+    id.parse().ok().filter(|id| *id > 0).ok_or_else(|| {
+        let text = format!("{id:?} is not the number of a freeze");
+        Fault::new(Kind::BadArgument, text).hint("GET /v1/freezes shows the numbers")
+    })
 }
 
 /// The parameters that are still unread.

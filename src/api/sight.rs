@@ -24,6 +24,7 @@ impl Calls {
             }
             Action::History(_) | Action::Verify => "the whole history",
             Action::Status => "the status",
+            Action::Freezes => "the freezes",
             // A single lease is judged by its owner, once it is known.
             Action::Leases(_)
             | Action::Lease(_)
@@ -31,6 +32,8 @@ impl Calls {
             | Action::Create
             | Action::Revoke(_)
             | Action::RevokeMany
+            | Action::Freeze
+            | Action::Lift(_)
             | Action::Hold(_) => return Ok(()),
         };
         Err(Fault::new(Kind::ReadDenied, format!("you may not see {what}")))

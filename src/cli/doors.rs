@@ -8,8 +8,8 @@ use crate::fault::Fault;
 use crate::ledger::{Head, Ledger, OpenError};
 use crate::rules::time::Time;
 use crate::wire::{
-    CreateLease, HeldLease, HistoryRow, Lease, LeaseMade, ListHistory, ListLeases, Page,
-    RevokeLease, RevokeLeases, Status, Verified,
+    CreateLease, Freeze, HeldLease, HistoryRow, Lease, LeaseMade, LiftFreeze, ListHistory,
+    ListLeases, NewFreeze, Page, RevokeLease, RevokeLeases, Status, Verified,
 };
 
 /// The daemon on its socket. It is first spoken to when something is asked of it.
@@ -116,6 +116,18 @@ impl Daemon for Client {
 
     fn revoke_many<'a>(&'a self, request: &'a RevokeLeases) -> Asked<'a, Page<Lease>> {
         Box::pin(Client::revoke_many(self, request))
+    }
+
+    fn freeze<'a>(&'a self, request: &'a NewFreeze) -> Asked<'a, Freeze> {
+        Box::pin(Client::freeze(self, request))
+    }
+
+    fn lift<'a>(&'a self, id: i64, request: &'a LiftFreeze) -> Asked<'a, Freeze> {
+        Box::pin(Client::lift(self, id, request))
+    }
+
+    fn freezes(&self) -> Asked<'_, Page<Freeze>> {
+        Box::pin(Client::freezes(self))
     }
 
     fn hold<'a>(&'a self, reference: &'a str, told: &'a mut dyn FnMut(HeldLease)) -> Asked<'a, ()> {

@@ -76,6 +76,23 @@ What matches is shown first, and ended once you say yes:
   grantd revoke --mine --dry-run
   grantd revoke --all --yes --reason 'incident 12'";
 
+/// `grantd freeze --help`.
+pub const FREEZE: &str = "\
+Examples:
+  grantd freeze --grantee role/RoleB --reason 'incident 12'
+  grantd freeze --key alias/app --caller alice --reason 'incident 12'
+  grantd freeze --all --revoke --yes --reason 'incident 12'
+  grantd freeze --list
+
+Leases that live are not touched without --revoke, and all end on time. For administrators
+(`[access] admin`) and root.";
+
+/// `grantd unfreeze --help`.
+pub const UNFREEZE: &str = "\
+Examples:
+  grantd unfreeze 3
+  grantd unfreeze --all --reason 'incident 12 is over'";
+
 /// `grantd history --help`.
 pub const HISTORY: &str = "\
 Examples:

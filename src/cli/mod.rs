@@ -16,6 +16,7 @@ mod command;
 mod create;
 mod docs;
 mod doors;
+mod freeze;
 mod history;
 mod list;
 mod revoke;
@@ -61,8 +62,10 @@ pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
             wait(show::show(&args, &*source, out))
         }
         Command::Revoke(args) if args.references.is_empty() => {
-            wait(select::revoke(&args, &*doors::daemon(&socket), out))
+            wait(select::end(&(&args).into(), &*doors::daemon(&socket), out))
         }
+        Command::Freeze(args) => wait(freeze::freeze(&args, &*doors::daemon(&socket), out)),
+        Command::Unfreeze(args) => wait(freeze::unfreeze(&args, &*doors::daemon(&socket), out)),
         Command::Revoke(args) => wait(revoke::revoke(&args, &*doors::daemon(&socket), out)),
         Command::History(args) => wait(history::history(&args, &socket, out)),
         Command::Status(_) => wait(status::status(&*doors::daemon(&socket), out)),

@@ -6,14 +6,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::args::RevokeArgs;
 use super::list::{all, table};
 use super::out::{Out, Stop};
 use super::revoke::outcome;
 use super::source::Daemon;
 use crate::api::pause;
 use crate::fault::{Fault, Kind};
-use crate::ids::Ref;
+use crate::ids::{AccountId, Ref};
 use crate::rules::life::{Class, Origin};
 use crate::wire::{Lease, ListLeases, REVOKE_MAX, RevokeLeases};
 
@@ -25,15 +24,28 @@ const LOOKS_MAX: u32 = 40;
 /// Leases that were made meanwhile and are named.
 const NAMED: usize = 4;
 
+/// What is to be ended, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Selected {
+    /// What the daemon is asked for.
+    pub(super) query: ListLeases,
+    /// Only in this account: the key's, or the one whose credentials made it.
+    pub(super) account: Option<AccountId>,
+    /// Only what this user asked for.
+    pub(super) caller: Option<u32>,
+    /// Why.
+    pub(super) reason: Option<String>,
+    /// Only show it.
+    pub(super) dry_run: bool,
+    /// Do not ask.
+    pub(super) yes: bool,
+}
+
 /// End what matches. The exit code is that of the first fault.
 ///
 /// # Errors
 /// Where nothing was ended: the daemon's fault, or nobody to say yes. When stdout takes no more.
-pub(super) async fn revoke(
-    args: &RevokeArgs,
-    daemon: &dyn Daemon,
-    out: &mut Out,
-) -> Result<u8, Stop> {
+pub(super) async fn end(args: &Selected, daemon: &dyn Daemon, out: &mut Out) -> Result<u8, Stop> {
     let leases = matching(args, daemon).await?;
     let refs: Vec<Ref> = leases.iter().map(|lease| lease.reference.clone()).collect();
     if refs.is_empty() {
@@ -71,17 +83,16 @@ fn count(n: usize) -> String {
 }
 
 /// The open leases that match and whose end is not on its way yet.
-async fn matching(args: &RevokeArgs, daemon: &dyn Daemon) -> Result<Vec<Lease>, Fault> {
-    let query = ListLeases {
-        key: args.key.clone(),
-        grantee: args.grantee.clone(),
-        policy: args.policy.clone(),
-        mine: args.mine,
-        ..ListLeases::default()
-    };
-    let mut leases = all(query, daemon).await?;
+async fn matching(args: &Selected, daemon: &dyn Daemon) -> Result<Vec<Lease>, Fault> {
+    let mut leases = all(args.query.clone(), daemon).await?;
     leases.retain(|lease| {
-        lease.origin != Origin::Probe && matches!(lease.state.as_str(), "creating" | "active")
+        let account =
+            |id: &AccountId| *id == lease.account || id.as_str() == lease.key_arn.account();
+        let asker = lease.asker.as_ref().map(|asker| asker.uid);
+        lease.origin != Origin::Probe
+            && matches!(lease.state.as_str(), "creating" | "active")
+            && args.account.as_ref().is_none_or(account)
+            && args.caller.is_none_or(|uid| asker == Some(uid))
     });
     Ok(leases)
 }
@@ -104,7 +115,7 @@ fn agreed(n: usize, yes: bool, out: &mut Out) -> Result<bool, Stop> {
 /// Ask the daemon about all of `refs`, a part at a time: to end them, or only how they are.
 async fn ask(
     refs: &[Ref],
-    args: &RevokeArgs,
+    args: &Selected,
     dry_run: bool,
     daemon: &dyn Daemon,
 ) -> Result<Vec<Lease>, Fault> {
@@ -124,7 +135,7 @@ fn accepted(lease: &Lease) -> bool {
 /// Look at them until KMS has accepted each end, or nothing moves any more.
 async fn follow(
     ended: Vec<Lease>,
-    args: &RevokeArgs,
+    args: &Selected,
     daemon: &dyn Daemon,
     out: &mut Out,
 ) -> Result<BTreeMap<Ref, Lease>, Stop> {
@@ -198,7 +209,7 @@ fn still(lease: &Lease) -> Fault {
 
 /// Leases that match and were not shown: whoever watches an incident has to know.
 async fn appeared(
-    args: &RevokeArgs,
+    args: &Selected,
     refs: &[Ref],
     daemon: &dyn Daemon,
     out: &mut Out,

@@ -4,8 +4,8 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::fault::Fault;
 use crate::wire::{
-    CreateLease, HeldLease, HistoryRow, Lease, LeaseMade, ListHistory, ListLeases, Page,
-    RevokeLease, RevokeLeases, Status, Verified,
+    CreateLease, Freeze, HeldLease, HistoryRow, Lease, LeaseMade, LiftFreeze, ListHistory,
+    ListLeases, NewFreeze, Page, RevokeLease, RevokeLeases, Status, Verified,
 };
 
 /// What is asked for.
@@ -35,6 +35,12 @@ pub trait Daemon: Source {
     fn revoke<'a>(&'a self, reference: &'a str, request: &'a RevokeLease) -> Asked<'a, Lease>;
     /// End many leases, or none of them.
     fn revoke_many<'a>(&'a self, request: &'a RevokeLeases) -> Asked<'a, Page<Lease>>;
+    /// Keep leases of some kind from being made.
+    fn freeze<'a>(&'a self, request: &'a NewFreeze) -> Asked<'a, Freeze>;
+    /// Let them be made again.
+    fn lift<'a>(&'a self, id: i64, request: &'a LiftFreeze) -> Asked<'a, Freeze>;
+    /// The freezes that stand.
+    fn freezes(&self) -> Asked<'_, Page<Freeze>>;
     /// Hold a lease for as long as the answer goes on; `told` hears how it is.
     fn hold<'a>(&'a self, reference: &'a str, told: &'a mut dyn FnMut(HeldLease)) -> Asked<'a, ()>;
     /// Describe itself.

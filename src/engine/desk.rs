@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Caller;
 use super::context::{Context, ledger_fault};
+use super::freeze::refuse_frozen;
 use super::prove::refusal;
 use super::resolve::{Resolved, resolve};
 use super::send::Made;
@@ -36,6 +37,7 @@ struct Prepared {
     terms: Terms,
     request: GrantRequest,
     reference: Ref,
+    aliases: Vec<String>,
 }
 
 /// Make a lease.
@@ -69,15 +71,18 @@ async fn make(
         return Ok(wire::LeaseMade { lease, token: None, repeated: true });
     }
     let wanted = read(cx, &config, request).await?;
-    let mut prepared = decide(cx, &config, caller, request, &wanted)?;
-    if probes(cx, &prepared.lane) {
-        cx.prove(&prepared.lane, &prepared.request.key_arn).await?;
+    let decided = || -> Result<NewLease, Fault> {
+        let prepared = decide(cx, &config, caller, request, &wanted)?;
+        Ok(new_lease(cx, &config, caller, request, prepared, idempotency.clone()))
+    };
+    let mut new = decided()?;
+    refuse_frozen(cx, &new).await?;
+    if probes(cx, &new.lane) {
+        cx.prove(&new.lane, &new.request.key_arn).await?;
         // The proof took its time: what is asked for by a span is counted from now.
-        prepared = decide(cx, &config, caller, request, &wanted)?;
+        new = decided()?;
     }
-    let reference = prepared.reference.clone();
-    let key = prepared.request.key_arn.clone();
-    let new = new_lease(cx, &config, caller, request, prepared, idempotency.clone());
+    let (reference, key) = (new.reference.clone(), new.request.key_arn.clone());
     let made = match cx.send(new).await {
         Ok(made) => made,
         // The same key came in twice at once: the ledger's unique index decides.
@@ -263,7 +268,13 @@ fn decide(
         constraints: request.constraints.clone(),
         name: name.to_string(),
     };
-    Ok(Prepared { lane: Arc::clone(&key.lane), terms, request, reference })
+    Ok(Prepared {
+        lane: Arc::clone(&key.lane),
+        terms,
+        request,
+        reference,
+        aliases: key.aliases.clone(),
+    })
 }
 
 fn new_lease(
@@ -274,7 +285,7 @@ fn new_lease(
     prepared: Prepared,
     idempotency: Option<(String, [u8; 32])>,
 ) -> NewLease {
-    let Prepared { lane, terms, request: grant, reference } = prepared;
+    let Prepared { lane, terms, request: grant, reference, aliases } = prepared;
     let order = lane.own_order();
     NewLease {
         reference,
@@ -287,6 +298,7 @@ fn new_lease(
         asker: Some(wire::Asker { uid: caller.uid, name: caller.name.clone() }),
         idempotency,
         held: request.hold,
+        aliases,
         started_at: cx.time.now().latest,
         deadline: terms.deadline,
         latest: terms.latest,

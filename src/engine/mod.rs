@@ -16,6 +16,7 @@ mod context;
 mod desk;
 mod due;
 mod find;
+mod freeze;
 mod hold;
 mod keep;
 mod lane;
@@ -73,6 +74,26 @@ pub enum Command {
         request: wire::RevokeLeases,
         /// The leases, once the wish is recorded.
         reply: oneshot::Sender<Result<wire::Page<wire::Lease>, Fault>>,
+    },
+    /// Keep leases of some kind from being made.
+    Freeze {
+        /// Who asks.
+        caller: Caller,
+        /// Which, and why.
+        request: wire::NewFreeze,
+        /// The freeze, once it is on the disk.
+        reply: oneshot::Sender<Result<wire::Freeze, Fault>>,
+    },
+    /// Let them be made again.
+    Lift {
+        /// Who asks.
+        caller: Caller,
+        /// Which freeze.
+        id: i64,
+        /// Why.
+        request: wire::LiftFreeze,
+        /// The freeze that stood.
+        reply: oneshot::Sender<Result<wire::Freeze, Fault>>,
     },
     /// Hold a lease that was made to be held.
     Hold {

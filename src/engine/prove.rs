@@ -108,6 +108,7 @@ impl Context {
             asker: None,
             idempotency: None,
             held: false,
+            aliases: Vec::new(),
             started_at: now,
             deadline,
             latest: deadline,

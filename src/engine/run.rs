@@ -11,7 +11,7 @@ use super::context::{Context, Parts, is_current, ledger_fault};
 use super::keep::Chores;
 use super::lane::LaneState;
 use super::timekeeper::{NAP_MAX, TimeKeeper};
-use super::{Command, audit, desk, due, find, hold, keep, revoke, revoke_many, status};
+use super::{Command, audit, desk, due, find, freeze, hold, keep, revoke, revoke_many, status};
 use crate::clock::Clock;
 use crate::config::{Config, Rates};
 use crate::fault::Fault;
@@ -174,6 +174,12 @@ fn serve(cx: &Rc<Context>, command: Command) {
             }
             Command::RevokeMany { caller, request, reply } => {
                 answer(reply, revoke_many::revoke_many(&cx, &caller, request).await);
+            }
+            Command::Freeze { caller, request, reply } => {
+                answer(reply, freeze::freeze(&cx, &caller, request).await);
+            }
+            Command::Lift { caller, id, request, reply } => {
+                answer(reply, freeze::lift(&cx, &caller, id, request).await);
             }
             Command::Hold { caller, reference, reply } => {
                 answer(reply, hold::hold(&cx, &caller, &reference).await);

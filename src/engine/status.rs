@@ -24,15 +24,18 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
     let read = cx.ledger.run(Urgency::Work, move |books| {
         let (overdue, overdue_count) = books.overdue(now, OVERDUE_SHOWN)?;
         let head = books.head()?.hex();
-        Ok((books.counts()?, books.next_deadline()?, overdue, overdue_count, head))
+        let freezes = books.freezes()?;
+        Ok((books.counts()?, books.next_deadline()?, overdue, overdue_count, head, freezes))
     });
-    let (counts, next_deadline, overdue, overdue_count, head) = read.await.map_err(ledger_fault)?;
+    let (counts, next_deadline, overdue, overdue_count, head, freezes) =
+        read.await.map_err(ledger_fault)?;
     let lanes = cx.lanes.borrow();
     let mut status = Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         health: 0,
         alarms: Vec::new(),
         end_only: cx.end_only(),
+        freezes,
         started_at: cx.started_at.get(),
         now,
         counts,
@@ -68,6 +71,15 @@ fn judge(status: &mut Status, doubt: Option<Doubt>, unwritten: usize) {
             2,
             format!("{} past the deadline and not ended: see `overdue`", status.overdue_count),
         );
+    }
+    for freeze in &status.freezes {
+        let (id, scope, by) = (freeze.id, &freeze.scope, &freeze.by.name);
+        let text = format!(
+            "{scope} is frozen by {by} since {}: no lease is made there; `grantd unfreeze {id}` \
+             lifts it",
+            freeze.at
+        );
+        raise(1, text);
     }
     for wait in &status.waits {
         let what = wait.key_arn.as_ref().map_or("the lane", KeyArn::as_str);

@@ -44,6 +44,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Repeated`] or a `Fault` of `IdempotencyConflict` for a used idempotency key;
+    /// a `Fault` of `Frozen`;
     /// `Illegal` at or after the deadline; those of the disk.
     pub fn begin(&mut self, new: &NewLease, now: Now) -> Result<Row, LedgerError> {
         self.atomic(|ledger| {
@@ -52,6 +53,7 @@ impl Ledger {
                 return Err(LedgerError::Full);
             }
             ledger.refuse_repeat(new)?;
+            ledger.refuse_frozen_lease(new)?;
             let facts = Facts {
                 deadline: new.deadline,
                 lead: new.lead_ms,

@@ -24,6 +24,7 @@ mod columns;
 mod copy;
 mod error;
 mod found;
+mod freeze;
 mod grants;
 mod history;
 mod hold;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::ids::{AccountId, GrantId, KeyArn, Principal, Ref, Region};
 use crate::kms::{Lane, Ways};
+use crate::rules::freeze::Subject;
 use crate::rules::life::{EndOrder, Origin};
 use crate::rules::time::{Now, Time};
 use crate::terms::{Constraints, GrantRequest, Operation};
@@ -43,6 +44,8 @@ pub struct NewLease {
     pub origin: Origin,
     /// The key as the asker wrote it.
     pub key: String,
+    /// The aliases that the key had when it was looked up: a freeze may name one.
+    pub aliases: Vec<String>,
     /// The CreateGrant, to the letter.
     pub request: GrantRequest,
     /// The policy that allowed it.
@@ -67,6 +70,21 @@ pub struct NewLease {
     pub settle: i64,
     /// The ways out.
     pub order: EndOrder,
+}
+
+impl NewLease {
+    /// As a freeze looks at it.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        Subject {
+            key_arn: &self.request.key_arn,
+            key: &self.key,
+            aliases: &self.aliases,
+            grantee: &self.request.grantee,
+            policy: self.policy.as_deref(),
+            account: &self.lane.account,
+            caller: self.asker.as_ref().map(|asker| asker.uid),
+        }
+    }
 }
 
 /// A grant that is ours by its Name (the caller has proven it, DESIGN 8) and was seen in a listing.

@@ -3,6 +3,7 @@
 mod doubt;
 mod fixture;
 mod found;
+mod freeze;
 mod history;
 mod hold;
 mod life;

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod clocks;
 pub mod found;
+pub mod freeze;
 pub mod keyref;
 pub mod life;
 pub mod name;

@@ -49,6 +49,23 @@ fn the_daemon_describes_itself() {
 }
 
 #[test]
+fn a_freeze_is_made_shown_and_lifted() {
+    let world = World::new();
+    let body = r#"{"scope":{"key":"alias/app"},"reason":"incident 12"}"#;
+    same("frozen", world.post("/v1/freezes", "", body));
+    same("freezes", world.get("/v1/freezes"));
+    let bare = "POST /v1/freezes/3/lift HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert!(world.exchange(bare).starts_with("HTTP/1.1 200 OK\n"));
+    same("freeze-asked", world.asked().join("\n"));
+    for path in ["/v1/freezes/0/lift", "/v1/freezes/x/lift"] {
+        let bad = world.post(path, "", "{}");
+        assert!(bad.starts_with("HTTP/1.1 400 Bad Request\n"), "{bad}");
+    }
+    let bad = world.post("/v1/freezes", "", r#"{"scope":{"kye":"alias/app"},"reason":"x"}"#);
+    assert!(bad.contains("unknown field `kye`"), "{bad}");
+}
+
+#[test]
 fn many_are_revoked_by_their_whole_refs() {
     let world = World::new();
     let body = r#"{"refs":["g-7k2m9x4p1q8z"],"reason":"incident","dry-run":true}"#;

@@ -225,6 +225,14 @@ pub(crate) fn lease(state: &str) -> Lease {
     .unwrap()
 }
 
+pub(crate) fn freeze() -> Freeze {
+    serde_json::from_value(json!({
+        "id": 3, "scope": {"key": "alias/app"}, "reason": "incident 12",
+        "by": {"uid": 0, "name": "root"}, "at": "2026-11-23T16:00:00Z",
+    }))
+    .unwrap()
+}
+
 /// A line to the holder of a lease.
 pub(crate) fn line(state: &str) -> HeldLease {
     let lease = lease(state);
@@ -277,6 +285,14 @@ fn play_engine(
                 let said = format!("revoke many for {}: {request:?}", who(&caller));
                 asked.lock().unwrap().push(said);
                 drop(reply.send(Ok(Page { items: vec![lease("ending")], next: None })));
+            }
+            Command::Freeze { caller, request, reply } => {
+                asked.lock().unwrap().push(format!("freeze for {}: {request:?}", who(&caller)));
+                drop(reply.send(Ok(freeze())));
+            }
+            Command::Lift { caller, id, request, reply } => {
+                asked.lock().unwrap().push(format!("lift {id} for {}: {request:?}", who(&caller)));
+                drop(reply.send(Ok(freeze())));
             }
             Command::Hold { caller, reference, reply } => {
                 let said = format!("hold {reference} for {}", who(&caller));
@@ -341,6 +357,11 @@ impl Books for Shelf {
             "actor": "kms", "body": {"grant-id": "abc"}, "hash": "ab",
         }));
         ready(Ok(Page { items: vec![row.unwrap()], next: None })).boxed()
+    }
+
+    fn freezes(&self) -> BoxFuture<'_, Result<Page<Freeze>, Fault>> {
+        self.note("freezes".into());
+        ready(Ok(Page { items: vec![freeze()], next: None })).boxed()
     }
 
     fn verify(&self) -> BoxFuture<'_, Result<Verified, Fault>> {

@@ -6,8 +6,8 @@ use grantd::engine::Command;
 use grantd::fault::{Fault, Kind};
 use grantd::ids::Ref;
 use grantd::rng::Rng;
-use grantd::rules::time::SECOND;
-use grantd::wire::{CreateLease, Lease, LeaseMade};
+use grantd::rules::time::{MINUTE, SECOND};
+use grantd::wire::{CreateLease, Lease, LeaseMade, LiftFreeze, NewFreeze, Scope};
 use tokio::sync::oneshot;
 
 use crate::clock::pause;
@@ -32,6 +32,33 @@ pub(crate) async fn ask_around(world: Rc<World>, uid: u32) {
         } else {
             let i = usize::try_from(world.rng.up_to(i64::try_from(mine.len()).unwrap() - 1));
             revoke(&world, uid, mine.swap_remove(i.unwrap())).await;
+        }
+    }
+}
+
+/// The administrators' day: now and then something is frozen for a while.
+pub(crate) async fn govern(world: Rc<World>) {
+    while world.net.clock.now() < world.active_until {
+        pause(world.rng.between(MINUTE, 8 * MINUTE)).await;
+        let mut scope = Scope::default();
+        match world.rng.up_to(3) {
+            0 => scope.key = Some(world.alias.clone()),
+            1 => scope.caller = u32::try_from(world.rng.between(1, 3)).ok(),
+            2 => scope.grantee = Some("role/RoleB".to_owned()),
+            _ => {}
+        }
+        let all = scope.is_everything();
+        let request = NewFreeze { scope, all, reason: "simulated".to_owned() };
+        let frozen = send(&world, |reply| Command::Freeze { caller: caller(0), request, reply });
+        // A crash may swallow the answer: then it stands, and the last one lifts it.
+        let Some(Ok(freeze)) = frozen.await else { continue };
+        pause(world.rng.between(SECOND, 2 * MINUTE)).await;
+        for id in 1..=freeze.id {
+            let request = LiftFreeze::default();
+            let lift = |reply| Command::Lift { caller: caller(0), id, request, reply };
+            if let Some(Err(fault)) = send(&world, lift).await {
+                world.refused(&fault);
+            }
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::rc::Rc;
 
+use grantd::ids::{AccountId, KeyArn, Principal};
 use grantd::ledger::Urgency;
+use grantd::rules::freeze::{Subject, fits};
 use grantd::rules::name::Name;
 use grantd::rules::time::{MINUTE, SECOND, Time};
-use grantd::wire::{Lease, ListLeases};
+use grantd::wire::{HistoryRow, Lease, ListHistory, ListLeases, Scope};
 use kms_sandbox::GrantTruth;
 
 use crate::clock::pause;
@@ -113,9 +115,55 @@ pub(crate) async fn books_agree(world: &World) {
     }
 }
 
+/// The whole history, page by page.
+async fn history(world: &World) -> Vec<HistoryRow> {
+    let ledger = world.ledger.borrow().clone().unwrap();
+    let (mut all, mut list) = (Vec::new(), ListHistory::default());
+    loop {
+        let asked = list.clone();
+        let page = ledger.run(Urgency::Read, move |books| books.history(&asked)).await.unwrap();
+        all.extend(page.items);
+        list.after = page.next;
+        if list.after.is_none() {
+            return all;
+        }
+    }
+}
+
+/// I6: no lease was recorded while a freeze stood that fits it.
+async fn nothing_frozen_was_made(world: &World) {
+    let mut standing: Vec<(i64, Scope)> = Vec::new();
+    for row in history(world).await {
+        let body = &row.body;
+        match row.kind.as_str() {
+            "frozen" => {
+                let scope = serde_json::from_value(body["scope"].clone()).unwrap();
+                standing.push((body["id"].as_i64().unwrap(), scope));
+            }
+            "unfrozen" => standing.retain(|(id, _)| body["id"] != *id),
+            "requested" if body["origin"] == "asked" => {
+                let text = |name: &str| body[name].as_str().unwrap();
+                let subject = Subject {
+                    key_arn: &KeyArn::parse(text("key-arn")).unwrap(),
+                    key: text("key"),
+                    aliases: std::slice::from_ref(&world.alias),
+                    grantee: &Principal::parse(text("grantee")).unwrap(),
+                    policy: body["policy"].as_str(),
+                    account: &AccountId::parse(text("account")).unwrap(),
+                    caller: body["asker"]["uid"].as_u64().and_then(|uid| u32::try_from(uid).ok()),
+                };
+                let frozen = standing.iter().find(|(_, scope)| fits(scope, &subject));
+                assert!(frozen.is_none(), "seed {}: {row:?} under {frozen:?}", world.seed);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// When everything is over: all is closed, and the chain verifies.
 pub(crate) async fn at_the_end(world: &World) {
     books_agree(world).await;
+    nothing_frozen_was_made(world).await;
     for lease in leases(world).await.unwrap() {
         assert!(lease.closed_at.is_some(), "seed {}: still open: {lease:#?}", world.seed);
         let last = lease.grants.iter().filter_map(|grant| grant.accepted_at).max();

@@ -7,6 +7,32 @@ use kms_sandbox::Op;
 use crate::clock::pause;
 use crate::stage::{Stage, late, play};
 
+/// A freeze that is on the disk wins against a create that has passed the policy already.
+#[test]
+fn a_freeze_overtakes_a_create_that_waits_for_its_turn() {
+    play(|| async {
+        let stage = Stage::new(0).config("regions", "rates = { create = 1 }\nregions");
+        stage
+            .live(async |daemon| {
+                let first = daemon.create(&stage.key, "1h").await.unwrap();
+                let made = stage.accepted(Op::CreateGrant).len();
+                let freeze = async {
+                    pause(SECOND / 2).await;
+                    daemon.freeze().await
+                };
+                let (second, freeze) = tokio::join!(daemon.create(&stage.key, "1h"), freeze);
+                let fault = second.unwrap_err();
+                assert_eq!(fault.kind, Kind::Frozen, "{fault}");
+                assert_eq!(stage.accepted(Op::CreateGrant).len(), made);
+                let status = daemon.status().await;
+                assert_eq!((status.health, status.freezes.as_slice()), (1, &[freeze][..]));
+                daemon.revoke(1, &first).await.unwrap();
+                assert_eq!(daemon.lease(&first).await.state, "ended");
+            })
+            .await;
+    });
+}
+
 /// A mass revoke is one commit, waits for nobody's attention, and stands behind what is due.
 #[test]
 fn a_hundred_that_a_person_ends_hold_up_no_deadline() {

@@ -12,7 +12,8 @@ use grantd::ids::Ref;
 use grantd::ledger::{Handle, Ledger, Urgency};
 use grantd::rules::time::Time;
 use grantd::wire::{
-    CreateLease, HeldLease, HistoryRow, Lease, LeaseMade, ListHistory, Page, RevokeLeases, Status,
+    CreateLease, Freeze, HeldLease, HistoryRow, Lease, LeaseMade, ListHistory, NewFreeze, Page,
+    RevokeLeases, Scope, Status,
 };
 use kms_sandbox::{Entry, Op, Propagation, Story, StoryOptions};
 use serde_json::json;
@@ -176,6 +177,13 @@ impl Daemon {
         let reference = lease.reference.to_string();
         let caller = caller(uid);
         self.ask(|reply| Command::Revoke { caller, reference, reason: None, reply }).await
+    }
+
+    /// Freeze everything, as root.
+    pub(crate) async fn freeze(&self) -> Freeze {
+        let request = NewFreeze { scope: Scope::default(), all: true, reason: "a test".to_owned() };
+        let caller = caller(0);
+        self.ask(|reply| Command::Freeze { caller, request, reply }).await.unwrap()
     }
 
     /// Revoke many as this user.

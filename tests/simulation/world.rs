@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
-use crate::actors::{Told, ask_around};
+use crate::actors::{Told, ask_around, govern};
 use crate::check::{WIND_DOWN, at_the_end, watch};
 use crate::clock::{START, SimClock, SimRng, pause};
 use crate::kms::{Net, SimKms, Weather};
@@ -250,6 +250,7 @@ async fn live(seed: u64, dir: &Path) -> Figures {
     for uid in 1..=3 {
         tasks.spawn_local(ask_around(Rc::clone(&world), uid));
     }
+    tasks.spawn_local(govern(Rc::clone(&world)));
     let script = async {
         while world.net.clock.now() < world.active_until {
             world.daemon(dir, world.rng.between(SECOND, 12 * MINUTE)).await;

@@ -54,6 +54,7 @@ async fn record(handle: &Handle) -> Ref {
         asker: Some(Asker { uid: 1000, name: "alice".into() }),
         idempotency: None,
         held: false,
+        aliases: Vec::new(),
         started_at: NOW,
         deadline,
         latest: deadline,

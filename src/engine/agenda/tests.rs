@@ -50,6 +50,7 @@ fn begin(books: &mut Ledger, name: &str, deadline: i64) -> Row {
         asker: None,
         idempotency: None,
         held: false,
+        aliases: Vec::new(),
         started_at: Time(0),
         deadline: Time(deadline),
         latest: Time(deadline),

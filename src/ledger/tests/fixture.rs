@@ -118,6 +118,7 @@ pub(super) fn lease(lane: &Arc<Lane>, n: u64) -> NewLease {
         asker: Some(Asker { uid: 1000, name: "alice".to_owned() }),
         idempotency: None,
         held: false,
+        aliases: Vec::new(),
         started_at: START,
         deadline,
         latest: START.plus(8 * HOUR),

@@ -37,7 +37,7 @@ fn a_new_ledger_is_fresh_once_private_and_set_up() {
         ("foreign_keys", "1"),
         ("trusted_schema", "0"),
         ("cell_size_check", "1"),
-        ("user_version", "3"),
+        ("user_version", "4"),
     ] {
         assert_eq!(pragma(name), value, "{name}");
     }
@@ -65,7 +65,7 @@ fn a_newer_ledger_is_refused_and_not_touched() {
     drop(raw);
     let before = fs::read(file(dir.path())).unwrap();
     match Ledger::open(dir.path()) {
-        Err(OpenError::Newer { found: 99, known: 3, .. }) => {}
+        Err(OpenError::Newer { found: 99, known: 4, .. }) => {}
         other => panic!("{other:?}"),
     }
     assert_eq!(fs::read(file(dir.path())).unwrap(), before);

@@ -60,6 +60,7 @@ async fn world_of(lane: Lane) -> World {
         asker: None,
         idempotency: None,
         held: false,
+        aliases: Vec::new(),
         started_at: start,
         deadline,
         latest: deadline,

@@ -1,0 +1,100 @@
+//! Freezing and lifting, by those who govern. What is frozen is refused where leases are recorded;
+//! here it is asked beforehand, so that nothing is looked up and proven for a lease that is not to
+//! be. No end is ever kept back.
+
+use std::rc::Rc;
+
+use super::Caller;
+use super::context::{Context, ledger_fault};
+use super::desk::refused;
+use crate::fault::{Fault, Kind};
+use crate::ledger::{NewLease, Urgency};
+use crate::rules::access;
+use crate::rules::policy::REASON_MAX;
+use crate::wire::{Asker, Freeze, LiftFreeze, NewFreeze};
+
+/// The longest text of a scope: an ARN of a principal.
+const TEXT_MAX: usize = 256;
+
+/// Freeze.
+pub(crate) async fn freeze(
+    cx: &Rc<Context>,
+    caller: &Caller,
+    request: NewFreeze,
+) -> Result<Freeze, Fault> {
+    governs(cx, caller, "freeze")?;
+    plain("reason", &request.reason, REASON_MAX)?;
+    if request.reason.trim().is_empty() {
+        let text = "a freeze needs a reason: those who are refused are told";
+        return Err(Fault::new(Kind::BadArgument, text).hint("add --reason \"…\""));
+    }
+    let scope = &request.scope;
+    for (name, text) in
+        [("key", &scope.key), ("grantee", &scope.grantee), ("policy", &scope.policy)]
+    {
+        text.as_ref().map_or(Ok(()), |text| plain(name, text, TEXT_MAX))?;
+    }
+    if scope.is_everything() != request.all {
+        let text = "a freeze names what it is for, or everything by `all`, and not both";
+        return Err(Fault::new(Kind::BadArgument, text).hint("such as --key alias/app, or --all"));
+    }
+    let (by, now) = (asker(caller), cx.time.now());
+    let job = move |books: &mut crate::ledger::Ledger| books.freeze(&request, &by, now);
+    let freeze = cx.ledger.run(Urgency::Work, job).await.map_err(ledger_fault)?;
+    tracing::warn!(
+        id = freeze.id,
+        uid = caller.uid,
+        "no leases are made: {} is frozen: {}",
+        freeze.scope,
+        freeze.reason
+    );
+    Ok(freeze)
+}
+
+/// Lift.
+pub(crate) async fn lift(
+    cx: &Rc<Context>,
+    caller: &Caller,
+    id: i64,
+    request: LiftFreeze,
+) -> Result<Freeze, Fault> {
+    governs(cx, caller, "lift a freeze")?;
+    if let Some(reason) = &request.reason {
+        plain("reason", reason, REASON_MAX)?;
+    }
+    let (by, now) = (asker(caller), cx.time.now());
+    let job = move |books: &mut crate::ledger::Ledger| {
+        books.lift(id, &by, request.reason.as_deref(), now)
+    };
+    let freeze = cx.ledger.run(Urgency::Work, job).await.map_err(ledger_fault)?;
+    tracing::warn!(id, uid = caller.uid, "leases are made again: {} was frozen", freeze.scope);
+    Ok(freeze)
+}
+
+/// Whether this lease is not to be, before anything is done for it.
+pub(crate) async fn refuse_frozen(cx: &Context, new: &NewLease) -> Result<(), Fault> {
+    let new = new.clone();
+    let read = move |books: &mut crate::ledger::Ledger| books.refuse_frozen(&new.subject());
+    cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)
+}
+
+fn asker(caller: &Caller) -> Asker {
+    Asker { uid: caller.uid, name: caller.name.clone() }
+}
+
+fn governs(cx: &Context, caller: &Caller, what: &str) -> Result<(), Fault> {
+    if access::governs(cx.config().as_deref(), caller) {
+        return Ok(());
+    }
+    let fault = Fault::new(Kind::NotYours, format!("{} may not {what}", caller.name));
+    refused(cx, caller, &fault, serde_json::json!({}));
+    Err(fault.hint("an administrator (`[access] admin`) or root may"))
+}
+
+fn plain(name: &str, text: &str, most: usize) -> Result<(), Fault> {
+    if text.chars().count() <= most && !text.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let text = format!("the {name} is above {most} characters, or has control characters");
+    Err(Fault::new(Kind::BadArgument, text))
+}
