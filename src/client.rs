@@ -27,8 +27,9 @@ use tokio::net::UnixStream;
 use crate::api::{JSON, PROBLEM};
 use crate::fault::{Fault, Kind, chain};
 use crate::wire::{
-    CreateLease, Freeze, Health, HistoryRow, Lease, LeaseMade, LiftFreeze, ListHistory, ListLeases,
-    NewFreeze, Page, Problem, RevokeLease, RevokeLeases, Status, Verified,
+    CreateLease, ExtendLease, Freeze, Health, HistoryRow, Lease, LeaseExtended, LeaseMade,
+    LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, Problem, RevokeLease, RevokeLeases,
+    Status, Verified,
 };
 
 /// For a whole call: a create waits for KMS (10 s) and for a first proof of the way out, and the
@@ -93,6 +94,23 @@ impl Client {
     /// The daemon's, or of the way to it.
     pub async fn leases(&self, filter: &ListLeases) -> Result<Page<Lease>, Fault> {
         self.call(Call::get(with_query("/v1/leases", filter)?)).await
+    }
+
+    /// Give the lease whose ref begins with `prefix` another deadline. A repeat with the same
+    /// idempotency key finds what came of the first.
+    ///
+    /// # Errors
+    /// The daemon's, or of the way to it. `OutcomeUnknown` where it is recorded and not yet known.
+    pub async fn extend(
+        &self,
+        prefix: &str,
+        request: &ExtendLease,
+        idempotency: Option<&str>,
+    ) -> Result<LeaseExtended, Fault> {
+        let path = [&lease_path(prefix), "/extend"].concat();
+        let mut call = Call::post(path, request)?;
+        call.idempotency = idempotency;
+        self.call(call).await
     }
 
     /// End the lease whose ref begins with `prefix` before its deadline.

@@ -114,6 +114,11 @@ faults! {
     FileAbsent, "file-absent", 404, exit::ABSENT, "check the path";
     /// The requested time is longer than the policy allows.
     TtlAboveMax, "ttl-above-max", 403, exit::REFUSED, "ask for less, or have the policy changed";
+    /// The lease was extended as often as its policy allows.
+    MaxExtensions, "max-extensions", 403, exit::REFUSED,
+        "create a new lease when this one has ended, or ask an administrator (`[access]`)";
+    /// The lease is ending or has ended, so its deadline cannot be changed.
+    LeaseOver, "lease-over", 409, exit::USAGE, "create a new lease";
     /// No policy allows this request.
     NoPolicy, "no-policy", 403, exit::REFUSED, "ask the administrator of grantd for a policy";
     /// The policy wants something that the request lacks.

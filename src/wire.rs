@@ -1,6 +1,7 @@
 //! What travels over the socket, as JSON under `/v1`. Instants are RFC 3339 UTC; spans are in the
 //! unit of their name.
 
+mod extend;
 mod freeze;
 mod history;
 mod hold;
@@ -8,10 +9,11 @@ mod revoke;
 
 use serde::{Deserialize, Serialize};
 
+pub use extend::{ExtendLease, Gap, LeaseExtended};
 pub use freeze::{Freeze, LiftFreeze, NewFreeze, Scope};
 pub use history::{Broken, HistoryRow, ListHistory, Verified};
 pub use hold::HeldLease;
-pub use revoke::{REVOKE_MAX, RevokeLeases};
+pub use revoke::{REVOKE_MAX, RevokeLease, RevokeLeases};
 
 use crate::ids::{AccountId, GrantId, KeyArn, Principal, Ref, Region};
 use crate::rules::life::{Class, How, Origin, Why};
@@ -126,8 +128,10 @@ pub struct Lease {
     pub endpoint: Option<String>,
     /// When it was made.
     pub started_at: Time,
-    /// When it ends.
+    /// When it ends: the latest deadline of its grants that live or may live.
     pub deadline: Time,
+    /// The latest deadline that it may be given: its policy's maximum from when it was made.
+    pub latest: Time,
     /// How long before the deadline the end is sent, in ms.
     pub lead_ms: i64,
     /// Whether it lives only while somebody holds it.
@@ -184,16 +188,6 @@ pub struct Page<T> {
     /// Opaque; none on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-}
-
-/// `POST /v1/leases/REF/revoke` answers with the lease, once KMS accepted the end or 10 s have
-/// passed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct RevokeLease {
-    /// Why, in the asker's words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
 }
 
 /// `GET /v1/leases`: all filters are "and"; text filters match exactly or, for key and grantee, by

@@ -15,6 +15,7 @@ const COMMANDS: &[&str] = &[
     "create",
     "list",
     "show",
+    "extend",
     "revoke",
     "freeze",
     "unfreeze",

@@ -16,7 +16,7 @@ use super::route::{Action, route};
 use super::{Backend, Limits};
 use crate::engine::Command;
 use crate::fault::{Fault, Kind};
-use crate::wire::{CreateLease, Health, RevokeLease};
+use crate::wire::{CreateLease, ExtendLease, Health, RevokeLease};
 
 /// The names by which a client may mean this server; a browser led astray by DNS would bring
 /// another.
@@ -69,6 +69,7 @@ impl Calls {
         };
         let done = match action {
             Action::Create => self.create(peer, &head.headers, body).await,
+            Action::Extend(prefix) => self.extend(peer, prefix, &head.headers, body).await,
             Action::Revoke(prefix) => self.revoke(peer, prefix, &head.headers, body).await,
             Action::RevokeMany => self.revoke_many(peer, &head.headers, body).await,
             Action::Freeze => self.freeze(peer, &head.headers, body).await,
@@ -118,6 +119,7 @@ impl Calls {
                 Ok(reply::ok(&Health { version: env!("CARGO_PKG_VERSION").to_owned() }))
             }
             Action::Create
+            | Action::Extend(_)
             | Action::Revoke(_)
             | Action::RevokeMany
             | Action::Freeze
@@ -138,6 +140,20 @@ impl Calls {
         let make = |reply| Command::Create { caller, request, idempotency, reply };
         let made = self.engine(make, &NO_CREATE).await?;
         Ok(reply::made(&made))
+    }
+
+    async fn extend(
+        &self,
+        peer: &Peer,
+        reference: String,
+        headers: &HeaderMap,
+        body: Incoming,
+    ) -> Result<Reply, Fault> {
+        let idempotency = idempotency_key(headers)?;
+        let request: ExtendLease = self.json(headers, body).await?;
+        let caller = self.names.caller(peer).await;
+        let make = |reply| Command::Extend { caller, reference, request, idempotency, reply };
+        Ok(reply::ok(&self.engine(make, &NO_EXTENSION).await?))
     }
 
     async fn revoke(
@@ -256,6 +272,13 @@ const NO_CREATE: Silence = Silence {
            `grantd list --mine` shows whether it is recorded",
     stopped: "the daemon stopped over the request; if it was recorded, `grantd list --mine` \
               shows it after the restart, and it ends at its deadline in any case",
+};
+const NO_EXTENSION: Silence = Silence {
+    kind: Kind::OutcomeUnknown,
+    late: "the daemon has not said in time what came of the request; \
+           `grantd show` tells whether it is recorded",
+    stopped: "the daemon stopped over the request; if it was recorded, `grantd show` tells \
+              so after the restart",
 };
 pub(super) const NO_REVOKE: Silence = Silence {
     kind: Kind::OutcomeUnknown,

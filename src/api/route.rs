@@ -18,6 +18,7 @@ pub(super) enum Action {
     Create,
     Leases(ListLeases),
     Lease(String),
+    Extend(String),
     Revoke(String),
     RevokeMany,
     Freeze,
@@ -53,6 +54,7 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
         (&Method::GET, ["v1", "leases", prefix]) if !prefix.is_empty() => {
             Action::Lease(reference(prefix)?)
         }
+        (&Method::POST, ["v1", "leases", prefix, "extend"]) => Action::Extend(reference(prefix)?),
         (&Method::POST, ["v1", "leases", prefix, "revoke"]) => Action::Revoke(reference(prefix)?),
         (&Method::POST, ["v1", "freezes"]) => Action::Freeze,
         (&Method::GET, ["v1", "freezes"]) => Action::Freezes,
@@ -76,7 +78,7 @@ fn nowhere(method: &Method, path: &str, pieces: &[&str]) -> NoAction {
         ["v1", "freezes"] => "GET, POST",
         ["v1", "revoke"]
         | ["v1", "freezes", _, "lift"]
-        | ["v1", "leases", _, "revoke" | "hold"] => "POST",
+        | ["v1", "leases", _, "extend" | "revoke" | "hold"] => "POST",
         ["v1", "history" | "status" | "health"] | ["v1", "history", "verify"] => "GET",
         ["v1", "leases", prefix] if !prefix.is_empty() => "GET",
         _ => {

@@ -30,6 +30,7 @@ impl Calls {
             | Action::Lease(_)
             | Action::Health
             | Action::Create
+            | Action::Extend(_)
             | Action::Revoke(_)
             | Action::RevokeMany
             | Action::Freeze

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::create_args::CreateArgs;
 use super::examples;
+use super::extend_args::ExtendArgs;
 
 /// Where the daemon listens unless told otherwise. The unit's `RuntimeDirectory=grantd` makes the
 /// directory.
@@ -43,7 +44,7 @@ fn socket(typed: OsString) -> PathBuf {
 }
 
 /// What could be (a beginning of) a ref.
-fn reference(typed: &str) -> Result<String, &'static str> {
+pub(super) fn reference(typed: &str) -> Result<String, &'static str> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     if !typed.is_empty() && typed.bytes().all(fits) {
         return Ok(typed.to_owned());
@@ -60,6 +61,8 @@ pub enum Command {
     List(ListArgs),
     /// Show all particulars of a lease
     Show(ShowArgs),
+    /// Give a lease a later or an earlier deadline
+    Extend(ExtendArgs),
     /// End leases before their deadline
     Revoke(RevokeArgs),
     /// Keep new leases from being made, in an incident

@@ -16,9 +16,10 @@ use futures_util::future::{Either, select};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
-use super::create::{TokenFile, Usable, headline};
+use super::create::{Usable, headline};
 use super::out::{Out, Stop};
 use super::source::Daemon;
+use super::token::TokenFile;
 use super::words::{clean, utc};
 use crate::api::pause;
 use crate::fault::{Fault, Kind};

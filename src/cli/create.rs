@@ -1,30 +1,20 @@
 //! `grantd create`: what was typed → the request; the reply → what the asker reads.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::command::Wanted;
 use super::create_args::CreateArgs;
 use super::out::{Out, Stop, WARN};
 use super::source::Daemon;
-use super::{shorthand, words};
+use super::token::TokenFile;
+use super::{shorthand, token, words};
 use crate::config::is_loopback;
 use crate::fault::{Fault, Kind};
 use crate::ids::Region;
 use crate::rules::time::Time;
 use crate::terms::{Constraints, Operation};
 use crate::wire::{CreateLease, Lease, LeaseMade};
-
-/// What to expect of KMS (kms-facts 4: usually seconds, in most cases within five minutes).
-const PROPAGATION: &str =
-    "KMS usually lets the grantee in within seconds, at times only after about 5 min";
-/// How to get in at once.
-const WITH_TOKEN: &str = "the grant token gives access at once: pass it as --grant-tokens";
-/// How to get the token next time.
-const TOKEN_HOW: &str = "--print-token or --token-file gives the token that works at once";
 
 /// A create that makes sense as far as the command line can tell; the daemon judges the rest.
 #[derive(Debug, PartialEq, Eq)]
@@ -130,7 +120,7 @@ fn plausible_key(key: &str) -> Result<(), Fault> {
 }
 
 /// What the API takes as the header `Idempotency-Key`, told in the words of the flag.
-fn idempotency_key(key: &str) -> Result<(), Fault> {
+pub(super) fn idempotency_key(key: &str) -> Result<(), Fault> {
     if (1..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(());
     }
@@ -141,7 +131,7 @@ fn idempotency_key(key: &str) -> Result<(), Fault> {
 
 /// The instant of `--until`. A zone is required: a deadline that means another hour on another host
 /// is worse than none.
-fn until(text: &str) -> Result<Time, Fault> {
+pub(super) fn until(text: &str) -> Result<Time, Fault> {
     let example = "write it with its zone: 2026-11-23T18:00:00Z, or 2026-11-23T19:00:00+01:00";
     Time::parse(text).map_err(|error| {
         let why = if text.parse::<jiff::civil::DateTime>().is_ok() {
@@ -185,29 +175,16 @@ pub(super) async fn create(
     daemon: &dyn Daemon,
     out: &mut Out,
 ) -> Result<u8, Stop> {
-    let token_file = usable.token_file.as_deref().map(TokenFile::new).transpose()?;
+    let file = usable.token_file.as_deref().map(TokenFile::new).transpose()?;
     let made = daemon.create(&usable.request, usable.idempotency.as_deref()).await;
-    let (made, kept) = match (made, token_file) {
-        (Ok(mut made), Some(file)) => {
-            // The file is the token's place: it is not printed as well.
-            let kept = match made.token.take() {
-                Some(token) => {
-                    file.keep(&token).map_err(|fault| fault.about(made.lease.reference.clone()))?;
-                    true
-                }
-                None => {
-                    file.drop_empty();
-                    false
-                }
-            };
-            (made, kept)
-        }
-        (Ok(made), None) => (made, false),
-        (Err(fault), file) => {
+    let mut made = match made {
+        Ok(made) => made,
+        Err(fault) => {
             file.into_iter().for_each(TokenFile::drop_empty);
             return Err(unsettled(fault, usable, out)?.into());
         }
     };
+    let kept = token::put(&mut made.token, file, &made.lease.reference)?;
     print(out, &made, usable, kept)?;
     Ok(0)
 }
@@ -221,55 +198,16 @@ fn unsettled(fault: Fault, usable: &Usable, out: &mut Out) -> Result<Fault, Stop
     Ok(fault)
 }
 
-/// A file for the token that nobody else can read. It is made *before* the lease: a token that
-/// cannot be written down would be lost, since nobody keeps it.
-#[derive(Debug)]
-pub(super) struct TokenFile {
-    path: PathBuf,
-    file: File,
-}
-
-impl TokenFile {
-    /// Make the file, which must not be there yet.
-    ///
-    /// # Errors
-    /// [`Kind::Io`].
-    pub(super) fn new(path: &Path) -> Result<Self, Fault> {
-        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        let file = opened.map_err(|error| {
-            Fault::new(Kind::Io, format!("cannot make the token file {}: {error}", path.display()))
-                .hint("name a file that does not exist yet, in a directory that you may write to")
-        })?;
-        Ok(Self { path: path.to_owned(), file })
-    }
-
-    /// Write the token, durably.
-    ///
-    /// # Errors
-    /// [`Kind::Io`]; the lease exists all the same.
-    pub(super) fn keep(mut self, token: &str) -> Result<(), Fault> {
-        let written = writeln!(self.file, "{token}").and_then(|()| self.file.sync_all());
-        written.map_err(|error| {
-            let path = self.path.display();
-            Fault::new(Kind::Io, format!("cannot write the grant token to {path}: {error}")).hint(
-                "the lease is made all the same; without the token, wait until the grant has \
-                 propagated",
-            )
-        })
-    }
-
-    /// There is no token: take the empty file away again.
-    pub(super) fn drop_empty(self) {
-        // Best effort: an empty file left behind harms nobody.
-        drop(std::fs::remove_file(&self.path));
-    }
-}
-
 /// What the asker reads.
 ///
 /// # Errors
 /// When stdout takes no more.
-fn print(out: &mut Out, made: &LeaseMade, usable: &Usable, kept: bool) -> Result<(), Stop> {
+fn print(
+    out: &mut Out,
+    made: &LeaseMade,
+    usable: &Usable,
+    kept: Option<PathBuf>,
+) -> Result<(), Stop> {
     if out.json {
         out.document(made)?;
         return Ok(());
@@ -283,21 +221,7 @@ fn print(out: &mut Out, made: &LeaseMade, usable: &Usable, kept: bool) -> Result
     if made.repeated {
         out.line("this idempotency key made it before; nothing new was made")?;
     }
-    match (&made.token, &usable.token_file) {
-        (None, Some(path)) if kept => {
-            out.line(format!("{PROPAGATION}; {WITH_TOKEN} (it is in {})", path.display()))?;
-        }
-        (Some(token), _) => {
-            out.line(format!("{PROPAGATION}; {WITH_TOKEN}:"))?;
-            out.line(words::clean(token))?;
-        }
-        (None, _) if usable.request.token => {
-            out.line(format!(
-                "{PROPAGATION}; KMS gives the grant token once, so a repeat has none"
-            ))?;
-        }
-        (None, _) => out.line(format!("{PROPAGATION}; {TOKEN_HOW}"))?,
-    }
+    token::tell(out, made.token.as_deref(), kept.as_deref(), usable.request.token)?;
     Ok(())
 }
 

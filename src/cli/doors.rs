@@ -8,8 +8,9 @@ use crate::fault::Fault;
 use crate::ledger::{Head, Ledger, OpenError};
 use crate::rules::time::Time;
 use crate::wire::{
-    CreateLease, Freeze, HeldLease, HistoryRow, Lease, LeaseMade, LiftFreeze, ListHistory,
-    ListLeases, NewFreeze, Page, RevokeLease, RevokeLeases, Status, Verified,
+    CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow, Lease, LeaseExtended, LeaseMade,
+    LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, RevokeLease, RevokeLeases, Status,
+    Verified,
 };
 
 /// The daemon on its socket. It is first spoken to when something is asked of it.
@@ -108,6 +109,15 @@ impl Daemon for Client {
         idempotency: Option<&'a str>,
     ) -> Asked<'a, LeaseMade> {
         Box::pin(Client::create(self, request, idempotency))
+    }
+
+    fn extend<'a>(
+        &'a self,
+        reference: &'a str,
+        request: &'a ExtendLease,
+        idempotency: Option<&'a str>,
+    ) -> Asked<'a, LeaseExtended> {
+        Box::pin(Client::extend(self, reference, request, idempotency))
     }
 
     fn revoke<'a>(&'a self, reference: &'a str, request: &'a RevokeLease) -> Asked<'a, Lease> {

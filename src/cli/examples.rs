@@ -65,6 +65,18 @@ Examples:
   grantd show g-7k
   grantd show g-7k --json";
 
+/// `grantd extend --help`.
+pub const EXTEND: &str = "\
+Examples:
+  grantd extend g-7k2m9x4p1q8z --ttl 2h
+  grantd extend g-7k --until 2026-11-23T18:00:00+01:00 --reason 'the export takes longer'
+  grantd extend g-7k --ttl 10min
+  grantd extend g-7k --ttl 4h --beyond-policy --reason 'incident 12'
+
+--ttl counts from now. A later deadline takes what a create takes today, and lies within the
+policy's max-ttl from the first creation. An earlier one makes a new, shorter grant and ends
+the old one.";
+
 /// `grantd revoke --help`.
 pub const REVOKE: &str = "\
 Examples:

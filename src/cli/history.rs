@@ -69,6 +69,11 @@ pub(super) fn line(row: &HistoryRow, full: bool) -> String {
 /// What a reader wants of each kind of row, in this order; `--full` and `--json` have the rest.
 const WANTED: &[(&str, &[&str])] = &[
     ("requested", &["origin", "grantee", "operations", "key", "deadline", "reason", "policy"]),
+    (
+        "extension-requested",
+        &["serial", "before", "deadline", "reason", "policy", "admin-override"],
+    ),
+    ("shortening-requested", &["serial", "before", "deadline", "reason", "admin-override"]),
     ("requested-again", &["sends"]),
     ("granted", &["grant-id"]),
     ("granted-unwanted", &["grant-id"]),

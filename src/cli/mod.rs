@@ -7,6 +7,7 @@
 pub mod args;
 pub mod create_args;
 pub mod examples;
+pub mod extend_args;
 pub mod out;
 pub mod source;
 pub mod words;
@@ -16,6 +17,7 @@ mod command;
 mod create;
 mod docs;
 mod doors;
+mod extend;
 mod freeze;
 mod history;
 mod list;
@@ -25,6 +27,7 @@ mod select;
 mod shorthand;
 mod show;
 mod status;
+mod token;
 
 use args::{Cli, Command};
 use out::{Out, Stop};
@@ -61,6 +64,7 @@ pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
             let source = doors::source(args.offline.ledger.as_deref(), &socket, out.now)?;
             wait(show::show(&args, &*source, out))
         }
+        Command::Extend(args) => wait(extend::extend(&args, &*doors::daemon(&socket), out)),
         Command::Revoke(args) if args.references.is_empty() => {
             wait(select::end(&(&args).into(), &*doors::daemon(&socket), out))
         }

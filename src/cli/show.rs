@@ -71,6 +71,9 @@ fn particulars(lease: &Lease, out: &Out) -> Vec<(&'static str, String)> {
     if lease.held {
         rows.push(("held", "it ends when nobody holds it any more".to_owned()));
     }
+    if lease.closed_at.is_none() && lease.latest > lease.deadline {
+        rows.push(("latest", format!("{}, by extensions", utc(lease.latest))));
+    }
     rows.push((
         "made",
         format!("{} ({})", utc(lease.started_at), from_now(lease.started_at, out.now)),

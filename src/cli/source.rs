@@ -4,8 +4,9 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::fault::Fault;
 use crate::wire::{
-    CreateLease, Freeze, HeldLease, HistoryRow, Lease, LeaseMade, LiftFreeze, ListHistory,
-    ListLeases, NewFreeze, Page, RevokeLease, RevokeLeases, Status, Verified,
+    CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow, Lease, LeaseExtended, LeaseMade,
+    LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, RevokeLease, RevokeLeases, Status,
+    Verified,
 };
 
 /// What is asked for.
@@ -31,6 +32,13 @@ pub trait Daemon: Source {
         request: &'a CreateLease,
         idempotency: Option<&'a str>,
     ) -> Asked<'a, LeaseMade>;
+    /// Give a lease another deadline.
+    fn extend<'a>(
+        &'a self,
+        reference: &'a str,
+        request: &'a ExtendLease,
+        idempotency: Option<&'a str>,
+    ) -> Asked<'a, LeaseExtended>;
     /// End a lease before its deadline.
     fn revoke<'a>(&'a self, reference: &'a str, request: &'a RevokeLease) -> Asked<'a, Lease>;
     /// End many leases, or none of them.

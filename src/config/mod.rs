@@ -60,6 +60,11 @@ pub const TIME_OUT_MIN: i64 = SECOND / 10;
 pub const DEFAULT_TTL: i64 = HOUR;
 /// The longest `max-ttl`: what is meant to last longer than ten years belongs into the key policy.
 pub const TTL_MAX: i64 = 3_653 * DAY;
+/// `max-extensions` when the policy says nothing (DESIGN 6).
+pub const EXTENSIONS: u32 = 3;
+/// The most: a lease has at most `rules::extend::SERIAL_MAX` grants, and some are refused or
+/// shorter.
+pub const EXTENSIONS_MAX: u32 = 50;
 /// The shortest lease: deadlines are whole seconds.
 pub const TTL_MIN: i64 = SECOND;
 
@@ -147,6 +152,8 @@ pub struct Policy {
     pub default_ttl: i64,
     /// How long at most, counted from the lease's first creation; in ms.
     pub max_ttl: i64,
+    /// How often a lease may be made later.
+    pub max_extensions: u32,
     /// How long before the deadline the end is sent; in ms, less than `default_ttl`.
     pub lead: i64,
     /// Whether the asker must say why.

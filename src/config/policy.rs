@@ -4,7 +4,7 @@ use super::callers::caller;
 use super::daemon::Read;
 use super::diagnostics::Problem;
 use super::walk::{At, Table, Walk};
-use super::{Account, DEFAULT_TTL, Policy, TTL_MAX, TTL_MIN, listed};
+use super::{Account, DEFAULT_TTL, EXTENSIONS, EXTENSIONS_MAX, Policy, TTL_MAX, TTL_MIN, listed};
 use crate::rules::policy::show_span;
 use crate::terms::Operation;
 
@@ -25,6 +25,7 @@ pub(super) fn read(
     let allow_redelegation = redelegate.is_some_and(|flag| flag.value);
     let operations = operations(walk, table, allow_redelegation);
     let (default_ttl, max_ttl, lead) = times(walk, table);
+    let max_extensions = extensions(walk, table);
     let require_reason = require(walk, table);
     let value = name.clone().map(|name| Policy {
         name: name.value,
@@ -35,6 +36,7 @@ pub(super) fn read(
         callers,
         default_ttl,
         max_ttl,
+        max_extensions,
         lead,
         require_reason,
         allow_redelegation,
@@ -125,6 +127,19 @@ fn times(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> (i64, i64, i64) {
         ));
     }
     (default_ttl, max_ttl, lead.map_or(0, |at| at.value))
+}
+
+fn extensions(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> u32 {
+    let Some(given) = table.number(walk, "max-extensions") else { return EXTENSIONS };
+    match u32::try_from(given.value) {
+        Ok(n) if n <= EXTENSIONS_MAX => n,
+        Ok(_) | Err(_) => {
+            let message = format!("`max-extensions` may not be {}", given.value);
+            let help = format!("from 0 to {EXTENSIONS_MAX}; the default is {EXTENSIONS}");
+            walk.problem(Problem::at(given.span, message).help(help));
+            EXTENSIONS
+        }
+    }
 }
 
 fn bounded(walk: &mut Walk<'_>, key: &str, ttl: At<i64>) -> Option<At<i64>> {

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Caller;
@@ -66,7 +67,9 @@ async fn make(
 ) -> Result<wire::LeaseMade, Fault> {
     hear_the_time(cx).await;
     let config = open_for_creates(cx)?;
-    let idempotency = idempotency.map(|key| (key, digest(request)));
+    // Whether the token is wanted is no part of what is asked for.
+    let asked = wire::CreateLease { token: false, ..request.clone() };
+    let idempotency = idempotency.map(|key| (key, digest(&asked)));
     if let Some(lease) = repeated(cx, caller, idempotency.as_ref()).await? {
         return Ok(wire::LeaseMade { lease, token: None, repeated: true });
     }
@@ -87,14 +90,10 @@ async fn make(
         Ok(made) => made,
         // The same key came in twice at once: the ledger's unique index decides.
         Err(LedgerError::Repeated(first)) => {
-            let lease = made_before(cx, &first).await?;
+            let lease = made_before(cx, &first, 1).await?;
             return Ok(wire::LeaseMade { lease, token: None, repeated: true });
         }
-        Err(LedgerError::InDoubt(why)) => {
-            let text = format!("the ledger may not be written ({why}): nothing was sent to KMS");
-            return Err(Fault::new(Kind::Io, text));
-        }
-        Err(error) => return Err(ledger_fault(error)),
+        Err(error) => return Err(unsent(error)),
     };
     match made {
         Made::Granted(row) => {
@@ -117,9 +116,20 @@ async fn make(
     }
 }
 
+/// Why nothing was sent: without a record there is no send.
+pub(crate) fn unsent(error: LedgerError) -> Fault {
+    match error {
+        LedgerError::InDoubt(why) => {
+            let text = format!("the ledger may not be written ({why}): nothing was sent to KMS");
+            Fault::new(Kind::Io, text)
+        }
+        error => ledger_fault(error),
+    }
+}
+
 /// Who asks just after the start waits for AWS's first word on the clock, which the keeper is
 /// asking for. Where it does not come, [`open_for_creates`] says so.
-async fn hear_the_time(cx: &Context) {
+pub(crate) async fn hear_the_time(cx: &Context) {
     let unconfirmed = || matches!(cx.time.judge().doubt, Some(Doubt::Unconfirmed));
     let heard = async {
         while unconfirmed() && cx.end_only().is_none() && !cx.stopping.get() {
@@ -131,7 +141,7 @@ async fn hear_the_time(cx: &Context) {
     }
 }
 
-fn open_for_creates(cx: &Context) -> Result<Arc<Config>, Fault> {
+pub(crate) fn open_for_creates(cx: &Context) -> Result<Arc<Config>, Fault> {
     if cx.stopping.get() {
         return Err(Fault::new(Kind::Stopping, "grantd is stopping"));
     }
@@ -173,14 +183,12 @@ fn unheard(cx: &Context) -> Fault {
 }
 
 /// SHA-256 of the request as it would be sent again; the same key with another digest is refused.
-fn digest(request: &wire::CreateLease) -> [u8; 32] {
-    // Whether the token is wanted is no part of what is asked for.
-    let request = wire::CreateLease { token: false, ..request.clone() };
-    let text = serde_json::to_vec(&request).unwrap_or_default();
+pub(crate) fn digest(request: &impl Serialize) -> [u8; 32] {
+    let text = serde_json::to_vec(request).unwrap_or_default();
     Sha256::digest(text).into()
 }
 
-async fn repeated(
+pub(crate) async fn repeated(
     cx: &Rc<Context>,
     caller: &Caller,
     idempotency: Option<&(String, [u8; 32])>,
@@ -189,24 +197,31 @@ async fn repeated(
     let uid = caller.uid;
     let read = move |books: &mut Ledger| books.by_idempotency(uid, &key);
     let known = cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)?;
-    let Some((was, reference)) = known else { return Ok(None) };
+    let Some((was, reference, serial)) = known else { return Ok(None) };
     if was != digest {
-        let text = format!("this idempotency key has made lease {reference} by another request");
+        let text =
+            format!("this idempotency key was used for lease {reference}, by another request");
         return Err(Fault::new(Kind::IdempotencyConflict, text).about(reference));
     }
-    made_before(cx, &reference).await.map(Some)
+    made_before(cx, &reference, serial).await.map(Some)
 }
 
-/// The lease that this idempotency key made: the truth as it is now, which need not be a success.
-async fn made_before(cx: &Rc<Context>, reference: &Ref) -> Result<wire::Lease, Fault> {
+/// The lease whose grant `serial` this idempotency key made: the truth as it is now, which need not
+/// be a success.
+pub(crate) async fn made_before(
+    cx: &Rc<Context>,
+    reference: &Ref,
+    serial: u32,
+) -> Result<wire::Lease, Fault> {
     let lease = lease(cx, reference).await?;
-    let never = |grant: &wire::Grant| grant.how == Some(How::NeverExisted);
-    if lease.state == "creating" {
+    let made = lease.grants.iter().find(|grant| grant.serial == serial && grant.twin == 0);
+    if made.is_some_and(|grant| grant.state == "creating") {
         let text = format!("KMS has not answered for lease {reference}, made by this key, yet");
         return Err(Fault::new(Kind::OutcomeUnknown, text).about(reference.clone()));
     }
-    if !lease.grants.is_empty() && lease.grants.iter().all(never) {
-        let text = format!("this idempotency key made lease {reference}, which KMS never granted");
+    if made.is_some_and(|grant| grant.how == Some(How::NeverExisted)) {
+        let text =
+            format!("what this idempotency key asked of lease {reference}, KMS never granted");
         let fault = Fault::new(Kind::IdempotencyConflict, text).about(reference.clone());
         return Err(fault.hint("ask again with a new key"));
     }

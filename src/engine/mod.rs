@@ -7,14 +7,16 @@
 //! or an end.
 //!
 //! Reading order: `run` (the loop), `due` and `look` (what it sends), `record` (what it writes),
-//! `lane` and `agenda` (what it remembers), `desk`, `resolve`, `send` and `prove` (creates), `find`
-//! (our grants without a row), `hold` (leases that live by being held), `keep` (chores).
+//! `lane` and `agenda` (what it remembers), `desk`, `resolve`, `send` and `prove` (creates), `extend`
+//! and `revoke` (another end than was asked for), `find` (our grants without a row), `hold` (leases
+//! that live by being held), `keep` (chores).
 
 mod agenda;
 mod audit;
 mod context;
 mod desk;
 mod due;
+mod extend;
 mod find;
 mod freeze;
 mod hold;
@@ -54,6 +56,19 @@ pub enum Command {
         /// Where the answer goes. `Kind::OutcomeUnknown` (with the ref) means recorded, not yet
         /// known.
         reply: oneshot::Sender<Result<wire::LeaseMade, Fault>>,
+    },
+    /// Give a lease another deadline.
+    Extend {
+        /// Who asks.
+        caller: Caller,
+        /// Any unique prefix of a ref.
+        reference: String,
+        /// Until when.
+        request: wire::ExtendLease,
+        /// The caller's key for a safe repeat, scoped to the uid.
+        idempotency: Option<String>,
+        /// Where the answer goes. `Kind::OutcomeUnknown` means recorded, not yet known.
+        reply: oneshot::Sender<Result<wire::LeaseExtended, Fault>>,
     },
     /// End a lease before its deadline.
     Revoke {

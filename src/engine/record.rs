@@ -57,6 +57,20 @@ struct Batch {
     done: oneshot::Sender<Row>,
 }
 
+/// What came of it in the ledger.
+struct Written {
+    row: Row,
+    /// Other rows, to be ended at once.
+    twins: Vec<Row>,
+    replaced: Vec<Row>,
+}
+
+impl Written {
+    fn of(row: Row) -> Self {
+        Self { row, twins: Vec::new(), replaced: Vec::new() }
+    }
+}
+
 /// What waits to be written, by row and in order. A row that is here has one writer.
 #[derive(Default)]
 pub(crate) struct Backlog {
@@ -135,9 +149,9 @@ impl Context {
                 return;
             };
             match self.write(id, happenings, doubt.then_some(after)).await {
-                Ok((row, twins)) => {
+                Ok(written) => {
                     doubt = false;
-                    self.written(id, row, twins);
+                    self.written(id, written);
                 }
                 Err(error) => {
                     doubt |= matches!(error, LedgerError::InDoubt(_));
@@ -149,12 +163,17 @@ impl Context {
         }
     }
 
-    fn written(&self, id: i64, row: Row, twins: Vec<Row>) {
+    fn written(&self, id: i64, Written { row, twins, replaced }: Written) {
         let batch = self.backlog.borrow_mut().rows.get_mut(&id).and_then(VecDeque::pop_front);
         for twin in twins {
             let lease = twin.reference();
             tracing::warn!(%lease, "a second grant under one name: ending it");
             self.put(twin);
+        }
+        for old in replaced {
+            let (lease, serial) = (old.reference(), old.serial());
+            tracing::info!(%lease, serial, "a shorter grant took its place: ending it");
+            self.put(old);
         }
         if matches!(row.life().state, State::Closed { .. }) {
             self.forget_token(id);
@@ -173,7 +192,7 @@ impl Context {
         id: i64,
         happenings: Vec<Happening>,
         doubted: Option<Life>,
-    ) -> Result<(Row, Vec<Row>), LedgerError> {
+    ) -> Result<Written, LedgerError> {
         // What looks found is no hurry; it must not stand before the endings.
         let looked = |happening: &Happening| matches!(happening.event, Event::Looked { .. });
         let urgency = if happenings.iter().all(looked) { Urgency::Work } else { Urgency::End };
@@ -181,12 +200,16 @@ impl Context {
             .run(urgency, move |books| {
                 let stored = books.row(id)?;
                 if doubted.as_ref() == Some(stored.life()) {
-                    return Ok((stored, Vec::new()));
+                    // What came of it besides is in the ledger, and due.
+                    return Ok(Written::of(stored));
                 }
-                let mut twins = Vec::new();
+                let mut written = Written::of(stored);
                 for happening in &happenings {
                     match books.step(id, &happening.event, happening.now, &happening.note) {
-                        Ok(stepped) => twins.extend(stepped.twins),
+                        Ok(stepped) => {
+                            written.twins.extend(stepped.twins);
+                            written.replaced.extend(stepped.replaced);
+                        }
                         // Memory was behind the ledger: what is written there is the truth.
                         Err(LedgerError::Illegal(error)) => {
                             tracing::warn!(grant = id, "not recorded: {error}");
@@ -194,7 +217,7 @@ impl Context {
                         Err(error) => return Err(error),
                     }
                 }
-                Ok((books.row(id)?, twins))
+                Ok(Written { row: books.row(id)?, ..written })
             })
             .await
     }

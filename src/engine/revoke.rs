@@ -49,26 +49,32 @@ pub(crate) async fn revoke(
 /// Refuse whoever may not end this lease.
 pub(crate) fn not_yours(cx: &Context, caller: &Caller, known: &wire::Lease) -> Result<(), Fault> {
     let owner = known.asker.as_ref().map(|asker| asker.uid);
-    let config = cx.config();
-    if !access::ends(config.as_deref(), caller, owner) {
-        let told = access::sees(config.as_deref(), caller, owner);
-        let whose = match (&known.asker, known.origin) {
-            _ if !told => "another asked for it".to_owned(),
-            (Some(asker), _) => format!("{} asked for it", asker.name),
-            (None, Origin::Probe) => "grantd made it, to prove that it can end grants".to_owned(),
-            (None, Origin::Found | Origin::Asked) => {
-                "it was found by its Name, so nobody here asked for it".to_owned()
-            }
-        };
-        let text = format!("lease {} is not yours: {whose}", known.reference);
-        return Err(Fault::new(Kind::NotYours, text).about(known.reference.clone()));
+    match access::ends(cx.config().as_deref(), caller, owner) {
+        true => Ok(()),
+        false => Err(anothers(cx, caller, known)),
     }
-    Ok(())
+}
+
+/// Why this caller may not touch the lease; whose it is, he is told only where he may read it.
+pub(crate) fn anothers(cx: &Context, caller: &Caller, lease: &wire::Lease) -> Fault {
+    let owner = lease.asker.as_ref().map(|asker| asker.uid);
+    let whose = match (&lease.asker, lease.origin) {
+        _ if !access::sees(cx.config().as_deref(), caller, owner) => {
+            "another asked for it".to_owned()
+        }
+        (Some(asker), _) => format!("{} asked for it", asker.name),
+        (None, Origin::Probe) => "grantd made it, to prove that it can end grants".to_owned(),
+        (None, Origin::Found | Origin::Asked) => {
+            "it was found by its Name, so nobody here asked for it".to_owned()
+        }
+    };
+    let text = format!("lease {} is not yours: {whose}", lease.reference);
+    Fault::new(Kind::NotYours, text).about(lease.reference.clone())
 }
 
 /// End one grant and wait for KMS's yes, at most as long as an asker waits. The scheduler keeps at
 /// it afterwards.
-async fn end_now(cx: &Rc<Context>, row: Row) -> Result<(), Fault> {
+pub(crate) async fn end_now(cx: &Rc<Context>, row: Row) -> Result<(), Fault> {
     let (id, give_up) = (row.id(), cx.time.now().latest.plus(ASKER_WAITS));
     let still = |why: String, kind| {
         Fault::new(kind, format!("{why}; the wish to end it is recorded, and grantd keeps trying"))

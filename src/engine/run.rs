@@ -11,7 +11,9 @@ use super::context::{Context, Parts, is_current, ledger_fault};
 use super::keep::Chores;
 use super::lane::LaneState;
 use super::timekeeper::{NAP_MAX, TimeKeeper};
-use super::{Command, audit, desk, due, find, freeze, hold, keep, revoke, revoke_many, status};
+use super::{
+    Command, audit, desk, due, extend, find, freeze, hold, keep, revoke, revoke_many, status,
+};
 use crate::clock::Clock;
 use crate::config::{Config, Rates};
 use crate::fault::Fault;
@@ -168,6 +170,10 @@ fn serve(cx: &Rc<Context>, command: Command) {
         match command {
             Command::Create { caller, request, idempotency, reply } => {
                 answer(reply, desk::create(&cx, &caller, &request, idempotency).await);
+            }
+            Command::Extend { caller, reference, request, idempotency, reply } => {
+                let asked = extend::Asked { caller: &caller, request: &request };
+                answer(reply, extend::extend(&cx, asked, &reference, idempotency).await);
             }
             Command::Revoke { caller, reference, reason, reply } => {
                 answer(reply, revoke::revoke(&cx, &caller, &reference, reason).await);

@@ -7,10 +7,10 @@ use super::context::Context;
 use super::lane::Op;
 use super::record::{Happening, RECORD_PATIENCE};
 use crate::fault::{Fault, Kind};
-use crate::kms::{Answer, Created};
-use crate::ledger::{Intent, LedgerError, NewLease, Row};
+use crate::kms::{Answer, Created, Lane};
+use crate::ledger::{Intent, LedgerError, NewLease, Row, Successor};
 use crate::rules::life::{Class, Event, Outcome, State};
-use crate::rules::time::SECOND;
+use crate::rules::time::{Now, SECOND, Time};
 
 /// How long an asker waits for KMS; then the outcome is called unknown (DESIGN 6).
 pub(crate) const ASKER_WAITS: i64 = 10 * SECOND;
@@ -29,29 +29,52 @@ pub(crate) enum Made {
     Unknown(Row, String),
 }
 
+impl Made {
+    /// The row, as it is afterwards.
+    pub(crate) const fn row(&self) -> &Row {
+        match self {
+            Self::Granted(row) | Self::Refused(row, ..) | Self::Unknown(row, _) => row,
+        }
+    }
+}
+
 impl Context {
     /// Make the lease's intent durable and send its create, again and again while it stays
     /// unanswered, for at most [`ASKER_WAITS`] and never at or after its due time.
     pub(crate) async fn send(self: &Rc<Self>, new: NewLease) -> Result<Made, LedgerError> {
-        let lane = std::sync::Arc::clone(&new.lane);
-        self.place(&lane, Op::Create, false).await;
+        let now = self.ready(&new.lane, new.deadline, new.lead_ms).await?;
+        let begun = self.ledger.begin(new, now).await?;
+        Ok(self.follow(begun).await)
+    }
+
+    /// The same for a successor.
+    pub(crate) async fn succeed(self: &Rc<Self>, new: Successor) -> Result<Made, LedgerError> {
+        let now = self.ready(&new.lane, new.deadline, new.facts.lead).await?;
+        let begun = self.ledger.succeed(new, now).await?;
+        Ok(self.follow(begun).await)
+    }
+
+    /// Wait for a place in the pace; the present, in which a create may still leave.
+    async fn ready(&self, lane: &Lane, deadline: Time, lead: i64) -> Result<Now, LedgerError> {
+        self.place(lane, Op::Create, false).await;
         let now = self.time.now();
-        if now.latest >= new.deadline.plus(-new.lead_ms) {
-            let text = format!("the deadline {} passed while the request waited", new.deadline);
+        if now.latest >= deadline.plus(-lead) {
+            let text = format!("the deadline {deadline} passed while the request waited");
             return Err(Fault::new(Kind::DeadlinePast, text).into());
         }
         if self.stopping.get() {
             return Err(Fault::new(Kind::Stopping, "grantd is stopping").into());
         }
-        let (row, intent) = self.ledger.begin(new, now).await?;
+        Ok(now)
+    }
+
+    /// Send what was begun, and put its row where it belongs.
+    async fn follow(self: &Rc<Self>, (row, intent): (Row, Intent)) -> Made {
         let held = Held { cx: self, id: row.id(), held: Cell::new(true) };
         self.agenda.borrow_mut().claim(held.id);
         let made = self.send_until_known(row, intent, &held).await;
-        let row = match &made {
-            Made::Granted(row) | Made::Refused(row, ..) | Made::Unknown(row, _) => row.clone(),
-        };
-        held.let_go(row);
-        Ok(made)
+        held.let_go(made.row().clone());
+        made
     }
 
     /// Record an answer for an asker: what he is told is on the disk. Where the disk does not

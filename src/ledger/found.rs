@@ -17,10 +17,19 @@ impl Ledger {
     ///
     /// A known lease gets it as the grant that its row was waiting for, as another serial, or as a
     /// twin: ended at once if it gives the same as the stored request, else at its own deadline.
+    /// What a shorter successor has replaced is ended at once: their Names say it.
     ///
     /// # Errors
     /// Those of the disk.
     pub fn find(&mut self, found: &FoundGrant, now: Now) -> Result<Option<Row>, LedgerError> {
+        self.atomic(|ledger| {
+            let Some(row) = ledger.take_up(found, now)? else { return Ok(None) };
+            ledger.end_replaced(&found.reference, now)?;
+            ledger.row(row.id()).map(Some)
+        })
+    }
+
+    fn take_up(&mut self, found: &FoundGrant, now: Now) -> Result<Option<Row>, LedgerError> {
         self.atomic(|ledger| {
             if ledger.knows(found.key_arn.as_str(), &found.grant_id, found.began)? {
                 return Ok(None);
@@ -33,8 +42,8 @@ impl Ledger {
                 let lease = ledger.insert_found_lease(found)?;
                 return ledger.insert_found(found, lease, 0, now).map(Some);
             };
-            let mut later = ledger.conn()?.prepare_cached(sql::LEASE_UNTIL)?;
-            later.execute(params![lease, found.deadline.0])?;
+            let mut later = ledger.conn()?.prepare_cached(sql::LEASE_FOUND)?;
+            later.execute(params![lease, found.deadline.0, found.created.0])?;
             drop(later);
             let Some(row) = ledger.by_serial(lease, found.serial)? else {
                 return ledger.insert_found(found, lease, 0, now).map(Some);

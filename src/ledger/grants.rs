@@ -20,6 +20,8 @@ pub struct Stepped {
     pub row: Row,
     /// New rows: other grants under its Name and request, to be ended at once.
     pub twins: Vec<Row>,
+    /// Grants of its lease that a shorter successor has replaced by this, to be ended at once.
+    pub replaced: Vec<Row>,
     /// All grants of the lease are closed now.
     pub lease_closed: bool,
 }
@@ -52,7 +54,9 @@ impl Ledger {
             if ledger.is_full() {
                 return Err(LedgerError::Full);
             }
-            ledger.refuse_repeat(new)?;
+            if let Some(asker) = &new.asker {
+                ledger.refuse_repeat(asker.uid, new.idempotency.as_ref())?;
+            }
             ledger.refuse_frozen_lease(new)?;
             let facts = Facts {
                 deadline: new.deadline,
@@ -96,14 +100,18 @@ impl Ledger {
         })
     }
 
-    fn refuse_repeat(&self, new: &NewLease) -> Result<(), LedgerError> {
-        let (Some((key, hash)), Some(asker)) = (&new.idempotency, &new.asker) else {
+    pub(super) fn refuse_repeat(
+        &self,
+        uid: u32,
+        key: Option<&(String, [u8; 32])>,
+    ) -> Result<(), LedgerError> {
+        let Some((key, hash)) = key else {
             return Ok(());
         };
-        match self.by_idempotency(asker.uid, key)? {
+        match self.by_idempotency(uid, key)? {
             None => Ok(()),
-            Some((known, reference)) if known == *hash => Err(LedgerError::Repeated(reference)),
-            Some((_, reference)) => {
+            Some((known, reference, _)) if known == *hash => Err(LedgerError::Repeated(reference)),
+            Some((_, reference, _)) => {
                 let text =
                     format!("idempotency key {key:?} was used for another request, {reference}");
                 Err(Fault::new(Kind::IdempotencyConflict, text).about(reference).into())
@@ -203,10 +211,15 @@ impl Ledger {
             for id in &step.twins {
                 twins.extend(ledger.twin(&before, lease, id, seen, now)?);
             }
+            // A first grant replaces none.
+            let replaced = match before.serial() {
+                1 => Vec::new(),
+                _ => ledger.end_replaced(before.reference(), now)?,
+            };
             let mut closed = ledger.conn()?.prepare_cached(sql::LEASE_CLOSED)?;
             let lease_closed = closed.query_row([lease], |raw| raw.get(0))?;
             drop(closed);
-            Ok(Stepped { row: ledger.row(grant)?, twins, lease_closed })
+            Ok(Stepped { row: ledger.row(grant)?, twins, replaced, lease_closed })
         })
     }
 

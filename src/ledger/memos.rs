@@ -197,8 +197,8 @@ impl Ledger {
         })
     }
 
-    /// What this user asked for under this idempotency key: the SHA-256 of the request, and its
-    /// lease.
+    /// What this user asked for under this idempotency key: the SHA-256 of the request, its lease,
+    /// and the serial of its grant there.
     ///
     /// # Errors
     /// Those of the disk.
@@ -206,15 +206,16 @@ impl Ledger {
         &self,
         uid: u32,
         key: &str,
-    ) -> Result<Option<([u8; 32], Ref)>, LedgerError> {
+    ) -> Result<Option<([u8; 32], Ref, u32)>, LedgerError> {
         let mut query = self.conn()?.prepare_cached(sql::IDEMPOTENCY)?;
-        let found: Option<([u8; 32], String)> =
-            query.query_row(params![uid, key], |raw| Ok((raw.get(0)?, raw.get(1)?))).optional()?;
+        let read = |raw: &rusqlite::Row<'_>| Ok((raw.get(0)?, raw.get(1)?, raw.get(2)?));
+        let found: Option<([u8; 32], String, u32)> =
+            query.query_row(params![uid, key], read).optional()?;
         found
-            .map(|(hash, reference)| {
+            .map(|(hash, reference, serial)| {
                 let reference = Ref::parse(reference)
                     .map_err(|error| LedgerError::Corrupt(error.to_string()))?;
-                Ok((hash, reference))
+                Ok((hash, reference, serial))
             })
             .transpose()
     }

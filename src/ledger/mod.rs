@@ -2,7 +2,7 @@
 //!
 //! - `place` finds and guards the files, `open` opens them, `base` is the one connection with its
 //!   transactions.
-//! - `grants` and `found` move rows (always through `rules::life::step`), `columns` maps a life
+//! - `grants`, `succeed` and `found` move rows (always through `rules::life::step`), `columns` maps a life
 //!   to columns and back.
 //! - `history` is the hash chain, written in the same transaction as the change it tells of.
 //! - `reads` and `pages` answer questions, each bounded; `sql` holds every statement, so that a
@@ -36,6 +36,7 @@ mod place;
 mod pump;
 mod reads;
 mod sql;
+mod succeed;
 
 #[cfg(test)]
 mod tests;
@@ -54,7 +55,7 @@ pub use grants::Stepped;
 pub use history::{Head, Walk};
 pub use hold::Hold;
 pub use memos::{Clocks, Stall};
-pub use new::{FoundGrant, LaneFacts, NewLease, Note};
+pub use new::{FoundGrant, LaneFacts, NewLease, Note, Successor};
 pub use open::Opened;
 pub use place::{broken_files, set_aside};
 pub use pump::{Handle, Urgency};

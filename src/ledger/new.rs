@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use crate::ids::{AccountId, GrantId, KeyArn, Principal, Ref, Region};
 use crate::kms::{Lane, Ways};
+use crate::rules::extend::Standing;
 use crate::rules::freeze::Subject;
-use crate::rules::life::{EndOrder, Origin};
+use crate::rules::life::{EndOrder, Facts, Origin};
+use crate::rules::policy::Override;
 use crate::rules::time::{Now, Time};
 use crate::terms::{Constraints, GrantRequest, Operation};
 use crate::wire::Asker;
@@ -83,6 +85,59 @@ impl NewLease {
             policy: self.policy.as_deref(),
             account: &self.lane.account,
             caller: self.asker.as_ref().map(|asker| asker.uid),
+        }
+    }
+}
+
+/// A successor to begin, decided and complete: the next grant of a lease, with another deadline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Successor {
+    /// The lease.
+    pub reference: Ref,
+    /// Where it is made and ended.
+    pub lane: Arc<Lane>,
+    /// Where the lease stood when this was decided; it must still stand so.
+    pub judged: Standing,
+    /// The key as the lease's asker wrote it.
+    pub key: String,
+    /// The aliases that the key has, where they were looked up.
+    pub aliases: Vec<String>,
+    /// The CreateGrant, to the letter.
+    pub request: GrantRequest,
+    /// What never changes about the lease's grants; its deadline is not looked at.
+    pub facts: Facts,
+    /// UTC, whole seconds; as it stands in the request's Name.
+    pub deadline: Time,
+    /// The latest deadline that the lease may have from now on.
+    pub latest: Time,
+    /// The policy that allows it; none for a shorter one, which takes no policy.
+    pub policy: Option<String>,
+    /// Why, in the asker's words.
+    pub reason: Option<String>,
+    /// Who asks.
+    pub asker: Asker,
+    /// What of it only an administrator may do.
+    pub overrides: Vec<Override>,
+    /// The asker's key for a safe repeat, and the SHA-256 of what was asked under it.
+    pub idempotency: Option<(String, [u8; 32])>,
+}
+
+impl Successor {
+    /// Whether it makes the lease longer. Else it ends sooner, and no end is ever kept back.
+    pub(crate) fn is_longer(&self) -> bool {
+        self.deadline > self.judged.deadline
+    }
+
+    /// As a freeze looks at it.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        Subject {
+            key_arn: &self.request.key_arn,
+            key: &self.key,
+            aliases: &self.aliases,
+            grantee: &self.request.grantee,
+            policy: self.policy.as_deref(),
+            account: &self.lane.account,
+            caller: Some(self.asker.uid),
         }
     }
 }

@@ -202,6 +202,7 @@ impl Ledger {
             endpoint: raw.get("endpoint")?,
             started_at: Time(raw.get("started_at")?),
             deadline: Time(raw.get("deadline")?),
+            latest: Time(raw.get("latest")?),
             lead_ms: raw.get("lead_ms")?,
             held: raw.get("held")?,
             closed_at: super::columns::instant(raw, "closed_at")?,

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::{Intent, Ledger, LedgerError, NewLease, Note, Row};
+use super::{Intent, Ledger, LedgerError, NewLease, Note, Row, Successor};
 use crate::rules::life::{Event, Illegal, State};
 use crate::rules::time::Now;
 
@@ -321,6 +321,15 @@ impl Handle {
     /// Those of [`Ledger::begin`] and [`Handle::run`].
     pub async fn begin(&self, new: NewLease, now: Now) -> Result<(Row, Intent)> {
         let row = self.run(Urgency::Work, move |ledger| ledger.begin(&new, now));
+        intent(row.await?)
+    }
+
+    /// Record a successor. The [`Intent`] exists only once the row is on the disk.
+    ///
+    /// # Errors
+    /// Those of [`Ledger::succeed`] and [`Handle::run`].
+    pub async fn succeed(&self, new: Successor, now: Now) -> Result<(Row, Intent)> {
+        let row = self.run(Urgency::Work, move |ledger| ledger.succeed(&new, now));
         intent(row.await?)
     }
 

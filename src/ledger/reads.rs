@@ -95,15 +95,19 @@ impl Ledger {
         rows.next()?.map(|raw| self.read(raw)).transpose()
     }
 
+    pub(super) fn lease_id(&self, reference: &Ref) -> Result<i64, LedgerError> {
+        let mut find = self.conn()?.prepare_cached(sql::LEASE_ID)?;
+        let lease: Option<i64> =
+            find.query_row([reference.as_str()], |raw| raw.get(0)).optional()?;
+        lease.ok_or_else(|| unknown(reference.as_str()))
+    }
+
     /// All grants of a lease, by serial and twin.
     ///
     /// # Errors
     /// A `Fault` of `RefUnknown`; those of the disk.
     pub fn rows_of_lease(&self, reference: &Ref) -> Result<Vec<Row>, LedgerError> {
-        let mut find = self.conn()?.prepare_cached(sql::LEASE_ID)?;
-        let lease: Option<i64> =
-            find.query_row([reference.as_str()], |raw| raw.get(0)).optional()?;
-        let lease = lease.ok_or_else(|| unknown(reference.as_str()))?;
+        let lease = self.lease_id(reference)?;
         let mut query = self.conn()?.prepare_cached(sql::ROWS_OF_LEASE)?;
         let mut rows = query.query([lease, GRANTS_MAX])?;
         let mut found = Vec::new();

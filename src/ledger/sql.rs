@@ -60,11 +60,16 @@ statements! {
         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
         ?19, ?20)";
     LEASE_ID = "SELECT id FROM lease WHERE ref = ?1";
-    LEASE_UNTIL = "UPDATE lease SET deadline = ?2, latest = max(latest, ?2) \
-        WHERE id = ?1 AND deadline < ?2";
+    LEASE_FOUND = "UPDATE lease SET deadline = max(deadline, ?2), latest = max(latest, ?2), \
+        started_at = min(started_at, ?3) WHERE id = ?1";
+    LEASE_LATEST = "UPDATE lease SET latest = max(latest, ?2) WHERE id = ?1";
     LEASE_CLOSED = "SELECT closed_at IS NOT NULL FROM lease WHERE id = ?1";
-    IDEMPOTENCY = "SELECT idem_hash, ref FROM lease \
-        WHERE asker_uid = ?1 AND idem_key = ?2 AND idem_key IS NOT NULL";
+    IDEMPOTENCY = "SELECT idem_hash, ref, 1 FROM lease \
+        WHERE asker_uid = ?1 AND idem_key = ?2 AND idem_key IS NOT NULL \
+        UNION ALL SELECT e.idem_hash, l.ref, e.serial FROM extension_key e \
+        JOIN lease l ON l.id = e.lease WHERE e.uid = ?1 AND e.idem_key = ?2";
+    NEW_EXTENSION_KEY = "INSERT INTO extension_key(uid, idem_key, idem_hash, lease, serial) \
+        VALUES(?1, ?2, ?3, ?4, ?5)";
 
     NEW_GRANT = "INSERT INTO kms_grant(lease, lane, key_arn, serial, twin, origin, name, request, \
         deadline, lead_ms, settle_ms, end_order, state, grant_id, why, via, how, \
@@ -128,7 +133,7 @@ statements! {
     LEASE_REFS = "SELECT ref FROM lease WHERE ref >= ?1 AND ref < ?2 ORDER BY ref LIMIT 2";
     LEASE = "SELECT l.id, l.ref, l.state, l.key_arn, l.key, l.grantee, l.operations, \
         l.constraints, l.policy, l.reason, l.asker_uid, l.asker, l.origin, n.account, \
-        n.region, n.endpoint, l.started_at, l.deadline, l.lead_ms, l.closed_at, \
+        n.region, n.endpoint, l.started_at, l.deadline, l.latest, l.lead_ms, l.closed_at, \
         EXISTS(SELECT 1 FROM hold h WHERE h.lease = l.id) AS held \
         FROM lease l JOIN lane n ON n.id = l.lane WHERE l.ref = ?1";
 

@@ -1,6 +1,7 @@
 //! The ledger on real files. `fixture` builds what the other modules put in.
 
 mod doubt;
+mod extend;
 mod fixture;
 mod found;
 mod freeze;

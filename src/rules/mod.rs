@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod clocks;
+pub mod extend;
 pub mod found;
 pub mod freeze;
 pub mod keyref;

@@ -5,20 +5,25 @@
 //! what it then lacks (an operation, enough time, a reason) is a refusal, and no later policy is
 //! asked. None means no.
 
+mod extend;
 mod fit;
 mod read;
 mod span;
+mod times;
 
-use crate::config::{Config, Policy, TTL_MIN};
+use crate::config::{Config, Policy};
 use crate::fault::{Fault, Kind};
 use crate::ids::{KeyArn, Principal};
 use crate::kms::KeyFacts;
 use crate::rules::time::Time;
 use crate::terms::{Constraints, Operation};
 
+pub use extend::{Extended, Extension, Override, extend, shorten};
 pub use fit::{CONTEXT_PAIRS_MAX, CONTEXT_VALUE_MAX};
 pub use read::{Until, expand_grantee, is_grantee, parse_operations, parse_ttl};
 pub use span::{BadSpan, parse_span, show_span};
+pub use times::new_deadline;
+use times::times;
 
 /// Characters of a reason: it is for people, and every listing of the history carries it.
 pub const REASON_MAX: usize = 1_000;
@@ -284,10 +289,7 @@ fn key_can(ask: &Ask<'_>, operations: &[Operation]) -> Result<(), Fault> {
 
 fn reason(policy: &Policy, by: &str, ask: &Ask<'_>) -> Result<(), Fault> {
     let reason = ask.reason.unwrap_or_default();
-    if reason.chars().count() > REASON_MAX || reason.chars().any(char::is_control) {
-        let text = format!("--reason is above {REASON_MAX} characters, or has control characters");
-        return Err(Fault::new(Kind::BadArgument, text).hint("say it in a line"));
-    }
+    sayable(reason)?;
     if policy.require_reason && reason.trim().is_empty() {
         let text = format!("{by} requires a reason");
         return Err(Fault::new(Kind::Requirement, text).hint("add --reason \"…\""));
@@ -295,46 +297,13 @@ fn reason(policy: &Policy, by: &str, ask: &Ask<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// `(deadline, latest)`.
-fn times(policy: &Policy, by: &str, ask: &Ask<'_>) -> Result<(Time, Time), Fault> {
-    let now = ask.now;
-    let latest = now.plus(policy.max_ttl);
-    let (asked, deadline) = match ask.until {
-        Until::Default => {
-            let ttl = policy.default_ttl;
-            (format!("the default of {}", show_span(ttl)), now.plus(ttl))
-        }
-        Until::Ttl(ttl) if ttl < TTL_MIN => {
-            let text = format!("--ttl {} is below {}", show_span(ttl), show_span(TTL_MIN));
-            return Err(Fault::new(Kind::BadArgument, text).hint("ask for some time, such as 2h"));
-        }
-        Until::Ttl(ttl) => (format!("--ttl {}", show_span(ttl)), now.plus(ttl)),
-        Until::At(at) => {
-            let away = at.floor_second().since(now.floor_second());
-            let away = match away > 0 {
-                true => format!("--until {at} ({} away)", show_span(away)),
-                false => format!("--until {at}"),
-            };
-            (away, at.floor_second())
-        }
-    };
-    if deadline > latest {
-        let max = show_span(policy.max_ttl);
-        let text = format!("{asked} is above {max}, the maximum of {by}");
-        return Err(Fault::new(Kind::TtlAboveMax, text).hint(format!("ask for {max} or less")));
+/// Whether a reason is one line of a length that every listing can carry.
+fn sayable(reason: &str) -> Result<(), Fault> {
+    if reason.chars().count() > REASON_MAX || reason.chars().any(char::is_control) {
+        let text = format!("--reason is above {REASON_MAX} characters, or has control characters");
+        return Err(Fault::new(Kind::BadArgument, text).hint("say it in a line"));
     }
-    let deadline = deadline.floor_second();
-    if deadline <= now {
-        let text = format!("{asked} is past: it is {now}");
-        return Err(Fault::new(Kind::DeadlinePast, text));
-    }
-    if deadline.plus(-policy.lead) <= now {
-        let lead = show_span(policy.lead);
-        let text =
-            format!("{asked} is within {lead}, the lead of {by}: the end would be sent at once");
-        return Err(Fault::new(Kind::DeadlinePast, text).hint(format!("ask for more than {lead}")));
-    }
-    Ok((deadline, latest))
+    Ok(())
 }
 
 fn no_policy(ask: &Ask<'_>, misses: &[Miss]) -> Fault {

@@ -92,6 +92,20 @@ fn a_revoke_needs_no_body() {
 }
 
 #[test]
+fn a_lease_is_extended() {
+    let world = World::new();
+    let to = "/v1/leases/g-7k/extend";
+    same("extended", world.post(to, "", r#"{"ttl":"2h","token":true}"#));
+    let key = "Idempotency-Key: k1\r\n";
+    let body = r#"{"until":"2026-11-23T19:00:00+01:00","reason":"more","beyond-policy":true}"#;
+    assert!(world.post(to, key, body).starts_with("HTTP/1.1 200 OK\n"));
+    same("max-extensions", world.post("/v1/leases/g-0/extend", "", r#"{"ttl":"2h"}"#));
+    same("extend-unknown-field", world.post(to, "", r#"{"tll":"2h"}"#));
+    assert!(world.get(to).starts_with("HTTP/1.1 405 "));
+    same("extend-asked", world.asked().join("\n"));
+}
+
+#[test]
 fn what_is_not_there_is_said_so() {
     let world = World::new();
     same("no-route", world.get("/v1/grants"));

@@ -220,7 +220,8 @@ pub(crate) fn lease(state: &str) -> Lease {
         "operations": ["Decrypt"], "constraints": "none", "policy": "s3-readers", "reason": "INC-7",
         "asker": {"uid": 1000, "name": "alice"}, "origin": "asked", "account": "111122223333",
         "region": "ap-northeast-1", "endpoint": null, "started-at": "2026-11-23T16:00:00Z",
-        "deadline": "2026-11-23T18:00:00Z", "lead-ms": 0, "closed-at": null, "grants": [],
+        "deadline": "2026-11-23T18:00:00Z", "latest": "2026-11-24T00:00:00Z", "lead-ms": 0,
+        "closed-at": null, "grants": [],
     }))
     .unwrap()
 }
@@ -272,6 +273,13 @@ fn play_engine(
                     drop(reply.send(made(&request, idempotency.as_deref())));
                 }
             }
+            Command::Extend { caller, reference, request, idempotency, reply } => {
+                let who = who(&caller);
+                let said =
+                    format!("extend {reference} for {who}: {request:?}, key {idempotency:?}");
+                asked.lock().unwrap().push(said);
+                drop(reply.send(extended(&reference, &request)));
+            }
             Command::Revoke { caller, reference, reason, reply } => {
                 let said = format!("revoke {reference} for {}: {reason:?}", who(&caller));
                 asked.lock().unwrap().push(said);
@@ -321,6 +329,19 @@ fn made(request: &CreateLease, idempotency: Option<&str>) -> Result<LeaseMade, F
             lease: lease("active"),
             token: request.token.then(|| "AQpAM2RhZ".to_owned()),
             repeated: idempotency == Some("again"),
+        }),
+    }
+}
+
+fn extended(reference: &str, request: &ExtendLease) -> Result<LeaseExtended, Fault> {
+    let gap = Gap { from: lease("active").deadline, until: lease("active").latest };
+    match reference {
+        "g-0" => Err(Fault::new(Kind::MaxExtensions, "lease g-0 was extended 3 times")),
+        _ => Ok(LeaseExtended {
+            lease: lease("active"),
+            token: request.token.then(|| "AQpAM2RhZ".to_owned()),
+            repeated: false,
+            gap: Some(gap),
         }),
     }
 }

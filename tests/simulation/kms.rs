@@ -48,6 +48,8 @@ pub(crate) struct Net {
     pub(crate) unsent: RefCell<BTreeSet<Op>>,
     /// Operations of which the next request is lost.
     pub(crate) lose_next: RefCell<BTreeSet<Op>>,
+    /// Operations that take effect and whose answers are lost.
+    pub(crate) mute: RefCell<BTreeSet<Op>>,
     /// Who the credentials say they are, where not who they were.
     pub(crate) stranger: RefCell<Option<String>>,
     /// One word per call, for the trace.
@@ -76,6 +78,7 @@ impl Net {
             denied: RefCell::default(),
             unsent: RefCell::default(),
             lose_next: RefCell::default(),
+            mute: RefCell::default(),
             stranger: RefCell::default(),
             trace: RefCell::default(),
         })
@@ -146,6 +149,10 @@ impl Net {
         };
         let word = result.as_ref().map_or_else(|error| error.code.clone(), |_| "ok".to_owned());
         self.note("answer", op, &word);
+        if self.mute.borrow().contains(&op) {
+            pause(TIME_OUT).await;
+            return lost();
+        }
         if storm && self.rng.chance(60) {
             pause(if self.rng.chance(500) { 3 } else { TIME_OUT }).await;
             return lost();

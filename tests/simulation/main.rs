@@ -11,6 +11,7 @@
 mod actors;
 mod check;
 mod clock;
+mod extend;
 mod hold;
 mod hostile;
 mod kms;

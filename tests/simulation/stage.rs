@@ -10,10 +10,11 @@ use grantd::engine::{Caller, Command, Engine, Ports};
 use grantd::fault::Fault;
 use grantd::ids::Ref;
 use grantd::ledger::{Handle, Ledger, Urgency};
+use grantd::rules::life::Origin;
 use grantd::rules::time::Time;
 use grantd::wire::{
-    CreateLease, Freeze, HeldLease, HistoryRow, Lease, LeaseMade, ListHistory, NewFreeze, Page,
-    RevokeLeases, Scope, Status,
+    CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow, Lease, LeaseExtended, LeaseMade,
+    ListHistory, ListLeases, NewFreeze, Page, RevokeLeases, Scope, Status,
 };
 use kms_sandbox::{Entry, Op, Propagation, Story, StoryOptions};
 use serde_json::json;
@@ -193,6 +194,72 @@ impl Daemon {
         let page: Page<Lease> =
             self.ask(|reply| Command::RevokeMany { caller, request, reply }).await?;
         Ok(page.items)
+    }
+
+    /// Another deadline for a lease, so long from now.
+    pub(crate) async fn extend(
+        &self,
+        uid: u32,
+        lease: &Lease,
+        ttl: &str,
+    ) -> Result<LeaseExtended, Fault> {
+        let request = ExtendLease { ttl: Some(ttl.to_owned()), ..ExtendLease::default() };
+        self.change(uid, lease, request, None).await
+    }
+
+    /// The same, until an instant.
+    pub(crate) async fn extend_until(
+        &self,
+        uid: u32,
+        lease: &Lease,
+        until: Time,
+    ) -> Result<LeaseExtended, Fault> {
+        let request = ExtendLease { until: Some(until), ..ExtendLease::default() };
+        self.change(uid, lease, request, None).await
+    }
+
+    /// The same beyond the policy.
+    pub(crate) async fn extend_beyond(
+        &self,
+        uid: u32,
+        lease: &Lease,
+        ttl: &str,
+        reason: Option<&str>,
+    ) -> Result<LeaseExtended, Fault> {
+        let (ttl, reason) = (Some(ttl.to_owned()), reason.map(str::to_owned));
+        let request = ExtendLease { ttl, reason, beyond_policy: true, ..ExtendLease::default() };
+        self.change(uid, lease, request, None).await
+    }
+
+    /// The same by the owner, under an idempotency key.
+    pub(crate) async fn extend_with(
+        &self,
+        key: &str,
+        lease: &Lease,
+        ttl: &str,
+    ) -> Result<LeaseExtended, Fault> {
+        let request = ExtendLease { ttl: Some(ttl.to_owned()), ..ExtendLease::default() };
+        self.change(1, lease, request, Some(key.to_owned())).await
+    }
+
+    async fn change(
+        &self,
+        uid: u32,
+        lease: &Lease,
+        request: ExtendLease,
+        idempotency: Option<String>,
+    ) -> Result<LeaseExtended, Fault> {
+        let (caller, reference) = (caller(uid), lease.reference.to_string());
+        let command = |reply| Command::Extend { caller, reference, request, idempotency, reply };
+        self.ask(command).await
+    }
+
+    /// The proof of the way out that preceded the first lease.
+    pub(crate) async fn probe(&self) -> Lease {
+        let list = ListLeases { all: true, ..ListLeases::default() };
+        let page = self.ledger.run(Urgency::Read, move |books| books.leases(&list, None, Time(0)));
+        let mut leases = page.await.unwrap().items.into_iter();
+        leases.find(|lease| lease.origin == Origin::Probe).unwrap()
     }
 
     pub(crate) async fn status(&self) -> Status {

@@ -91,7 +91,8 @@ pub(crate) fn lease(reference: &str) -> Value {
         "policy": "s3-readers", "reason": "ticket 4711", "asker": { "uid": 1000, "name": "alice" },
         "origin": "asked", "account": "111122223333", "region": "ap-northeast-1",
         "endpoint": "http://127.0.0.1:4599", "started-at": "2125-11-23T16:00:00Z",
-        "deadline": "2125-11-23T18:00:00Z", "lead-ms": 0, "closed-at": null,
+        "deadline": "2125-11-23T18:00:00Z", "latest": "2125-11-24T00:00:00Z", "lead-ms": 0,
+        "closed-at": null,
         "grants": [{
             "serial": 1, "twin": 0, "grant-id": "abc123",
             "name": format!("grantd/prod/{reference}/1/2125-11-23T18:00:00Z"), "state": "active",

@@ -87,6 +87,12 @@ impl World {
         lease(&self.lane, n)
     }
 
+    /// The kinds of the history's rows, in order.
+    pub(super) fn history_kinds(&self) -> Vec<String> {
+        let page = self.ledger.history(&crate::wire::ListHistory::default()).unwrap();
+        page.items.into_iter().map(|row| row.kind).collect()
+    }
+
     /// A lease with a grant that KMS has made.
     pub(super) fn granted(&mut self, n: u64) -> i64 {
         let row = self.ledger.begin(&self.lease(n), now(0)).unwrap();

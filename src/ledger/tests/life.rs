@@ -117,7 +117,7 @@ fn an_idempotency_key_makes_one_lease_per_user() {
     new.idempotency = Some(("k".to_owned(), [1; 32]));
     world.ledger.begin(&new, now(0)).unwrap();
     let mut world = world.reopen();
-    assert_eq!(world.ledger.by_idempotency(1000, "k").unwrap(), Some(([1; 32], reference(1))));
+    assert_eq!(world.ledger.by_idempotency(1000, "k").unwrap(), Some(([1; 32], reference(1), 1)));
     assert_eq!(world.ledger.by_idempotency(1001, "k").unwrap(), None);
 
     new.reference = reference(2);

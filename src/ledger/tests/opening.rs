@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::fixture::{World, open, reference};
-use crate::ledger::{Ledger, OpenError, broken_files};
+use super::fixture::{World, now, open, reference};
+use crate::ledger::open::MIGRATIONS;
+use crate::ledger::{Ledger, Note, OpenError, broken_files};
+use crate::rules::life::Event;
 
 fn file(dir: &Path) -> PathBuf {
     dir.join("ledger.db")
@@ -30,6 +32,7 @@ fn a_new_ledger_is_fresh_once_private_and_set_up() {
         let sql = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
         conn.query_row(&sql, [], |raw| raw.get(0)).unwrap()
     };
+    let version = MIGRATIONS.len().to_string();
     for (name, value) in [
         ("locking_mode", "exclusive"),
         ("journal_mode", "wal"),
@@ -37,7 +40,7 @@ fn a_new_ledger_is_fresh_once_private_and_set_up() {
         ("foreign_keys", "1"),
         ("trusted_schema", "0"),
         ("cell_size_check", "1"),
-        ("user_version", "4"),
+        ("user_version", &version),
     ] {
         assert_eq!(pragma(name), value, "{name}");
     }
@@ -65,11 +68,34 @@ fn a_newer_ledger_is_refused_and_not_touched() {
     drop(raw);
     let before = fs::read(file(dir.path())).unwrap();
     match Ledger::open(dir.path()) {
-        Err(OpenError::Newer { found: 99, known: 4, .. }) => {}
+        Err(OpenError::Newer { found: 99, known, .. }) => {
+            assert_eq!(usize::try_from(known).unwrap(), MIGRATIONS.len());
+        }
         other => panic!("{other:?}"),
     }
     assert_eq!(fs::read(file(dir.path())).unwrap(), before);
     assert_eq!(broken_files(dir.path()).unwrap(), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn a_ledger_without_extensions_is_taken_over_with_what_is_in_it() {
+    let mut world = World::new();
+    let grant = world.granted(1);
+    let dir = world.dir;
+    drop(world.ledger);
+    let raw = Connection::open(file(dir.path())).unwrap();
+    raw.execute_batch(
+        "DROP TRIGGER lease_until_born; DROP TRIGGER lease_until_moves; DROP TABLE extension_key;",
+    )
+    .unwrap();
+    raw.pragma_update(None, "user_version", 4).unwrap();
+    drop(raw);
+    let (mut ledger, opened) = Ledger::open(dir.path()).unwrap();
+    assert!(!opened.fresh);
+    let row = ledger.row(grant).unwrap();
+    assert_eq!(ledger.standing(row.reference(), now(0).latest).unwrap().next, 2);
+    assert_eq!(ledger.by_idempotency(1000, "k").unwrap(), None);
+    ledger.step(grant, &Event::Due, now(0), &Note::grantd()).unwrap();
 }
 
 #[test]

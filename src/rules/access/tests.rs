@@ -47,6 +47,7 @@ fn table(config: Option<&Config>) -> String {
             ("sees", sees(config, &caller, OWNER)),
             ("ends", ends(config, &caller, OWNER)),
             ("governs", governs(config, &caller)),
+            ("extends", config.is_some_and(|config| extends(config, &caller, OWNER))),
         ];
         let may: Vec<_> = may.into_iter().filter(|(_, yes)| *yes).map(|(what, _)| what).collect();
         all.push_str(&format!("{who}: {}\n", may.join(" ")));
@@ -59,14 +60,16 @@ fn without_a_table_all_read_and_owners_end() {
     let said = "root: sees-all sees ends governs\nalice: sees-all sees\nowner: sees-all sees ends\n\
                 ops: sees-all sees\nops by primary group: sees-all sees\nstranger: sees-all sees\n";
     assert_eq!(table(None), said);
+    // A longer lease takes a config.
+    let said = said.replace("owner: sees-all sees ends", "owner: sees-all sees ends extends");
     assert_eq!(table(Some(&config(""))), said);
 }
 
 #[test]
 fn an_administrator_sees_and_ends_everything() {
     let config = config("[access]\nadmin = [\"user:alice\"]\nread = [\"group:ops\"]\n");
-    let said = "root: sees-all sees ends governs\nalice: sees-all sees ends governs\n\
-                owner: sees ends\nops: sees-all sees\nops by primary group: sees-all sees\n\
+    let said = "root: sees-all sees ends governs\nalice: sees-all sees ends governs extends\n\
+                owner: sees ends extends\nops: sees-all sees\nops by primary group: sees-all sees\n\
                 stranger: \n";
     assert_eq!(table(Some(&config)), said);
 }
@@ -75,7 +78,7 @@ fn an_administrator_sees_and_ends_everything() {
 #[test]
 fn a_list_of_nobody_shuts_everybody_out() {
     let config = config("[access]\nread = []\n");
-    let said = "root: sees-all sees ends governs\nalice: \nowner: sees ends\nops: \n\
+    let said = "root: sees-all sees ends governs\nalice: \nowner: sees ends extends\nops: \n\
                 ops by primary group: \nstranger: \n";
     assert_eq!(table(Some(&config)), said);
 }

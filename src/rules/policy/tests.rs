@@ -1,3 +1,4 @@
+mod extend;
 mod promises;
 
 use std::collections::BTreeMap;
