@@ -60,8 +60,8 @@ pub(super) async fn extend(
 fn warn(out: &mut Out, made: &LeaseExtended) -> Result<(), Stop> {
     let Some(Gap { from, until }) = made.gap else { return Ok(()) };
     out.line(format!(
-        "{WARN}access may be refused{WARN:#} between {} and {} ({}), without the new grant's token: \
-         the old grant's end may show before the new grant does",
+        "{WARN}access may be refused{WARN:#} between {} and {} ({}), without the new grant's \
+         token: the old grant's end may show before the new grant does",
         utc(from),
         utc(until),
         span(until.since(from)),

@@ -118,13 +118,9 @@ async fn make(
 
 /// Why nothing was sent: without a record there is no send.
 pub(crate) fn unsent(error: LedgerError) -> Fault {
-    match error {
-        LedgerError::InDoubt(why) => {
-            let text = format!("the ledger may not be written ({why}): nothing was sent to KMS");
-            Fault::new(Kind::Io, text)
-        }
-        error => ledger_fault(error),
-    }
+    let LedgerError::InDoubt(why) = error else { return ledger_fault(error) };
+    let text = format!("the ledger may not be written ({why}): nothing was sent to KMS");
+    Fault::new(Kind::Io, text)
 }
 
 /// Who asks just after the start waits for AWS's first word on the clock, which the keeper is

@@ -2,8 +2,8 @@
 //!
 //! - `place` finds and guards the files, `open` opens them, `base` is the one connection with its
 //!   transactions.
-//! - `grants`, `succeed` and `found` move rows (always through `rules::life::step`), `columns` maps a life
-//!   to columns and back.
+//! - `grants`, `succeed` and `found` move rows (always through `rules::life::step`), `columns` maps
+//!   a life to columns and back.
 //! - `history` is the hash chain, written in the same transaction as the change it tells of.
 //! - `reads` and `pages` answer questions, each bounded; `sql` holds every statement, so that a
 //!   test can ask for its plan.

@@ -27,7 +27,8 @@ pub struct ExtendLease {
     pub token: bool,
 }
 
-/// The reply to an extension. While the outcome is unknown the reply is 202 with a [`super::Problem`].
+/// The reply to an extension. While the outcome is unknown the reply is 202 with a
+/// [`super::Problem`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LeaseExtended {

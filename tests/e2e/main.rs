@@ -4,6 +4,7 @@
 mod command;
 mod crash;
 mod credentials;
+mod extend;
 mod freeze;
 mod idempotency;
 mod lease;

@@ -7,7 +7,9 @@ use grantd::fault::{Fault, Kind};
 use grantd::ids::Ref;
 use grantd::rng::Rng;
 use grantd::rules::time::{MINUTE, SECOND};
-use grantd::wire::{CreateLease, Lease, LeaseMade, LiftFreeze, NewFreeze, Scope};
+use grantd::wire::{
+    CreateLease, ExtendLease, Lease, LeaseExtended, LeaseMade, LiftFreeze, NewFreeze, Scope,
+};
 use tokio::sync::oneshot;
 
 use crate::clock::pause;
@@ -27,8 +29,12 @@ pub(crate) async fn ask_around(world: Rc<World>, uid: u32) {
     let mut mine: Vec<Ref> = Vec::new();
     while world.net.clock.now() < world.active_until {
         pause(world.rng.between(SECOND, 90 * SECOND)).await;
-        if mine.is_empty() || world.rng.chance(800) {
+        if mine.is_empty() || world.rng.chance(600) {
             create(&world, uid, &mut mine).await;
+        } else if world.rng.chance(600) {
+            let i = world.rng.up_to(i64::try_from(mine.len()).unwrap() - 1);
+            let reference = mine[usize::try_from(i).unwrap()].clone();
+            extend(&world, uid, &reference).await;
         } else {
             let i = usize::try_from(world.rng.up_to(i64::try_from(mine.len()).unwrap() - 1));
             revoke(&world, uid, mine.swap_remove(i.unwrap())).await;
@@ -118,7 +124,37 @@ async fn create(world: &Rc<World>, uid: u32, mine: &mut Vec<Ref>) {
     mine.extend(first);
 }
 
+/// Another deadline, later or earlier as it comes; half of them under a key, and then repeated.
+async fn extend(world: &Rc<World>, uid: u32, reference: &Ref) {
+    let ttl = match world.rng.up_to(2) {
+        0 => world.rng.between(2, 60),
+        1 => world.rng.between(60, 600),
+        _ => world.rng.between(600, 1_200),
+    };
+    let request = ExtendLease { ttl: Some(format!("{ttl}s")), ..ExtendLease::default() };
+    let key = world.rng.chance(500).then(|| format!("{:016x}", world.rng.next_u64()));
+    for _ in 0..2 {
+        let answer = send(world, |reply| Command::Extend {
+            caller: caller(uid),
+            reference: reference.to_string(),
+            request: request.clone(),
+            idempotency: key.clone(),
+            reply,
+        });
+        match answer.await {
+            Some(Ok(LeaseExtended { repeated, .. })) => world.extended(!repeated),
+            Some(Err(fault)) => world.refused(&fault),
+            None => {}
+        }
+        if key.is_none() {
+            break;
+        }
+        pause(SECOND).await;
+    }
+}
+
 async fn revoke(world: &Rc<World>, uid: u32, reference: Ref) {
+    world.revoked.borrow_mut().insert(reference.to_string());
     let command = |reply| Command::Revoke {
         caller: caller(uid),
         reference: reference.to_string(),

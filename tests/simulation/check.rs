@@ -10,13 +10,16 @@ use grantd::rules::time::{MINUTE, SECOND, Time};
 use grantd::wire::{HistoryRow, Lease, ListHistory, ListLeases, Scope};
 use kms_sandbox::GrantTruth;
 
+use crate::chain::{
+    not_extended_too_often, nothing_ends_before_its_successor, what_is_replaced_ends,
+};
 use crate::clock::pause;
 use crate::kms::Weather;
 use crate::world::World;
 
 /// With KMS reachable and the daemon up, nothing lives longer beyond its deadline than this: two
 /// seconds between looks or tries, two for a lane that waits, and the calls themselves.
-const BOUND: i64 = 10 * SECOND;
+pub(crate) const BOUND: i64 = 10 * SECOND;
 
 /// Look at the world once a second, and at everything every three minutes.
 pub(crate) async fn watch(world: Rc<World>) {
@@ -26,6 +29,7 @@ pub(crate) async fn watch(world: Rc<World>) {
         turn += 1;
         world.net.deliver();
         none_lives_too_long(&world);
+        what_is_replaced_ends(&world);
         foreign_grants_are_untouched(&world);
         if turn % 180 == 0 {
             books_agree(&world).await;
@@ -34,7 +38,7 @@ pub(crate) async fn watch(world: Rc<World>) {
 }
 
 /// The Name of a grant that grantd made.
-fn ours(world: &World, grant: &GrantTruth) -> Option<Name> {
+pub(crate) fn ours(world: &World, grant: &GrantTruth) -> Option<Name> {
     let name = grant.name.as_deref().and_then(|name| Name::parse(name).ok());
     name.filter(|_| !world.foreign.contains(&grant.grant_id))
 }
@@ -174,6 +178,10 @@ pub(crate) async fn at_the_end(world: &World) {
             .any(|grant| !matches!(grant.why, Some(grantd::rules::life::Why::Deadline)));
         assert!(!early || asked, "seed {}: ended early: {lease:#?}", world.seed);
     }
+    for lease in leases(world).await.unwrap() {
+        not_extended_too_often(world, &lease);
+    }
+    nothing_ends_before_its_successor(world);
     let now = world.net.clock.now();
     for grant in world.net.story.borrow().core.grants_alive(now) {
         assert!(ours(world, &grant).is_none(), "seed {}: alive at the end: {grant:?}", world.seed);

@@ -2,7 +2,7 @@
 //! again.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
@@ -59,6 +59,7 @@ pub(crate) struct Figures {
     pub(crate) crashes: usize,
     pub(crate) refused: BTreeMap<&'static str, usize>,
     pub(crate) recorded: usize,
+    pub(crate) extended: usize,
     pub(crate) calls: usize,
     pub(crate) trace: u64,
 }
@@ -68,6 +69,7 @@ impl Figures {
         self.granted += other.granted;
         self.crashes += other.crashes;
         self.recorded += other.recorded;
+        self.extended += other.extended;
         self.calls += other.calls;
         for (kind, n) in &other.refused {
             *self.refused.entry(kind).or_default() += n;
@@ -79,8 +81,9 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} leases made, {} of unknown outcome, {} crashes, {} calls; refused: {:?}",
-            self.granted, self.recorded, self.crashes, self.calls, self.refused
+            "{} leases made, {} of unknown outcome, {} extended, {} crashes, {} calls; \
+             refused: {:?}",
+            self.granted, self.recorded, self.extended, self.crashes, self.calls, self.refused
         )
     }
 }
@@ -101,6 +104,8 @@ pub(crate) struct World {
     pub(crate) engine: RefCell<Option<mpsc::Sender<Command>>>,
     pub(crate) ledger: RefCell<Option<Handle>>,
     pub(crate) promised: RefCell<Vec<Ref>>,
+    /// The refs of those whose end was asked for.
+    pub(crate) revoked: RefCell<BTreeSet<String>>,
     figures: RefCell<Figures>,
     config: Arc<Config>,
 }
@@ -159,6 +164,7 @@ impl World {
             engine: RefCell::new(None),
             ledger: RefCell::new(None),
             promised: RefCell::default(),
+            revoked: RefCell::default(),
             figures: RefCell::default(),
             config: Arc::new(config),
         }
@@ -177,6 +183,10 @@ impl World {
             }
         };
         self.promised.borrow_mut().push(reference);
+    }
+
+    pub(crate) fn extended(&self, anew: bool) {
+        self.figures.borrow_mut().extended += usize::from(anew);
     }
 
     pub(crate) fn refused(&self, fault: &Fault) {

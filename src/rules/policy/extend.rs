@@ -4,9 +4,9 @@
 //! would refuse today, it refuses an extension. Its maximum counts from the lease's first creation.
 //!
 //! An administrator stands in for the owner and may exceed `max-extensions`; where he says
-//! `--beyond-policy`, with a reason, also that maximum. What no policy gives, he does not get either,
-//! and no grant ever lives longer than `max-ttl`: else a host that knows nothing but its Name could
-//! not believe it (`rules::found`).
+//! `--beyond-policy`, with a reason, also that maximum. What no policy gives, he does not get
+//! either, and no grant ever lives longer than `max-ttl`: else a host that knows nothing but its
+//! Name could not believe it (`rules::found`).
 
 use serde::Serialize;
 

@@ -1,0 +1,90 @@
+//! What must hold of leases with several grants.
+
+use std::collections::BTreeMap;
+
+use grantd::rules::life::How;
+use grantd::rules::name::Name;
+use grantd::rules::time::SECOND;
+use grantd::wire::Lease;
+use kms_sandbox::GrantTruth;
+
+use crate::check::{BOUND, ours};
+use crate::kms::Weather;
+use crate::world::World;
+
+/// A successor whose create was not answered is found by a look: every thirty seconds.
+const LOOK_EVERY: i64 = 30 * SECOND;
+/// The policy's `max-extensions`; there are no administrators here.
+const EXTENSIONS: usize = 3;
+
+/// Our grants that ever were, by lease, each with what its Name says.
+fn chains(world: &World) -> BTreeMap<String, Vec<(Name, GrantTruth)>> {
+    let mut chains: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for grant in world.net.story.borrow().core.grants() {
+        if let Some(name) = ours(world, &grant) {
+            chains.entry(name.reference().to_string()).or_default().push((name, grant));
+        }
+    }
+    chains
+}
+
+/// The first moment from which `grant` was replaced: a later serial with an earlier deadline was
+/// made.
+fn replaced_at(chain: &[(Name, GrantTruth)], (own, _): &(Name, GrantTruth)) -> Option<i64> {
+    let later = chain
+        .iter()
+        .filter(|(name, _)| name.serial() > own.serial() && name.deadline() < own.deadline());
+    later.map(|(_, grant)| grant.created_at_ms).min()
+}
+
+/// A shortened lease's old grant is ended soon, with KMS reachable and the daemon up.
+pub(crate) fn what_is_replaced_ends(world: &World) {
+    let now = world.net.clock.now();
+    let (Weather::Calm, Some(up)) = (world.net.weather.get(), world.up_since.get()) else {
+        return;
+    };
+    let good_since = world.calm_since.get().max(up);
+    for chain in chains(world).values().filter(|chain| chain.len() > 1) {
+        for link in chain.iter().filter(|(_, grant)| grant.ended_at_ms.is_none()) {
+            let Some(at) = replaced_at(chain, link) else { continue };
+            let from = (at + i64::from(world.propagation)).max(good_since);
+            let over = now - from;
+            assert!(
+                over <= LOOK_EVERY + BOUND,
+                "seed {}: replaced, and lives {over} ms too long: {link:?}",
+                world.seed
+            );
+        }
+    }
+}
+
+/// Between a lease's creation and its end there is a grant: what a successor takes over from does
+/// not end before that was made, but at its own deadline (or, where nobody knew what KMS made of a
+/// shorter one, at that one's).
+pub(crate) fn nothing_ends_before_its_successor(world: &World) {
+    for (reference, chain) in chains(world) {
+        if world.revoked.borrow().contains(&reference) {
+            continue;
+        }
+        for (old, grant) in &chain {
+            let Some(ended) = grant.ended_at_ms else { continue };
+            let later = chain.iter().filter(|(name, _)| name.serial() > old.serial());
+            for (name, successor) in later.filter(|(_, next)| ended < next.created_at_ms) {
+                let least = old.deadline().min(name.deadline());
+                assert!(
+                    ended >= least.0,
+                    "seed {}: {grant:?} ended before {successor:?}",
+                    world.seed
+                );
+            }
+        }
+    }
+}
+
+/// Without an administrator a lease is made later three times at most.
+pub(crate) fn not_extended_too_often(world: &World, lease: &Lease) {
+    let real = lease.grants.iter().filter(|g| g.twin == 0 && g.how != Some(How::NeverExisted));
+    let deadlines: Vec<_> = real.map(|grant| grant.deadline).collect();
+    let later = deadlines.windows(2).filter(|pair| pair[1] > pair[0]).count();
+    assert!(later <= EXTENSIONS, "seed {}: extended {later} times: {lease:#?}", world.seed);
+}
