@@ -6,7 +6,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use kms_sandbox::{Act, Fault, Match, Op, Propagation, When};
+use kms_sandbox::{Act, Fault, Match, Op, Propagation, RepeatAfterEnd, When};
 use serde_json::Value;
 use testbed::{Config, Daemon, Host, PATIENCE, Reply, Sandbox, now_ms, until, until_within};
 
@@ -280,25 +280,31 @@ fn twins_die_at_the_first_look_that_shows_them() {
 /// A copy of the create arrives after the grant was ended: a new grant, or the dead one's id, as
 /// the switch says. Either way nothing lives in the end.
 #[track_caller]
-fn a_copy_after_the_end(returns_dead: bool) {
+fn a_copy_after_the_end(answer: RepeatAfterEnd) {
     let world = World::with("15s", |settings| {
         settings.propagation = Propagation::fixed(2_000);
-        settings.unconfirmed.repeat_returns_dead_grant = returns_dead;
+        settings.unconfirmed.repeat_after_end = answer;
     });
     world.rule(Op::CreateGrant, When::Before, Act::Late(5_000), Some(1));
     let lease = Lease::of(&world.ask("4s"), 201);
     world.closes(&lease);
     let all = world.grants(&lease);
     assert!(all.iter().all(|(made, ended)| ended.unwrap() - made < 15_000), "{all:?}");
-    assert!(returns_dead || all.len() == 2, "the copy makes a grant anew: {all:?}");
+    let anew = answer == RepeatAfterEnd::NewGrant;
+    assert!(!anew || all.len() == 2, "the copy makes a grant anew: {all:?}");
 }
 
 #[test]
 fn a_copy_that_arrives_after_the_end_and_makes_a_grant_anew_is_ended() {
-    a_copy_after_the_end(false);
+    a_copy_after_the_end(RepeatAfterEnd::NewGrant);
 }
 
 #[test]
 fn a_copy_that_arrives_after_the_end_and_names_the_dead_grant_does_no_harm() {
-    a_copy_after_the_end(true);
+    a_copy_after_the_end(RepeatAfterEnd::DeadUntilPropagated);
+}
+
+#[test]
+fn a_name_that_is_used_up_for_ever_does_no_harm() {
+    a_copy_after_the_end(RepeatAfterEnd::DeadForEver);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::arn::{self, KeyRef, Principal};
 use crate::core::Core;
 use crate::error::KmsError;
-use crate::model::{Grant, Holder, Key};
+use crate::model::{Constraints, Grant, Holder, Key};
 use crate::op::Op;
 use crate::policy::Verdict;
 use crate::principals::{Caller, CallerKind};
@@ -14,8 +14,8 @@ use crate::principals::{Caller, CallerKind};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Basis {
     Policy,
-    /// A grant: the key it is on, and its id. CreateGrant needs to know whose child it makes.
-    Grant(String, String),
+    /// A grant, by its id. CreateGrant needs to know whose child it makes.
+    Grant(String),
 }
 
 /// What a caller brings besides himself.
@@ -25,6 +25,8 @@ pub(crate) struct Brings<'a> {
     /// there).
     pub(crate) context: Option<&'a BTreeMap<String, String>>,
     pub(crate) tokens: &'a [&'a str],
+    /// What a new grant is to give: one that allows its making must give as much.
+    pub(crate) child: Option<(&'a [&'static str], &'a Constraints)>,
 }
 
 impl Core {
@@ -38,7 +40,7 @@ impl Core {
         let region = &self.settings.region;
         let no_alias = |arn: &str| KmsError::not_found(format!("Alias {arn} is not found."));
         let by_alias = |account: &str, name: &str| {
-            let alias = self.aliases.get(&(account.to_owned(), name.to_owned()));
+            let alias = self.alias_seen(&(account.to_owned(), name.to_owned()));
             let key = alias.and_then(|alias| self.keys.get(&alias.key_arn));
             key.ok_or_else(|| no_alias(&arn::alias_arn(region, account, name)))
         };
@@ -83,17 +85,16 @@ impl Core {
         self.keys.get(arn).ok_or_else(|| no_key(arn))
     }
 
-    /// Whether the caller may do `op` on the key, and why.
+    /// Whether the caller may do `action` (such as `kms:Decrypt`) on the key, and why.
     pub(crate) fn authorise(
         &self,
         caller: &Caller,
         key: &Key,
-        op: Op,
+        action: &str,
         brings: &Brings<'_>,
         now: i64,
     ) -> Result<Basis, KmsError> {
         let offered = self.tokens_to_grants(brings.tokens, now)?;
-        let action = op.action();
         let verdict = key.policy.verdict(caller, action);
         if verdict == Verdict::Denied {
             return Err(denied(
@@ -120,8 +121,8 @@ impl Core {
         if by_policy {
             return Ok(Basis::Policy);
         }
-        if let Some(grant) = self.covering_grant(caller, key, op, brings, &offered, now) {
-            return Ok(Basis::Grant(key.arn.clone(), grant.id.clone()));
+        if let Some(grant) = self.covering_grant(caller, key, action, brings, &offered, now) {
+            return Ok(Basis::Grant(grant.id.clone()));
         }
         let missing = if verdict == Verdict::Delegated { "identity" } else { "resource" };
         let why = format!("because no {missing}-based policy allows the {action} action");
@@ -132,23 +133,28 @@ impl Core {
         &self,
         caller: &Caller,
         key: &'k Key,
-        op: Op,
+        action: &str,
         brings: &Brings<'_>,
         offered: &[String],
         now: i64,
     ) -> Option<&'k Grant> {
         let ignore_case = self.settings.unconfirmed.context_keys_ignore_case;
+        let operation = action.strip_prefix("kms:")?;
         let root = arn::root_arn(&caller.account);
         let candidates = [caller.principal(), caller.arn(), &root];
         let ids = candidates.iter().filter_map(|text| key.grants.by_grantee.get(*text)).flatten();
         ids.filter_map(|id| key.grants.by_id.get(id)).find(|grant| {
-            let token = offered.contains(&grant.id);
-            let valid = if token { grant.usable_by_token(now) } else { grant.seen(now) };
+            let valid = offered.contains(&grant.id) || grant.seen(self.view(now));
             let fits = brings.context.is_none_or(|c| grant.constraints.admit(c, ignore_case));
+            let handed_on = brings.child.is_none_or(|(operations, constraints)| {
+                operations.iter().all(|op| grant.operations.contains(op))
+                    && grant.constraints.admit_child(constraints)
+            });
             valid
                 && fits
-                && grant.operations.contains(&op.name())
-                && self.holds(&grant.grantee, caller, op.action())
+                && handed_on
+                && grant.operations.contains(&operation)
+                && self.holds(&grant.grantee, caller, action)
         })
     }
 
@@ -175,38 +181,51 @@ impl Core {
 
     /// For operations about no key in particular (`Resource: *`): the caller's own policy decides.
     pub(crate) fn authorise_account(&self, caller: &Caller, op: Op) -> Result<(), KmsError> {
-        if self.directory.iam_allows(caller, op.action()) {
+        let action = op.action();
+        if self.directory.iam_allows(caller, action) {
             return Ok(());
         }
-        let why = format!("because no identity-based policy allows the {} action", op.action());
-        Err(denied(caller, op.action(), "*", &why))
+        let why = format!("because no identity-based policy allows the {action} action");
+        Err(denied(caller, action, "*", &why))
     }
 
     /// A principal named in a request: known, or refused as KMS refuses a role it cannot see yet.
-    pub(crate) fn holder(&self, text: &str) -> Result<Holder, KmsError> {
+    pub(crate) fn holder(&self, text: &str, now: i64) -> Result<Holder, KmsError> {
         let unknown = || KmsError::invalid_arn(format!("Invalid principal: {text}"));
         let unique_id = match Principal::parse(text).ok_or_else(unknown)? {
             Principal::Root { account } | Principal::Federated { account } => {
                 self.settings.accounts.contains(&account).then_some(None).ok_or_else(unknown)?
             }
             Principal::User { .. } | Principal::Role { .. } | Principal::Session { .. } => {
-                Some(self.directory.unique_id(text).ok_or_else(unknown)?.to_owned())
+                let old_enough = self.settings.new_principals.unknown_ms;
+                let identity = self.directory.identity(text).ok_or_else(unknown)?;
+                if identity.younger(old_enough, now) {
+                    return Err(unknown());
+                }
+                Some(identity.id.clone())
             }
         };
         Ok(Holder { text: text.to_owned(), service: false, unique_id })
     }
 
-    /// As the listings show a principal: its unique id once the ARN means another principal, or
-    /// none.
-    pub(crate) fn shown(&self, holder: &Holder) -> String {
-        match &holder.unique_id {
-            Some(id) if self.directory.unique_id(&holder.text) != Some(id) => {
-                match Principal::parse(&holder.text) {
-                    Some(Principal::Session { session, .. }) => format!("{id}:{session}"),
-                    Some(_) | None => id.clone(),
-                }
-            }
-            Some(_) | None => holder.text.clone(),
+    /// Whether an ARN means another principal than it did when the grant was made, or none.
+    pub(crate) fn decayed(&self, holder: &Holder) -> bool {
+        let today = self.directory.unique_id(&holder.text);
+        holder.unique_id.is_some() && today != holder.unique_id.as_deref()
+    }
+
+    /// As the listings show a principal: by its unique id where the ARN has decayed, or the
+    /// principal is new (kms-facts 2).
+    pub(crate) fn shown(&self, holder: &Holder, now: i64) -> String {
+        let Some(id) = &holder.unique_id else {
+            return holder.text.clone();
+        };
+        let fresh = self.settings.new_principals.shown_as_id_ms;
+        let new = self.directory.identity(&holder.text).is_some_and(|i| i.younger(fresh, now));
+        match Principal::parse(&holder.text) {
+            _ if !new && !self.decayed(holder) => holder.text.clone(),
+            Some(Principal::Session { session, .. }) => format!("{id}:{session}"),
+            Some(_) | None => id.clone(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! `now` is Unix milliseconds and the time of KMS itself; callers pass it in ascending order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -25,12 +25,14 @@ pub struct Core {
     /// By ARN.
     pub(crate) keys: BTreeMap<String, Key>,
     /// (account, alias name) → key ARN.
-    pub(crate) aliases: BTreeMap<(String, String), Alias>,
+    pub(crate) aliases: BTreeMap<AliasPlace, Alias>,
+    /// Changes of aliases that some endpoint has still to see, oldest first.
+    pub(crate) alias_changes: VecDeque<AliasChange>,
     /// Grant id → key ARN, for every grant that ever was.
     pub(crate) homes: BTreeMap<String, String>,
     /// Retiring principal as given → (key ARN, grant id).
     pub(crate) retirable: BTreeMap<String, BTreeSet<(String, String)>>,
-    /// Ends that some view has still to see: (instant, key ARN, grant id).
+    /// Ends that some view has still to see: (instant at which all have, key ARN, grant id).
     fading: BTreeSet<(i64, String, String)>,
     /// Grants whose end every view has seen.
     pub(crate) past: BTreeMap<String, Grant>,
@@ -40,6 +42,21 @@ pub struct Core {
     pub(crate) journal: Journal,
     pub(crate) trace: Trace,
     pub(crate) token_secret: [u8; 32],
+    /// The time of the last call; `None` before the first, while the world is being set up.
+    pub(crate) now: Option<i64>,
+    /// How far the endpoint that answers this call is behind.
+    lag: i64,
+}
+
+/// (account, alias name).
+pub(crate) type AliasPlace = (String, String);
+
+/// What an alias was before it was made, moved or deleted.
+#[derive(Clone, Debug)]
+pub(crate) struct AliasChange {
+    pub(crate) at: i64,
+    pub(crate) place: AliasPlace,
+    pub(crate) before: Option<Alias>,
 }
 
 #[derive(Clone, Debug)]
@@ -72,6 +89,7 @@ impl Core {
             directory: Directory::default(),
             keys: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            alias_changes: VecDeque::new(),
             homes: BTreeMap::new(),
             retirable: BTreeMap::new(),
             fading: BTreeSet::new(),
@@ -81,6 +99,8 @@ impl Core {
             journal: Journal::default(),
             trace: Trace::default(),
             token_secret,
+            now: None,
+            lag: 0,
         }
     }
 
@@ -96,7 +116,8 @@ impl Core {
         body: &Value,
         now: i64,
     ) -> Result<Value, KmsError> {
-        self.advance(now);
+        self.tick(now);
+        self.lag = self.pick_endpoint();
         self.trace = Trace::default();
         let metered = self.recognise(caller, op).and_then(|()| self.meter(caller, op, now));
         let throttled = metered.as_ref().is_err_and(|e| e.code == "ThrottlingException");
@@ -135,6 +156,7 @@ impl Core {
             Op::Decrypt => self.decrypt(caller, body, now),
             Op::GenerateDataKey => self.generate_data_key(caller, body, now, true),
             Op::GenerateDataKeyWithoutPlaintext => self.generate_data_key(caller, body, now, false),
+            Op::ReEncrypt => self.re_encrypt(caller, body, now),
             Op::AssumeRole => self.assume_role(caller, body, now),
             Op::GetCallerIdentity => Ok(Self::get_caller_identity(caller)),
         }
@@ -220,9 +242,31 @@ impl Core {
         self.journal.push(entry, self.settings.journal_limit);
     }
 
+    /// The instant at which the view of the answering endpoint stands.
+    pub(crate) fn view(&self, now: i64) -> i64 {
+        now - self.lag
+    }
+
+    /// How far the slowest endpoint is behind.
+    pub(crate) fn greatest_lag(&self) -> i64 {
+        self.settings.endpoint_lags_ms.iter().max().copied().unwrap_or(0).into()
+    }
+
+    fn pick_endpoint(&mut self) -> i64 {
+        let lags = &self.settings.endpoint_lags_ms;
+        let last = lags.len().saturating_sub(1);
+        let chosen = match self.settings.answering_endpoint.filter(|chosen| *chosen <= last) {
+            Some(chosen) => chosen,
+            // With one endpoint there is nothing to draw.
+            None => usize::try_from(self.rng.between(0, last as u64)).unwrap_or(0),
+        };
+        lags.get(chosen).copied().unwrap_or(0).into()
+    }
+
     /// Brings the world to `now`: keys die at their deletion date, ends that all views have seen
-    /// leave the views' indexes.
-    fn advance(&mut self, now: i64) {
+    /// leave the views' indexes. Every call does it.
+    pub fn tick(&mut self, now: i64) {
+        self.now = Some(now);
         let dead: Vec<String> = self
             .keys
             .values()
@@ -270,17 +314,25 @@ impl Core {
 
     /// Ends a living grant; nothing if it is over already.
     pub(crate) fn end(&mut self, key_arn: &str, id: &str, at: i64, how: End, delay_ms: i64) {
+        let slowest = self.greatest_lag();
         let Some(key) = self.keys.get_mut(key_arn) else {
             return;
         };
         let Some(grant) = key.grants.by_id.get_mut(id) else {
             return;
         };
-        if grant.ended.is_none() {
-            let unseen_from = (at + delay_ms).max(grant.seen_from);
-            grant.ended = Some(Ended { at, unseen_from, how });
-            key.grants.alive -= 1;
-            self.fading.insert((unseen_from, key_arn.to_owned(), id.to_owned()));
+        if grant.ended.is_some() {
+            return;
+        }
+        let unseen_from = (at + delay_ms).max(grant.seen_from);
+        grant.ended = Some(Ended { at, unseen_from, how });
+        key.grants.alive -= 1;
+        let gone = unseen_from + slowest;
+        self.fading.insert((gone, key_arn.to_owned(), id.to_owned()));
+        if self.settings.unconfirmed.children_end_with_parent {
+            for child in key.grants.children(id) {
+                self.end(key_arn, &child, at, End::WithParent, delay_ms);
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Encrypt, Decrypt and GenerateDataKey: AES-256-GCM for real, with the encryption context as
+//! Encrypt, Decrypt, ReEncrypt and the data keys: AES-256-GCM, with the encryption context as
 //! associated data. This is where a grant shows its worth.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::error::KmsError;
 use crate::grants::create::{disabled, invalid_state};
 use crate::model::{Key, KeyState};
 use crate::op::Op;
-use crate::params::{GRANT_TOKEN, KEY_ID, Params, Text};
+use crate::params::{GRANT_TOKEN, KEY_ID, Params};
 use crate::principals::Caller;
 
 /// Bytes of plaintext that Encrypt takes with a symmetric key (the model).
@@ -28,7 +28,9 @@ const MAX_DATA_KEY: i64 = 1_024;
 const VERSION: u8 = 1;
 const NONCE: usize = 12;
 
-/// What the three operations have in common.
+mod reencrypt;
+
+/// What most of the operations have in common.
 struct Ask<'a> {
     key_id: Option<&'a str>,
     context: BTreeMap<String, String>,
@@ -40,14 +42,7 @@ impl<'a> Ask<'a> {
     fn read(p: &mut Params<'a>, key_needed: bool) -> Result<Self, KmsError> {
         let key_id =
             if key_needed { Some(p.needed("KeyId", KEY_ID)?) } else { p.text("KeyId", KEY_ID)? };
-        let algorithm = p.text("EncryptionAlgorithm", Text::length(0, 64))?;
-        if let Some(other) = algorithm.filter(|a| *a != "SYMMETRIC_DEFAULT") {
-            p.problem(
-                "encryptionAlgorithm",
-                other,
-                "Member must satisfy enum value set: [SYMMETRIC_DEFAULT]",
-            );
-        }
+        read_algorithm(p, "EncryptionAlgorithm")?;
         Ok(Self {
             key_id,
             context: p.map("EncryptionContext")?.unwrap_or_default(),
@@ -55,6 +50,18 @@ impl<'a> Ask<'a> {
             dry_run: p.flag("DryRun")?,
         })
     }
+}
+
+/// Only symmetric keys work here, and they have one algorithm.
+fn read_algorithm(p: &mut Params<'_>, name: &str) -> Result<(), KmsError> {
+    p.one_of(name, &["SYMMETRIC_DEFAULT"]).map(drop)
+}
+
+/// A ciphertext of ours: its key's ARN, its nonce, and what is sealed.
+struct Sealed<'a> {
+    arn: &'a str,
+    nonce: [u8; NONCE],
+    bytes: &'a [u8],
 }
 
 impl Core {
@@ -89,20 +96,13 @@ impl Core {
     ) -> Result<Value, KmsError> {
         let mut p = Params::of(body)?;
         let ask = Ask::read(&mut p, true)?;
-        let spec = p.text("KeySpec", Text::length(0, 64))?;
+        let spec = p.one_of("KeySpec", &["AES_128", "AES_256"])?;
         let bytes = p.number("NumberOfBytes", 1, MAX_DATA_KEY)?;
         let length = match (spec, bytes) {
             (Some("AES_256"), None) => 32,
             (Some("AES_128"), None) => 16,
             (None, Some(n)) => usize::try_from(n).unwrap_or(32),
-            (Some(other), None) => {
-                p.problem(
-                    "keySpec",
-                    other,
-                    "Member must satisfy enum value set: [AES_128, AES_256]",
-                );
-                32
-            }
+            (Some(_), None) => 0, // No such spec: `finish` says so.
             (None, None) | (Some(_), Some(_)) => {
                 p.finish()?;
                 return Err(KmsError::validation(
@@ -136,19 +136,9 @@ impl Core {
         }
         p.finish()?;
         let blob = blob.unwrap_or_default();
-        let (arn, nonce, sealed) = unwrap(&blob).ok_or_else(invalid_ciphertext)?;
-        if let Some(named) = ask.key_id
-            && self.find_key(caller, named, true)?.arn != arn
-        {
-            let text = "The key ID in the request does not identify a CMK that can perform this \
-                        operation.";
-            return Err(KmsError::refusal("IncorrectKeyException", text));
-        }
-        let arn = self.admit(caller, Op::Decrypt, &ask, arn, now)?;
-        let payload = Payload { msg: sealed, aad: &associated(&ask.context) };
-        let plaintext = cipher(self.key(&arn)?)?
-            .decrypt(&Nonce::from(nonce), payload)
-            .map_err(|_| invalid_ciphertext())?;
+        let sealed = self.unwrap(caller, &blob, ask.key_id)?;
+        let arn = self.admit(caller, Op::Decrypt, &ask, sealed.arn, now)?;
+        let plaintext = self.open(&sealed, &ask.context)?;
         Ok(json!({
             "Plaintext": STANDARD.encode(plaintext),
             "KeyId": arn,
@@ -156,7 +146,7 @@ impl Core {
         }))
     }
 
-    /// Whether the caller may use the key now: permission first, then the key's state.
+    /// Whether the caller may use the key now.
     fn admit(
         &mut self,
         caller: &Caller,
@@ -165,10 +155,24 @@ impl Core {
         key_id: &str,
         now: i64,
     ) -> Result<String, KmsError> {
+        let brings =
+            Brings { context: Some(&ask.context), tokens: &ask.tokens, ..Brings::default() };
+        let arn = self.usable_key(caller, op.action(), &brings, key_id, now)?;
+        if ask.dry_run { Err(KmsError::dry_run()) } else { Ok(arn) }
+    }
+
+    /// The key for a use of it: permission first, then the key's state.
+    fn usable_key(
+        &mut self,
+        caller: &Caller,
+        action: &str,
+        brings: &Brings<'_>,
+        key_id: &str,
+        now: i64,
+    ) -> Result<String, KmsError> {
         let arn = self.enter(caller, key_id, true)?;
         let key = self.key(&arn)?;
-        let brings = Brings { context: Some(&ask.context), tokens: &ask.tokens };
-        self.authorise(caller, key, op, &brings, now)?;
+        self.authorise(caller, key, action, brings, now)?;
         match key.state {
             KeyState::Enabled | KeyState::Updating => {}
             KeyState::Disabled => return Err(disabled(&arn)),
@@ -178,16 +182,15 @@ impl Core {
                     format!("{arn} is unavailable."),
                 ));
             }
-            KeyState::PendingDeletion => return Err(invalid_state(&arn, "is pending deletion")),
+            KeyState::PendingDeletion | KeyState::PendingReplicaDeletion => {
+                return Err(invalid_state(&arn, "is pending deletion"));
+            }
             KeyState::PendingImport => return Err(invalid_state(&arn, "is pending import")),
             KeyState::Creating => return Err(invalid_state(&arn, "is being created")),
         }
         if !key.spec.is_symmetric() {
             let text = format!("The sandbox has no cryptography for KeySpec {}", key.spec.spec);
             return Err(KmsError::refusal("UnsupportedOperationException", text));
-        }
-        if ask.dry_run {
-            return Err(KmsError::dry_run());
         }
         Ok(arn)
     }
@@ -206,16 +209,46 @@ impl Core {
         let length = u8::try_from(arn.len()).map_err(|_| KmsError::internal())?;
         Ok([&[VERSION, length], arn.as_bytes(), &nonce, &sealed].concat())
     }
+
+    fn open(
+        &self,
+        sealed: &Sealed<'_>,
+        context: &BTreeMap<String, String>,
+    ) -> Result<Vec<u8>, KmsError> {
+        let payload = Payload { msg: sealed.bytes, aad: &associated(context) };
+        cipher(self.key(sealed.arn)?)?
+            .decrypt(&Nonce::from(sealed.nonce), payload)
+            .map_err(|_| invalid_ciphertext())
+    }
+
+    /// Takes a ciphertext apart; the key that the caller names, if any, must be its own.
+    fn unwrap<'a>(
+        &self,
+        caller: &Caller,
+        blob: &'a [u8],
+        key_id: Option<&str>,
+    ) -> Result<Sealed<'a>, KmsError> {
+        let sealed = Sealed::read(blob).ok_or_else(invalid_ciphertext)?;
+        if let Some(named) = key_id
+            && self.find_key(caller, named, true)?.arn != sealed.arn
+        {
+            let text = "The key ID in the request does not identify a CMK that can perform this \
+                        operation.";
+            return Err(KmsError::refusal("IncorrectKeyException", text));
+        }
+        Ok(sealed)
+    }
 }
 
-/// Key ARN, nonce and sealed bytes of a ciphertext of ours.
-fn unwrap(blob: &[u8]) -> Option<(&str, [u8; NONCE], &[u8])> {
-    let [VERSION, length, rest @ ..] = blob else {
-        return None;
-    };
-    let (arn, rest) = rest.split_at_checked(usize::from(*length))?;
-    let (nonce, sealed) = rest.split_first_chunk::<NONCE>()?;
-    Some((std::str::from_utf8(arn).ok()?, *nonce, sealed))
+impl<'a> Sealed<'a> {
+    fn read(blob: &'a [u8]) -> Option<Self> {
+        let [VERSION, length, rest @ ..] = blob else {
+            return None;
+        };
+        let (arn, rest) = rest.split_at_checked(usize::from(*length))?;
+        let (nonce, bytes) = rest.split_first_chunk::<NONCE>()?;
+        Some(Self { arn: std::str::from_utf8(arn).ok()?, nonce: *nonce, bytes })
+    }
 }
 
 fn cipher(key: &Key) -> Result<Aes256Gcm, KmsError> {

@@ -117,6 +117,7 @@ impl Handle {
         let mut state = self.lock();
         let now = (self.shared.clock)() + state.offset_ms;
         state.deliver(now);
+        state.core.tick(now);
         f(&mut state.core)
     }
 

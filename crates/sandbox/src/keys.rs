@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::arn;
 use crate::authorise::Brings;
-use crate::core::Core;
+use crate::core::{Alias, Core};
 use crate::error::KmsError;
 use crate::grants::create::invalid_state;
 use crate::keyspec::KeySpec;
@@ -33,12 +33,10 @@ impl Core {
         let any = Text::length(0, 8192);
         let spec = p.text("KeySpec", any)?.or(p.text("CustomerMasterKeySpec", any)?);
         let usage = p.text("KeyUsage", any)?;
-        let origin = p.text("Origin", any)?.unwrap_or("AWS_KMS");
+        let origin = p.one_of("Origin", &["AWS_KMS", "EXTERNAL"])?.unwrap_or("AWS_KMS");
         let description = p.text("Description", any)?.unwrap_or_default().to_owned();
         let policy = p.text("Policy", POLICY)?;
-        if !["AWS_KMS", "EXTERNAL"].contains(&origin) {
-            p.problem("origin", origin, "Member must satisfy enum value set: [AWS_KMS, EXTERNAL]");
-        }
+        let multi_region = p.flag("MultiRegion")?;
         p.finish()?;
         self.authorise_account(caller, Op::CreateKey)?;
         let spec =
@@ -48,34 +46,49 @@ impl Core {
                 })?;
         let policy = match policy {
             Some(text) => KeyPolicy::parse(text)?,
-            None => KeyPolicy::delegating(&caller.account),
+            None => KeyPolicy::delegating(&caller.account, &["kms:*"]),
         };
-        let id = self.rng.uuid();
-        let arn = arn::key_arn(&self.settings.region, &caller.account, &id);
         let external = origin == "EXTERNAL";
         let key = Key {
-            arn: arn.clone(),
-            id,
-            account: caller.account.clone(),
-            spec,
             state: if external { KeyState::PendingImport } else { KeyState::Enabled },
             external,
+            multi_region,
             description,
+            ..self.new_key(&caller.account, spec, policy, now)
+        };
+        let id = if multi_region { format!("mrk-{}", key.id.replace('-', "")) } else { key.id };
+        let arn = arn::key_arn(&self.settings.region, &caller.account, &id);
+        let key = Key { id, arn: arn.clone(), ..key };
+        let answer = json!({ "KeyMetadata": self.metadata(&key) });
+        self.trace.key_arn = Some(arn.clone());
+        self.keys.insert(arn, key);
+        Ok(answer)
+    }
+
+    /// An ordinary key of an account, not yet kept.
+    fn new_key(&mut self, account: &str, spec: KeySpec, policy: KeyPolicy, now: i64) -> Key {
+        let id = self.rng.uuid();
+        Key {
+            arn: arn::key_arn(&self.settings.region, account, &id),
+            id,
+            account: account.to_owned(),
+            spec,
+            state: KeyState::Enabled,
+            external: false,
+            aws_managed: false,
+            multi_region: false,
+            description: String::new(),
             created_at: now,
             deletion_at: None,
             policy,
             material: self.rng.block(),
             grants: Grants::default(),
             heat: (0, 0),
-        };
-        let answer = json!({ "KeyMetadata": metadata(&key) });
-        self.trace.key_arn = Some(arn.clone());
-        self.keys.insert(arn, key);
-        Ok(answer)
+        }
     }
 
     pub(crate) fn describe_key(
-        &self,
+        &mut self,
         caller: &Caller,
         body: &Value,
         now: i64,
@@ -84,10 +97,11 @@ impl Core {
         let key_id = p.needed("KeyId", KEY_ID)?;
         let tokens = p.list("GrantTokens", 10, GRANT_TOKEN)?.unwrap_or_default();
         p.finish()?;
+        self.provide_managed_key(caller, key_id, now);
         let key = self.find_key(caller, key_id, true)?;
-        let brings = Brings { context: None, tokens: &tokens };
-        self.authorise(caller, key, Op::DescribeKey, &brings, now)?;
-        Ok(json!({ "KeyMetadata": metadata(key) }))
+        let brings = Brings { tokens: &tokens, ..Brings::default() };
+        self.authorise(caller, key, Op::DescribeKey.action(), &brings, now)?;
+        Ok(json!({ "KeyMetadata": self.metadata(key) }))
     }
 
     pub(crate) fn list_keys(&self, caller: &Caller, body: &Value) -> Result<Value, KmsError> {
@@ -119,7 +133,7 @@ impl Core {
         now: i64,
     ) -> Result<&mut Key, KmsError> {
         let arn = self.enter(caller, key_id, false)?;
-        self.authorise(caller, self.key(&arn)?, op, &Brings::default(), now)?;
+        self.authorise(caller, self.key(&arn)?, op.action(), &Brings::default(), now)?;
         self.keys
             .get_mut(&arn)
             .ok_or_else(|| KmsError::not_found(format!("Key '{arn}' does not exist")))
@@ -143,6 +157,7 @@ impl Core {
                 Ok(json!({}))
             }
             KeyState::PendingDeletion
+            | KeyState::PendingReplicaDeletion
             | KeyState::PendingImport
             | KeyState::Unavailable
             | KeyState::Creating
@@ -206,7 +221,7 @@ impl Core {
         let key_id = p.needed("KeyId", KEY_ID)?;
         p.finish()?;
         let key = self.find_key(caller, key_id, false)?;
-        self.authorise(caller, key, Op::GetKeyPolicy, &Brings::default(), now)?;
+        self.authorise(caller, key, Op::GetKeyPolicy.action(), &Brings::default(), now)?;
         Ok(json!({ "Policy": key.policy.text, "PolicyName": "default" }))
     }
 
@@ -226,29 +241,57 @@ impl Core {
     }
 }
 
-fn metadata(key: &Key) -> Value {
-    let mut shown = json!({
-        "AWSAccountId": key.account,
-        "KeyId": key.id,
-        "Arn": key.arn,
-        "CreationDate": time::epoch(key.created_at),
-        "Enabled": key.state == KeyState::Enabled,
-        "Description": key.description,
-        "KeyUsage": key.spec.usage,
-        "KeyState": key.state.name(),
-        "Origin": if key.external { "EXTERNAL" } else { "AWS_KMS" },
-        "KeyManager": "CUSTOMER",
-        "CustomerMasterKeySpec": key.spec.spec,
-        "KeySpec": key.spec.spec,
-        "MultiRegion": false,
-    });
-    if key.spec.is_symmetric() {
-        shown["EncryptionAlgorithms"] = json!(["SYMMETRIC_DEFAULT"]);
+impl Core {
+    /// Who describes one of AWS's own aliases that has no key yet makes AWS make the key
+    /// (kms-facts 2).
+    fn provide_managed_key(&mut self, caller: &Caller, key_id: &str, now: i64) {
+        let own = arn::alias_arn(&self.settings.region, &caller.account, "");
+        let name = key_id.strip_prefix(&own).unwrap_or(key_id).to_owned();
+        let place = (caller.account.clone(), name);
+        let predefined = self.settings.predefined_aliases.contains(&place.1);
+        if !predefined || self.aliases.contains_key(&place) {
+            return;
+        }
+        let Some(spec) = KeySpec::find("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT") else {
+            return;
+        };
+        // What the account may do with such a key itself; using it is its service's business.
+        let own = ["kms:Describe*", "kms:Get*", "kms:List*", "kms:RevokeGrant"];
+        let policy = KeyPolicy::delegating(&caller.account, &own);
+        let key = Key { aws_managed: true, ..self.new_key(&caller.account, spec, policy, now) };
+        let alias = Alias { key_arn: key.arn.clone(), created_at: now, updated_at: now };
+        self.set_alias(place, Some(alias), now);
+        self.keys.insert(key.arn.clone(), key);
     }
-    if let Some(at) = key.deletion_at {
-        shown["DeletionDate"] = json!(time::epoch(at));
+
+    fn metadata(&self, key: &Key) -> Value {
+        let mut shown = json!({
+            "AWSAccountId": key.account,
+            "KeyId": key.id,
+            "Arn": key.arn,
+            "CreationDate": time::epoch(key.created_at),
+            "Enabled": key.state == KeyState::Enabled,
+            "Description": key.description,
+            "KeyUsage": key.spec.usage,
+            "KeyState": key.state.name(),
+            "Origin": if key.external { "EXTERNAL" } else { "AWS_KMS" },
+            "KeyManager": if key.aws_managed { "AWS" } else { "CUSTOMER" },
+            "CustomerMasterKeySpec": key.spec.spec,
+            "KeySpec": key.spec.spec,
+            "MultiRegion": key.multi_region,
+        });
+        if key.spec.is_symmetric() {
+            shown["EncryptionAlgorithms"] = json!(["SYMMETRIC_DEFAULT"]);
+        }
+        if key.multi_region {
+            let primary = json!({ "Arn": key.arn, "Region": self.settings.region });
+            shown["MultiRegionConfiguration"] = json!({ "MultiRegionKeyType": "PRIMARY", "PrimaryKey": primary, "ReplicaKeys": [] });
+        }
+        if let Some(at) = key.deletion_at {
+            shown["DeletionDate"] = json!(time::epoch(at));
+        }
+        shown
     }
-    shown
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Written from the AWS documentation alone; it shares no code with what is tested against it, so
 //! that both cannot agree in the same mistake. Where AWS's answer is not known, a switch in
-//! [`Unconfirmed`] chooses, and the default is the answer that is harder on a client.
+//! [`Unconfirmed`] chooses; the table of all switches is at the end of this page.
 //!
 //! Three layers, each usable without the next:
 //!
@@ -34,6 +34,8 @@
 //! story.core.call(&story.grantd.caller, Op::CreateGrant, &grant, now).expect("grantd may");
 //! assert!(story.core.call(&story.role_b.caller, Op::Decrypt, &body, now).is_ok());
 //! ```
+//!
+#![doc = include_str!("../SWITCHES.md")]
 
 // In reading order: words, state, decisions, operations, and what lies around the core.
 mod error;
@@ -79,5 +81,7 @@ pub use crate::journal::{Entry, Journal};
 pub use crate::model::{End, KeyState};
 pub use crate::op::{Op, UnknownOp};
 pub use crate::principals::{Caller, Credential, IamPolicy};
-pub use crate::settings::{EndUnseen, Propagation, Settings, Unconfirmed};
+pub use crate::settings::{
+    EndUnseen, ListUnknown, NewPrincipals, Propagation, RepeatAfterEnd, Settings, Unconfirmed,
+};
 pub use crate::story::{Identity, Story, StoryOptions};

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::keyspec::KeySpec;
 use crate::policy::KeyPolicy;
 
 /// The states of a key that a client can observe (kms-facts 1, "Key states").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyState {
     /// Usable.
     Enabled,
@@ -17,6 +17,8 @@ pub enum KeyState {
     Disabled,
     /// Will be deleted, and its grants with it.
     PendingDeletion,
+    /// Will be deleted once its replicas in other Regions are.
+    PendingReplicaDeletion,
     /// Has no key material yet (made with `Origin` `EXTERNAL`).
     PendingImport,
     /// Its custom key store is disconnected.
@@ -33,6 +35,7 @@ impl KeyState {
             Self::Enabled => "Enabled",
             Self::Disabled => "Disabled",
             Self::PendingDeletion => "PendingDeletion",
+            Self::PendingReplicaDeletion => "PendingReplicaDeletion",
             Self::PendingImport => "PendingImport",
             Self::Unavailable => "Unavailable",
             Self::Creating => "Creating",
@@ -49,6 +52,9 @@ pub(crate) struct Key {
     pub(crate) spec: KeySpec,
     pub(crate) state: KeyState,
     pub(crate) external: bool,
+    /// AWS's own key in the account, behind an alias such as `alias/aws/s3`.
+    pub(crate) aws_managed: bool,
+    pub(crate) multi_region: bool,
     pub(crate) description: String,
     pub(crate) created_at: i64,
     pub(crate) deletion_at: Option<i64>,
@@ -63,8 +69,10 @@ pub(crate) struct Key {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Grants {
     pub(crate) by_id: BTreeMap<String, Grant>,
+    /// With the grants that have left `by_id`: a repeat may be answered with a dead one.
     pub(crate) by_name: BTreeMap<String, BTreeSet<String>>,
     pub(crate) by_grantee: BTreeMap<String, BTreeSet<String>>,
+    by_parent: BTreeMap<String, BTreeSet<String>>,
     pub(crate) alive: usize,
 }
 
@@ -72,6 +80,9 @@ impl Grants {
     pub(crate) fn insert(&mut self, grant: Grant) {
         if let Some(name) = &grant.name {
             self.by_name.entry(name.clone()).or_default().insert(grant.id.clone());
+        }
+        if let Some(parent) = &grant.parent {
+            self.by_parent.entry(parent.clone()).or_default().insert(grant.id.clone());
         }
         self.by_grantee.entry(grant.grantee.text.clone()).or_default().insert(grant.id.clone());
         self.alive += usize::from(grant.ended.is_none());
@@ -81,11 +92,16 @@ impl Grants {
     /// Takes out a grant that is over.
     pub(crate) fn remove(&mut self, id: &str) -> Option<Grant> {
         let grant = self.by_id.remove(id)?;
-        if let Some(name) = &grant.name {
-            drop_from(&mut self.by_name, name, id);
+        if let Some(parent) = &grant.parent {
+            drop_from(&mut self.by_parent, parent, id);
         }
         drop_from(&mut self.by_grantee, &grant.grantee.text, id);
         Some(grant)
+    }
+
+    /// The grants that the grantee of this one has made by it.
+    pub(crate) fn children(&self, id: &str) -> Vec<String> {
+        self.by_parent.get(id).into_iter().flatten().cloned().collect()
     }
 }
 
@@ -115,8 +131,10 @@ pub(crate) struct Grant {
     pub(crate) name: Option<String>,
     pub(crate) grantee: Holder,
     pub(crate) retiring: Option<Holder>,
-    /// The caller's account, which may not be the key's.
-    pub(crate) issuing_account: String,
+    /// As listed: the root of the caller's account, which may not be the key's, or a service.
+    pub(crate) issuing: String,
+    /// The grant by which its maker was allowed to make it.
+    pub(crate) parent: Option<String>,
     pub(crate) operations: Vec<&'static str>,
     pub(crate) constraints: Constraints,
     pub(crate) created_at: i64,
@@ -143,18 +161,20 @@ pub enum End {
     Revoked,
     /// With its key.
     KeyDeleted,
+    /// With the grant whose child it was.
+    WithParent,
 }
 
 impl Grant {
-    /// Whether the lagging views show it: listings, management by id, and use without a token.
-    pub(crate) fn seen(&self, now: i64) -> bool {
-        self.seen_from <= now && self.usable_by_token(now)
+    /// Whether a view that stands at `then` shows it: listings, management by id, and use without a
+    /// token.
+    pub(crate) fn seen(&self, then: i64) -> bool {
+        self.seen_from <= then && self.lingers(then)
     }
 
-    /// A token overrides the lag of the creation, but outlives the grant as long as the views do
-    /// (kms-facts 4).
-    pub(crate) fn usable_by_token(&self, now: i64) -> bool {
-        self.ended.is_none_or(|ended| now < ended.unseen_from)
+    /// Whether a view that stands at `then` has not seen its end, whatever it saw of its beginning.
+    pub(crate) fn lingers(&self, then: i64) -> bool {
+        self.ended.is_none_or(|ended| then < ended.unseen_from)
     }
 }
 

@@ -78,6 +78,7 @@ operations! {
     Decrypt read None;
     GenerateDataKey read None;
     GenerateDataKeyWithoutPlaintext read None;
+    ReEncrypt read None;
     AssumeRole sts None;
     GetCallerIdentity sts None;
 }

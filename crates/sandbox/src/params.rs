@@ -59,6 +59,20 @@ impl<'a> Params<'a> {
         Ok(Some(text))
     }
 
+    /// An optional string out of a few.
+    pub(crate) fn one_of(
+        &mut self,
+        name: &str,
+        known: &[&str],
+    ) -> Result<Option<&'a str>, KmsError> {
+        let text = self.text(name, Text::length(0, usize::MAX))?;
+        if let Some(other) = text.filter(|text| !known.contains(text)) {
+            let set = format!("Member must satisfy enum value set: [{}]", known.join(", "));
+            self.problem(&camel(name), other, &set);
+        }
+        Ok(text)
+    }
+
     /// A required string; if it is absent that is noted and an empty one returned.
     pub(crate) fn needed(&mut self, name: &str, rule: Text) -> Result<&'a str, KmsError> {
         let text = self.text(name, rule)?;
@@ -126,6 +140,16 @@ impl<'a> Params<'a> {
             self.problem(&camel(name), &number.to_string(), &constraint);
         }
         Ok(Some(number))
+    }
+
+    /// An optional timestamp: epoch seconds in JSON, here milliseconds.
+    #[expect(clippy::cast_possible_truncation, reason = "what is no instant saturates")]
+    pub(crate) fn instant(&self, name: &str) -> Result<Option<i64>, KmsError> {
+        let Some(value) = self.member(name) else {
+            return Ok(None);
+        };
+        let seconds = value.as_f64().ok_or_else(|| wrong_type(name, "a timestamp"))?;
+        Ok(Some((seconds * 1_000.0).round() as i64))
     }
 
     /// An optional list of strings.

@@ -36,8 +36,9 @@ pub(crate) enum Verdict {
 }
 
 impl KeyPolicy {
-    /// The policy of a key made without one: the account's IAM policies decide.
-    pub(crate) fn delegating(account: &str) -> Self {
+    /// A policy that leaves these actions to the account's IAM policies; `kms:*` is that of a key
+    /// made without one.
+    pub(crate) fn delegating(account: &str, actions: &[&str]) -> Self {
         let root = crate::arn::root_arn(account);
         let text = serde_json::json!({
             "Version": "2012-10-17",
@@ -46,14 +47,14 @@ impl KeyPolicy {
                 "Sid": "Enable IAM User Permissions",
                 "Effect": "Allow",
                 "Principal": { "AWS": root },
-                "Action": "kms:*",
+                "Action": actions,
                 "Resource": "*",
             }],
         })
         .to_string();
-        let everything =
-            Statement { allow: true, principals: vec![root], actions: vec!["kms:*".into()] };
-        Self { text, statements: vec![everything] }
+        let actions = actions.iter().map(|action| (*action).to_owned()).collect();
+        let delegation = Statement { allow: true, principals: vec![root], actions };
+        Self { text, statements: vec![delegation] }
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, KmsError> {

@@ -100,6 +100,14 @@ pub(crate) struct Identity {
     pub(crate) trust: Vec<String>,
     /// Roles only: the external id that AssumeRole must carry.
     pub(crate) external_id: Option<String>,
+    /// Unix milliseconds; `None`: it was there before the first call.
+    born: Option<i64>,
+}
+
+impl Identity {
+    pub(crate) fn younger(&self, than_ms: u32, now: i64) -> bool {
+        self.born.is_some_and(|born| now < born + i64::from(than_ms))
+    }
 }
 
 /// An access key: what it proves and until when.
@@ -129,16 +137,20 @@ impl Directory {
             .map(|(arn, identity)| (arn.as_str(), identity))
     }
 
-    /// The unique id behind a principal's ARN today: `None` for an account root and for the
-    /// unknown.
-    pub(crate) fn unique_id(&self, text: &str) -> Option<&str> {
+    /// Who is behind a principal's ARN today: `None` for an account root and for the unknown.
+    pub(crate) fn identity(&self, text: &str) -> Option<&Identity> {
         match Principal::parse(text)? {
-            Principal::User { .. } | Principal::Role { .. } => Some(&self.known.get(text)?.id),
+            Principal::User { .. } | Principal::Role { .. } => self.known.get(text),
             Principal::Session { account, role, .. } => {
-                Some(&self.role_by_name(&account, &role)?.1.id)
+                self.role_by_name(&account, &role).map(|(_, identity)| identity)
             }
             Principal::Root { .. } | Principal::Federated { .. } => None,
         }
+    }
+
+    /// The unique id behind a principal's ARN today.
+    pub(crate) fn unique_id(&self, text: &str) -> Option<&str> {
+        self.identity(text).map(|identity| identity.id.as_str())
     }
 
     pub(crate) fn iam(&self, caller: &Caller) -> Option<&IamPolicy> {
@@ -186,11 +198,12 @@ impl Core {
         trust: Vec<String>,
         external_id: Option<String>,
     ) {
-        let id = match self.directory.known.get(arn) {
-            Some(identity) => identity.id.clone(),
-            None => self.rng.unique_id(prefix),
+        let (id, born) = match self.directory.known.get(arn) {
+            Some(identity) => (identity.id.clone(), identity.born),
+            None => (self.rng.unique_id(prefix), self.now),
         };
-        self.directory.known.insert(arn.to_owned(), Identity { id, iam, trust, external_id });
+        let identity = Identity { id, iam, trust, external_id, born };
+        self.directory.known.insert(arn.to_owned(), identity);
     }
 
     /// Deletes a user or role with its access keys and sessions. Grants that name it show its

@@ -1,37 +1,36 @@
 #!/usr/bin/env python3
 """The sandbox tried with clients that we did not write: boto3 and the AWS CLI.
 
-    crates/sandbox/tests/clients.sh          # makes the venv, builds, runs this
-    clients.py --serve PATH                  # PATH: the built example `serve`
-    clients.py --aws PATH                    # PATH: the `aws` of the venv; without it boto3 alone
+    clients.py boto3                         # run by tests/clients.rs, which serves a sandbox, and
+    clients.py aws PATH                      # tells on standard input where it is and who is in it
 
-Each step prints one line; the first that comes out otherwise ends the run with status 1.
+Each step prints one line; the first that comes out otherwise ends the run with status 1. So does an operation of the
+sandbox of which no call was accepted: a new one needs a step here, with either client.
 """
 
-import argparse
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
-
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError
+import urllib.request
 
 
 class World:
-    """The serving sandbox, and clients for its identities."""
+    """The serving sandbox, and boto3's clients for its identities."""
 
-    def __init__(self, serve):
-        self.process = subprocess.Popen([serve], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.facts = json.loads(self.process.stdout.readline())
-        self.key = self.facts["key_arn"]
+    def __init__(self, facts):
+        self.facts = facts
+        self.key = facts["key_arn"]
 
     def arn(self, name):
         return self.facts["identities"][name]["arn"]
 
     def client(self, name, service="kms", session=None):
+        import boto3
+        from botocore.config import Config
+
         keys = self.facts["identities"][name]
         if session:
             keys = {"id": session["AccessKeyId"], "secret": session["SecretAccessKey"]}
@@ -42,12 +41,14 @@ class World:
             aws_access_key_id=keys["id"],
             aws_secret_access_key=keys["secret"],
             aws_session_token=session["SessionToken"] if session else None,
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=10),
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=60),
         )
 
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(10)
+    def untried(self):
+        """The operations of which the sandbox accepted no call."""
+        with urllib.request.urlopen(self.facts["url"] + "/_sandbox/tally", timeout=60) as answer:
+            tally = json.load(answer)
+        return [name for name in self.facts["operations"] if not tally[name]["accepted"]]
 
 
 def step(what, holds):
@@ -57,6 +58,8 @@ def step(what, holds):
 
 
 def refused(code, call, **arguments):
+    from botocore.exceptions import ClientError
+
     try:
         call(**arguments)
     except ClientError as error:
@@ -77,8 +80,14 @@ def by_boto3(world):
     names = [a["AliasName"] for a in admin.list_aliases(KeyId=key)["Aliases"]]
     step("list-aliases of a key", names == [world.facts["alias"], "alias/second"])
     admin.delete_alias(AliasName="alias/second")
+    aws_own = {a["AliasName"]: a.get("TargetKeyId") for a in admin.list_aliases()["Aliases"]}
+    step("list-aliases with AWS's own, which have no key yet", aws_own["alias/aws/s3"] is None)
     step("list-keys", {k["KeyArn"] for k in admin.list_keys()["Keys"]} == {key, made["Arn"]})
-    step("get-key-policy", "RoleAReads" in admin.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+    policy = admin.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    admin.put_key_policy(KeyId=made["KeyId"], PolicyName="default", Policy=policy)
+    step("get-key-policy, put-key-policy", admin.get_key_policy(KeyId=made["KeyId"])["Policy"] == policy and "RoleAReads" in policy)
+    managed = admin.describe_key(KeyId="alias/aws/s3")["KeyMetadata"]
+    step("describe-key of AWS's own alias makes the key", managed["KeyManager"] == "AWS")
 
     context = {"tenant": "one"}
     blob = admin.encrypt(KeyId=world.facts["alias"], Plaintext=b"the data", EncryptionContext=context)["CiphertextBlob"]
@@ -88,6 +97,13 @@ def by_boto3(world):
     step("a wrong context does not open", refused("InvalidCiphertextException", role_a.decrypt, CiphertextBlob=blob))
     data_key = admin.generate_data_key(KeyId=key, KeySpec="AES_256")
     step("generate-data-key", role_a.decrypt(CiphertextBlob=data_key["CiphertextBlob"])["Plaintext"] == data_key["Plaintext"])
+    hidden = admin.generate_data_key_without_plaintext(KeyId=key, NumberOfBytes=64)
+    step("generate-data-key-without-plaintext", len(role_a.decrypt(CiphertextBlob=hidden["CiphertextBlob"])["Plaintext"]) == 64)
+    step("decrypt --dry-run", refused("DryRunOperationException", role_a.decrypt, DryRun=True, **read))
+    other = {"DestinationKeyId": made["KeyId"], "DestinationEncryptionContext": {"tenant": "two"}}
+    moved = admin.re_encrypt(CiphertextBlob=blob, SourceEncryptionContext=context, **other)
+    opened = admin.decrypt(CiphertextBlob=moved["CiphertextBlob"], EncryptionContext={"tenant": "two"})
+    step("re-encrypt", (opened["Plaintext"], opened["KeyId"], moved["SourceKeyId"]) == (b"the data", made["Arn"], key))
 
     terms = {
         "KeyId": key,
@@ -144,50 +160,101 @@ def by_boto3(world):
     step("assume-role of RoleB is refused", refused("AccessDenied", sts.assume_role, RoleArn=role_b_arn, RoleSessionName="xx"))
 
 
-def by_cli(world, aws):
-    def run(who, *arguments):
+def by_cli(world, aws, scratch):
+    def run(who, *arguments, session=None):
         keys = world.facts["identities"][who]
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": "/nonexistent",
-            "AWS_ACCESS_KEY_ID": keys["id"],
-            "AWS_SECRET_ACCESS_KEY": keys["secret"],
+            "AWS_ACCESS_KEY_ID": session["AccessKeyId"] if session else keys["id"],
+            "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"] if session else keys["secret"],
             "AWS_DEFAULT_REGION": world.facts["region"],
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_MAX_ATTEMPTS": "1",
         }
+        if session:
+            environment["AWS_SESSION_TOKEN"] = session["SessionToken"]
         command = [aws, "--endpoint-url", world.facts["url"], "--output", "json", *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-        return json.loads(done.stdout) if done.returncode == 0 and done.stdout.strip() else done.stderr
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode != 0:
+            return done.stderr
+        return json.loads(done.stdout) if done.stdout.strip() else None
 
-    key = run("admin", "kms", "create-key")["KeyMetadata"]["KeyId"]
-    grant = ["kms", "create-grant", "--key-id", key, "--grantee-principal", world.arn("RoleB"),
-             "--operations", "Decrypt", "--name", "ttl:2h"]
-    first, again = run("grantd", *grant), run("grantd", *grant)
-    step("aws kms create-key, create-grant twice", first["GrantId"] == again["GrantId"])
-    listed = run("grantd", "kms", "list-grants", "--key-id", key)["Grants"]
-    step("aws kms list-grants", [g["Name"] for g in listed] == ["ttl:2h"])
-    text = run("RoleB", "kms", "revoke-grant", "--key-id", key, "--grant-id", first["GrantId"])
-    step("aws kms revoke-grant as RoleB", "(AccessDeniedException)" in text)
-    run("admin", "kms", "revoke-grant", "--key-id", key, "--grant-id", first["GrantId"])
-    step("aws kms revoke-grant", run("grantd", "kms", "list-grants", "--key-id", key)["Grants"] == [])
-    who = run("RoleB", "sts", "get-caller-identity")
-    step("aws sts get-caller-identity", who["Arn"].endswith(":assumed-role/RoleB/story"))
+    def kms(who, *arguments):
+        return run(who, "kms", *arguments)
+
+    def blob(answer):
+        """A ciphertext as a file: the CLI prints base64 and reads bytes."""
+        import base64
+
+        path = os.path.join(scratch, "blob")
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(answer["CiphertextBlob"]))
+        return "fileb://" + path
+
+    made = kms("admin", "create-key", "--description", "second")["KeyMetadata"]
+    key = made["KeyId"]
+    step("aws kms create-key, describe-key", kms("admin", "describe-key", "--key-id", key)["KeyMetadata"]["Arn"] == made["Arn"])
+    step("list-keys", {"KeyId": key, "KeyArn": made["Arn"]} in kms("admin", "list-keys")["Keys"])
+    kms("admin", "create-alias", "--alias-name", "alias/second", "--target-key-id", world.key)
+    kms("admin", "update-alias", "--alias-name", "alias/second", "--target-key-id", key)
+    names = [a["AliasName"] for a in kms("admin", "list-aliases", "--key-id", key)["Aliases"]]
+    step("create-alias, update-alias, list-aliases", names == ["alias/second"])
+    step("delete-alias", kms("admin", "delete-alias", "--alias-name", "alias/second") is None)
+    policy = kms("admin", "get-key-policy", "--key-id", key, "--policy-name", "default")["Policy"]
+    put = kms("admin", "put-key-policy", "--key-id", key, "--policy-name", "default", "--policy", policy)
+    step("get-key-policy, put-key-policy", put is None and "kms:*" in policy)
+
+    sealed = blob(kms("admin", "encrypt", "--key-id", key, "--plaintext", "the data", "--encryption-context", "a=1"))
+    read = ["decrypt", "--ciphertext-blob", sealed, "--encryption-context", "a=1"]
+    grant = ["create-grant", "--key-id", key, "--grantee-principal", world.arn("RoleB"), "--operations", "Decrypt",
+             "--name", "ttl:2h", "--constraints", "EncryptionContextSubset={a=1}",
+             "--retiring-principal", world.arn("grantd")]
+    step("create-grant --dry-run", "(DryRunOperationException)" in kms("grantd", *grant, "--dry-run"))
+    first, again = kms("grantd", *grant), kms("grantd", *grant)
+    step("create-grant twice under one name", first["GrantId"] == again["GrantId"] and first["GrantToken"] != again["GrantToken"])
+    step("encrypt, decrypt by the grant", kms("RoleB", *read)["Plaintext"] == "dGhlIGRhdGE=")
+    listed = kms("grantd", "list-grants", "--key-id", key)["Grants"]
+    step("list-grants", [g["Name"] for g in listed] == ["ttl:2h"])
+    mine = kms("grantd", "list-retirable-grants", "--retiring-principal", world.arn("grantd"))["Grants"]
+    step("list-retirable-grants", [g["GrantId"] for g in mine] == [first["GrantId"]])
+    by_id = ["--key-id", made["Arn"], "--grant-id", first["GrantId"]]
+    step("revoke-grant as RoleB", "(AccessDeniedException)" in kms("RoleB", "revoke-grant", *by_id))
+    step("retire-grant", kms("grantd", "retire-grant", *by_id) is None)
+    step("and it is gone", "(AccessDeniedException)" in kms("RoleB", *read))
+    again = kms("grantd", *grant)
+    step("revoke-grant", kms("admin", "revoke-grant", "--key-id", key, "--grant-id", again["GrantId"]) is None)
+    step("of which nothing is left", kms("grantd", "list-grants", "--key-id", key)["Grants"] == [])
+
+    data_key = kms("admin", "generate-data-key", "--key-id", key, "--key-spec", "AES_256")
+    opened = kms("admin", "decrypt", "--ciphertext-blob", blob(data_key))
+    step("generate-data-key", opened["Plaintext"] == data_key["Plaintext"])
+    hidden = kms("admin", "generate-data-key-without-plaintext", "--key-id", key, "--number-of-bytes", "8")
+    moved = kms("admin", "re-encrypt", "--ciphertext-blob", blob(hidden), "--destination-key-id", world.key)
+    step("generate-data-key-without-plaintext, re-encrypt", (moved["SourceKeyId"], moved["KeyId"]) == (made["Arn"], world.key))
+
+    step("disable-key", kms("admin", "disable-key", "--key-id", key) is None)
+    step("which refuses grants", "(DisabledException)" in kms("grantd", *grant))
+    step("enable-key", kms("admin", "enable-key", "--key-id", key) is None)
+    ends = kms("admin", "schedule-key-deletion", "--key-id", key, "--pending-window-in-days", "7")
+    step("schedule-key-deletion", ends["KeyState"] == "PendingDeletion")
+    step("cancel-key-deletion", kms("admin", "cancel-key-deletion", "--key-id", key)["KeyId"] == made["Arn"])
+
+    session = run("grantd-host", "sts", "assume-role", "--role-arn", world.arn("grantd"), "--role-session-name", "cli")
+    who = run("grantd-host", "sts", "get-caller-identity", session=session["Credentials"])
+    step("aws sts assume-role, get-caller-identity", who["Arn"].endswith(":assumed-role/grantd/cli"))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--serve", required=True)
-    parser.add_argument("--aws")
-    options = parser.parse_args()
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
-    world = World(options.serve)
-    try:
+    world = World(json.load(sys.stdin))
+    if sys.argv[1] == "boto3":
         by_boto3(world)
-        if options.aws:
-            by_cli(world, options.aws)
-    finally:
-        world.close()
+    else:
+        with tempfile.TemporaryDirectory() as scratch:
+            by_cli(world, sys.argv[2], scratch)
+    untried = world.untried()
+    step("every operation of the sandbox was accepted once" + "".join(f"; not {name}" for name in untried), not untried)
     print("all as it should be")
 
 

@@ -17,8 +17,9 @@ pub struct Venv {
 pub const SERVERS: Venv =
     Venv { name: "venv-servers", packages: &["ministack==1.5.33", "moto[server]==5.2.5"] };
 
-/// What a person has on the machine.
-pub const CLIENTS: Venv = Venv { name: "venv-clients", packages: &["awscli==1.46.3"] };
+/// What a person has on the machine, and the library behind it.
+pub const CLIENTS: Venv =
+    Venv { name: "venv-clients", packages: &["awscli==1.46.3", "boto3==1.44.8"] };
 
 impl Venv {
     /// The directory of its programs, made if need be.

@@ -95,3 +95,59 @@ fn asymmetric_keys_have_no_cryptography_here() {
     let (admin, seal) = (s.admin.caller.clone(), json!({ "KeyId": arn, "Plaintext": "eA==" }));
     assert_eq!(code(s.by(&admin, Op::Encrypt, seal)), "UnsupportedOperationException");
 }
+
+#[test]
+fn re_encrypt_opens_with_one_key_and_seals_with_another() {
+    let mut s = story();
+    let other = s.admin_does(Op::CreateKey, json!({}))["KeyMetadata"]["Arn"].clone();
+    let (from, to) = (json!({ "a": "1" }), json!({ "b": "2" }));
+    let seal = json!({ "KeyId": s.key_arn, "Plaintext": "eHl6", "EncryptionContext": from });
+    let sealed = s.admin_does(Op::Encrypt, seal)["CiphertextBlob"].clone();
+    let ask = json!({
+        "CiphertextBlob": sealed, "SourceEncryptionContext": from,
+        "DestinationKeyId": other, "DestinationEncryptionContext": to,
+    });
+    let admin = s.admin.caller.clone();
+    let made = s.admin_does(Op::ReEncrypt, ask.clone());
+    assert_eq!((&made["SourceKeyId"], &made["KeyId"]), (&json!(s.key_arn), &other));
+    let open = json!({ "CiphertextBlob": made["CiphertextBlob"], "EncryptionContext": to });
+    assert_eq!(s.admin_does(Op::Decrypt, open)["Plaintext"], json!("eHl6"));
+    for (member, value, wanted) in [
+        ("SourceEncryptionContext", json!({}), "InvalidCiphertextException"),
+        ("SourceKeyId", other.clone(), "IncorrectKeyException"),
+        ("CiphertextBlob", Value::Null, "ValidationException"),
+        ("CiphertextBlob", json!("eHl6"), "InvalidCiphertextException"),
+        ("DestinationKeyId", Value::Null, "ValidationException"),
+        ("DestinationEncryptionAlgorithm", json!("RSAES_OAEP_SHA_1"), "ValidationException"),
+        ("DryRun", json!(true), "DryRunOperationException"),
+    ] {
+        let answer = s.by(&admin, Op::ReEncrypt, with(ask.clone(), member, value.clone()));
+        assert_eq!(code(answer), wanted, "{member}: {value}");
+    }
+}
+
+/// Each half is an operation of its own in a grant, bound by the context of its own side.
+#[test]
+fn grants_give_re_encrypt_by_halves() {
+    let mut s = story();
+    let (b, context) = (s.role_b.caller.clone(), json!({ "a": "1" }));
+    let seal = json!({ "KeyId": s.key_arn, "Plaintext": "eHl6", "EncryptionContext": context });
+    let sealed = s.admin_does(Op::Encrypt, seal)["CiphertextBlob"].clone();
+    let ask = json!({
+        "CiphertextBlob": sealed, "SourceEncryptionContext": context, "DestinationKeyId": s.alias,
+    });
+    let bound = json!({ "EncryptionContextSubset": context });
+    let half = |op: &str, name: &str, bound: &Value| {
+        let body = with(s.terms(), "Operations", json!([op]));
+        with(with(body, "Name", json!(name)), "Constraints", bound.clone())
+    };
+    let (from, to) = (half("ReEncryptFrom", "1", &bound), half("ReEncryptTo", "2", &bound));
+    let free = half("ReEncryptTo", "3", &Value::Null);
+    s.admin_does(Op::CreateGrant, from);
+    let refused = s.by(&b, Op::ReEncrypt, ask.clone()).expect_err("the other half is missing");
+    assert!(refused.message.contains("kms:ReEncryptTo"), "{}", refused.message);
+    s.admin_does(Op::CreateGrant, to);
+    assert_eq!(code(s.by(&b, Op::ReEncrypt, ask.clone())), "AccessDeniedException");
+    s.admin_does(Op::CreateGrant, free);
+    assert!(s.by(&b, Op::ReEncrypt, ask).is_ok());
+}

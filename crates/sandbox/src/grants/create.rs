@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::arn::root_arn;
 use crate::authorise::{Basis, Brings};
 use crate::core::Core;
 use crate::error::KmsError;
@@ -9,6 +10,7 @@ use crate::grants::terms::{Party, Terms};
 use crate::model::{Grant, Holder, Key, KeyState};
 use crate::op::Op;
 use crate::principals::Caller;
+use crate::settings::RepeatAfterEnd;
 
 impl Core {
     pub(crate) fn create_grant(
@@ -21,13 +23,13 @@ impl Core {
         self.trace.name = terms.name.map(str::to_owned);
         let key_arn = self.enter(caller, terms.key_id, false)?;
         let key = self.key(&key_arn)?;
-        let brings = Brings { context: None, tokens: &terms.tokens };
-        let basis = self.authorise(caller, key, Op::CreateGrant, &brings, now)?;
+        let child = Some((terms.operations.as_slice(), &terms.constraints));
+        let brings = Brings { context: None, tokens: &terms.tokens, child };
+        let basis = self.authorise(caller, key, Op::CreateGrant.action(), &brings, now)?;
         self.check_state_for_create(key)?;
         terms.check_key(key.spec)?;
-        self.check_parent(key, &basis, &terms)?;
         let party = |party| match party {
-            Party::Principal(arn) => self.holder(arn),
+            Party::Principal(arn) => self.holder(arn, now),
             Party::Service(host) => {
                 Ok(Holder { text: host.to_owned(), service: true, unique_id: None })
             }
@@ -38,7 +40,11 @@ impl Core {
             name: terms.name.map(str::to_owned),
             grantee: party(terms.grantee)?,
             retiring: terms.retiring.map(party).transpose()?,
-            issuing_account: caller.account.clone(),
+            issuing: root_arn(&caller.account),
+            parent: match basis {
+                Basis::Policy => None,
+                Basis::Grant(id) => Some(id),
+            },
             operations: terms.operations.clone(),
             constraints: terms.constraints.clone(),
             created_at: now,
@@ -46,7 +52,8 @@ impl Core {
             ended: None,
         };
         let repeat = self.find_repeat(key, &grant, now);
-        if repeat.is_none() && key.grants.alive >= self.settings.grants_per_key {
+        let full = !key.aws_managed && key.grants.alive >= self.settings.grants_per_key;
+        if repeat.is_none() && full {
             return Err(KmsError::refusal(
                 "LimitExceededException",
                 format!("The number of grants on key {} has reached its quota", grant.key_arn),
@@ -68,10 +75,11 @@ impl Core {
         Ok(json!({ "GrantId": id, "GrantToken": token }))
     }
 
-    fn add_grant(&mut self, mut grant: Grant) -> String {
+    /// Puts a grant on its key, under an id of its own; the views show it after a delay.
+    pub(crate) fn add_grant(&mut self, mut grant: Grant) -> String {
         let id = self.rng.grant_id();
         grant.id.clone_from(&id);
-        grant.seen_from = grant.created_at + self.delay();
+        grant.seen_from = grant.seen_from.saturating_add(self.delay());
         if let Some(retiring) = &grant.retiring {
             let place = (grant.key_arn.clone(), id.clone());
             self.retirable.entry(retiring.text.clone()).or_default().insert(place);
@@ -87,40 +95,29 @@ impl Core {
         match key.state {
             KeyState::Enabled | KeyState::Unavailable | KeyState::Updating => Ok(()),
             KeyState::Disabled => Err(disabled(&key.arn)),
-            KeyState::PendingDeletion if self.settings.unconfirmed.pending_deletion_is_disabled => {
+            KeyState::PendingDeletion | KeyState::PendingReplicaDeletion
+                if self.settings.unconfirmed.pending_deletion_is_disabled =>
+            {
                 Err(disabled(&key.arn))
             }
-            KeyState::PendingDeletion => Err(invalid_state(&key.arn, "is pending deletion")),
+            KeyState::PendingDeletion | KeyState::PendingReplicaDeletion => {
+                Err(invalid_state(&key.arn, "is pending deletion"))
+            }
             KeyState::PendingImport => Err(invalid_state(&key.arn, "is pending import")),
             KeyState::Creating => Err(invalid_state(&key.arn, "is being created")),
         }
-    }
-
-    /// A caller who may create by a grant only can give no more than that grant gives.
-    fn check_parent(&self, key: &Key, basis: &Basis, terms: &Terms<'_>) -> Result<(), KmsError> {
-        let Basis::Grant(_, id) = basis else {
-            return Ok(());
-        };
-        let Some(parent) = key.grants.by_id.get(id) else {
-            return Ok(());
-        };
-        let operations = terms.operations.iter().all(|op| parent.operations.contains(op));
-        if operations && parent.constraints.admit_child(&terms.constraints) {
-            return Ok(());
-        }
-        Err(KmsError::refusal(
-            "AccessDeniedException",
-            "The grant behind this call does not allow these operations and constraints",
-        ))
     }
 
     /// The grant that a named request repeats: everything identical, the name included.
     fn find_repeat(&self, key: &Key, wanted: &Grant, now: i64) -> Option<String> {
         let choice = &self.settings.unconfirmed;
         let ids = key.grants.by_name.get(wanted.name.as_deref()?)?;
-        let answers = |grant: &&Grant| match grant.ended {
-            None => !choice.twins_before_propagation || grant.seen(now),
-            Some(_) => choice.repeat_returns_dead_grant && grant.usable_by_token(now),
+        let then = self.view(now);
+        let answers = |grant: &&Grant| match (grant.ended, choice.repeat_after_end) {
+            (None, _) => !choice.twins_before_propagation || grant.seen(then),
+            (Some(_), RepeatAfterEnd::NewGrant) => false,
+            (Some(_), RepeatAfterEnd::DeadUntilPropagated) => grant.lingers(then),
+            (Some(_), RepeatAfterEnd::DeadForEver) => true,
         };
         let operations = |grant: &Grant| {
             if choice.operations_order_matters {
@@ -133,12 +130,15 @@ impl Core {
         let same = |grant: &&Grant| {
             grant.grantee == wanted.grantee
                 && grant.retiring == wanted.retiring
-                && grant.issuing_account == wanted.issuing_account
+                && grant.issuing == wanted.issuing
                 && grant.constraints == wanted.constraints
                 && operations(grant)
         };
-        let grants = ids.iter().filter_map(|id| key.grants.by_id.get(id));
-        grants.filter(same).find(answers).map(|grant| grant.id.clone())
+        let grants = ids.iter().filter_map(|id| key.grants.by_id.get(id).or(self.past.get(id)));
+        let mut same: Vec<&Grant> = grants.filter(same).filter(answers).collect();
+        // One that lives answers before one that is over.
+        same.sort_by_key(|grant| grant.ended.is_some());
+        same.first().map(|grant| grant.id.clone())
     }
 }
 

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::arn::KeyRef;
+use crate::arn::{KeyRef, root_arn};
 use crate::authorise::{Brings, denied};
 use crate::core::Core;
 use crate::error::KmsError;
+use crate::grants::list::no_grant;
 use crate::model::{End, Grant};
 use crate::op::Op;
 use crate::params::{GRANT_ID, GRANT_TOKEN, KEY_ID, Params};
@@ -25,6 +26,7 @@ impl Core {
         let dry_run = p.flag("DryRun")?;
         p.finish()?;
         self.trace.grant_id = id.map(str::to_owned);
+        let by_token = token.is_some();
         let grant = match (token, key_id, id) {
             (Some(token), None, None) => self.grant_of_token(token)?,
             (None, Some(key_id), Some(id)) => {
@@ -42,7 +44,7 @@ impl Core {
             }
         };
         let (key_arn, id, name) = (grant.key_arn.clone(), grant.id.clone(), grant.name.clone());
-        let allowed = self.may_retire(caller, grant);
+        let allowed = self.may_retire(caller, grant, by_token);
         self.trace.key_arn = Some(key_arn.clone());
         self.trace.grant_id = Some(id.clone());
         self.trace.name = name;
@@ -67,7 +69,7 @@ impl Core {
             if self.settings.unconfirmed.spent_token_is_invalid {
                 KmsError::invalid_grant_token()
             } else {
-                KmsError::not_found(format!("Grant ID {id} not found"))
+                no_grant(&id)
             }
         })
     }
@@ -75,7 +77,7 @@ impl Core {
     /// The grant itself says who may retire it: its retiring principal, its grantee if RetireGrant
     /// is among the operations, and the account it was issued under (its root, and whom that
     /// account lets by IAM). A key policy has no say; an IAM deny has.
-    fn may_retire(&self, caller: &Caller, grant: &Grant) -> bool {
+    fn may_retire(&self, caller: &Caller, grant: &Grant, by_token: bool) -> bool {
         let action = Op::RetireGrant.action();
         if self.directory.iam_denies(caller, action) {
             return false;
@@ -83,8 +85,9 @@ impl Core {
         let retiring = grant.retiring.as_ref().is_some_and(|who| self.holds(who, caller, action));
         let grantee =
             grant.operations.contains(&"RetireGrant") && self.holds(&grant.grantee, caller, action);
-        let issuer = caller.account == grant.issuing_account
-            && (caller.kind.is_root() || self.directory.iam_allows(caller, action));
+        let issuer = root_arn(&caller.account) == grant.issuing
+            && (by_token || !self.settings.unconfirmed.issuer_needs_the_token)
+            && self.directory.iam_allows(caller, action);
         retiring || grantee || issuer
     }
 
@@ -102,7 +105,7 @@ impl Core {
         self.trace.grant_id = Some(id.to_owned());
         let key_arn = self.enter(caller, key_id, false)?;
         let key = self.key(&key_arn)?;
-        self.authorise(caller, key, Op::RevokeGrant, &Brings::default(), now)?;
+        self.authorise(caller, key, Op::RevokeGrant.action(), &Brings::default(), now)?;
         let name = self.seen_grant(caller, Op::RevokeGrant, key, id, now)?.name.clone();
         self.trace.name = name;
         if dry_run {

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::arn::{self, Principal};
-use crate::authorise::Brings;
+use crate::arn::Principal;
+use crate::authorise::{Brings, denied};
 use crate::core::Core;
 use crate::error::KmsError;
 use crate::grants::terms::{PRINCIPAL, SERVICE};
@@ -16,6 +16,7 @@ use crate::model::{Grant, Key};
 use crate::op::Op;
 use crate::params::{GRANT_ID, KEY_ID, MARKER, Params};
 use crate::principals::Caller;
+use crate::settings::{EndUnseen, ListUnknown};
 use crate::time;
 
 /// Page sizes: 1 to 100, 50 where none is asked for (the documentation; the model's 1,000 is of no
@@ -39,28 +40,23 @@ impl Core {
         let marker = p.text("Marker", MARKER)?;
         p.finish()?;
         let key = self.find_key(caller, key_id, false)?;
-        self.authorise(caller, key, Op::ListGrants, &Brings::default(), now)?;
+        self.authorise(caller, key, Op::ListGrants.action(), &Brings::default(), now)?;
         if service.is_some() {
             return Err(KmsError::validation(
                 "GranteeServicePrincipal is for calls by AWS services only",
             ));
         }
-        if let Some(id) = id
-            && !is_grant_id(id)
-        {
-            return Err(KmsError::refusal(
-                "InvalidGrantIdException",
-                format!("Invalid grant id {id}"),
-            ));
+        if let Some(id) = id {
+            self.check_filter(key, id, now)?;
         }
         let after = match marker {
             Some(marker) => Some(self.read_marker(marker, Some(&key.arn), now)?.1),
             None => None,
         };
         let wanted = |grant: &&Grant| {
-            grant.seen(now)
+            grant.seen(self.view(now))
                 && after.as_ref().is_none_or(|last| grant.id > *last)
-                && grantee.is_none_or(|text| self.grantee_matches(grant, text))
+                && grantee.is_none_or(|text| self.grantee_matches(grant, text, now))
         };
         // One grant by its id, or all that follow the marker: a seek in either case.
         let (from, to) = match (id, after.as_deref()) {
@@ -69,7 +65,18 @@ impl Core {
             (None, None) => (Bound::Unbounded, Bound::Unbounded),
         };
         let grants = key.grants.by_id.range::<str, _>((from, to)).map(|(_, grant)| grant);
-        Ok(self.page(grants.filter(wanted), limit))
+        Ok(self.page(grants.filter(wanted), limit, now))
+    }
+
+    /// The `GrantId` filter: malformed, or of a grant that the view of the key does not show.
+    fn check_filter(&self, key: &Key, id: &str, now: i64) -> Result<(), KmsError> {
+        let shown = || key.grants.by_id.get(id).is_some_and(|grant| grant.seen(self.view(now)));
+        match self.settings.unconfirmed.list_unknown_grant_id {
+            _ if !is_grant_id(id) => Err(invalid_id(id)),
+            ListUnknown::InvalidGrantId if !shown() => Err(invalid_id(id)),
+            ListUnknown::NotFound if !shown() => Err(no_grant(id)),
+            ListUnknown::Empty | ListUnknown::NotFound | ListUnknown::InvalidGrantId => Ok(()),
+        }
     }
 
     pub(crate) fn list_retirable_grants(
@@ -106,22 +113,28 @@ impl Core {
         let places = places.into_iter().flat_map(|set| set.range((from, Bound::Unbounded)));
         let grants = places.filter_map(|(_, id)| self.present_grant(id));
         let today = |grant: &&Grant| {
-            grant.seen(now) && grant.retiring.as_ref().is_some_and(|r| self.shown(r) == principal)
+            let his = grant.retiring.as_ref().is_some_and(|holder| !self.decayed(holder));
+            his && grant.seen(self.view(now))
         };
-        Ok(self.page(grants.filter(today), limit))
+        Ok(self.page(grants.filter(today), limit, now))
     }
 
-    fn grantee_matches(&self, grant: &Grant, text: &str) -> bool {
-        let decayed = self.settings.unconfirmed.filter_matches_decayed;
+    fn grantee_matches(&self, grant: &Grant, text: &str, now: i64) -> bool {
+        let by_arn = self.settings.unconfirmed.filter_matches_decayed;
         !grant.grantee.service
-            && (self.shown(&grant.grantee) == text || (decayed && grant.grantee.text == text))
+            && (self.shown(&grant.grantee, now) == text || (by_arn && grant.grantee.text == text))
     }
 
-    fn page<'k>(&self, mut grants: impl Iterator<Item = &'k Grant>, limit: Option<i64>) -> Value {
+    fn page<'k>(
+        &self,
+        mut grants: impl Iterator<Item = &'k Grant>,
+        limit: Option<i64>,
+        now: i64,
+    ) -> Value {
         let limit = usize::try_from(limit.unwrap_or(DEFAULT_LIMIT)).unwrap_or(usize::MAX);
         let page: Vec<&Grant> = grants.by_ref().take(limit).collect();
         let truncated = grants.next().is_some();
-        let shown: Vec<Value> = page.iter().map(|grant| self.show_grant(grant)).collect();
+        let shown: Vec<Value> = page.iter().map(|grant| self.show_grant(grant, now)).collect();
         let mut answer = json!({ "Grants": shown, "Truncated": truncated });
         if truncated && let Some(last) = page.last() {
             let marker = json!({ "grantId": last.id, "keyArn": last.key_arn }).to_string();
@@ -145,14 +158,14 @@ impl Core {
         if key_arn.is_some_and(|wanted| wanted != arn) || !is_grant_id(&id) {
             return Err(invalid());
         }
-        let lives = self.present_grant(&id).is_some_and(|grant| grant.seen(now));
+        let lives = self.present_grant(&id).is_some_and(|grant| grant.seen(self.view(now)));
         if self.settings.unconfirmed.marker_dies_with_its_grant && !lives {
             return Err(invalid());
         }
         Ok((arn, id))
     }
 
-    fn show_grant(&self, grant: &Grant) -> Value {
+    fn show_grant(&self, grant: &Grant, now: i64) -> Value {
         let choice = &self.settings.unconfirmed;
         let mut shown = Map::new();
         let mut put = |name: &str, value: Value| shown.insert(name.to_owned(), value);
@@ -165,13 +178,13 @@ impl Core {
         put("CreationDate", json!(time::epoch(grant.created_at - whole)));
         let party =
             if grant.grantee.service { "GranteeServicePrincipal" } else { "GranteePrincipal" };
-        put(party, json!(self.shown(&grant.grantee)));
+        put(party, json!(self.shown(&grant.grantee, now)));
         if let Some(retiring) = &grant.retiring {
             let party =
                 if retiring.service { "RetiringServicePrincipal" } else { "RetiringPrincipal" };
-            put(party, json!(self.shown(retiring)));
+            put(party, json!(self.shown(retiring, now)));
         }
-        put("IssuingAccount", json!(arn::root_arn(&grant.issuing_account)));
+        put("IssuingAccount", json!(grant.issuing));
         put("Operations", json!(grant.operations));
         if let Some(constraints) = grant.constraints.show() {
             put("Constraints", constraints);
@@ -188,35 +201,40 @@ impl Core {
         id: &str,
         now: i64,
     ) -> Result<&'k Grant, KmsError> {
-        use crate::settings::EndUnseen;
-        let choice = &self.settings.unconfirmed;
-        let gone = || KmsError::not_found(format!("Grant ID {id} not found"));
-        let invalid =
-            || KmsError::refusal("InvalidGrantIdException", format!("Invalid grant id {id}"));
+        let (choice, then) = (&self.settings.unconfirmed, self.view(now));
         if !is_grant_id(id) {
-            return Err(invalid());
+            return Err(invalid_id(id));
         }
+        let absent = |invalid| Err(if invalid { invalid_id(id) } else { no_grant(id) });
         let Some(grant) = key.grants.by_id.get(id) else {
             let foreign = self.homes.get(id).is_some_and(|home| *home != key.arn);
-            return Err(if foreign && choice.foreign_grant_id_is_invalid {
-                invalid()
+            return absent(if foreign {
+                choice.foreign_grant_id_is_invalid
             } else {
-                gone()
+                choice.gone_grant_id_is_invalid
             });
         };
         if grant.ended.is_some() {
-            let again = choice.end_again_accepted && grant.seen(now);
-            return if again { Ok(grant) } else { Err(gone()) };
+            let again = choice.end_again_accepted && grant.seen(then);
+            return if again { Ok(grant) } else { absent(choice.gone_grant_id_is_invalid) };
         }
-        match (grant.seen(now), choice.end_unseen) {
-            (true, _) => Ok(grant),
-            (false, EndUnseen::NotFound) => Err(gone()),
-            (false, EndUnseen::AccessDenied) => {
+        match choice.end_unseen {
+            EndUnseen::NotFound if !grant.seen(then) => Err(no_grant(id)),
+            EndUnseen::AccessDenied if !grant.seen(then) => {
                 let why = "because no grant allows it";
-                Err(crate::authorise::denied(caller, op.action(), &key.arn, why))
+                Err(denied(caller, op.action(), &key.arn, why))
             }
+            EndUnseen::NotFound | EndUnseen::AccessDenied | EndUnseen::Accepted => Ok(grant),
         }
     }
+}
+
+pub(crate) fn no_grant(id: &str) -> KmsError {
+    KmsError::not_found(format!("Grant ID {id} not found"))
+}
+
+fn invalid_id(id: &str) -> KmsError {
+    KmsError::refusal("InvalidGrantIdException", format!("Invalid grant id {id}"))
 }
 
 /// The form of every published grant id.

@@ -3,6 +3,7 @@
 pub(crate) mod create;
 mod end;
 mod list;
+mod plant;
 mod terms;
 mod token;
 

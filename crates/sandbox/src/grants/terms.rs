@@ -109,7 +109,7 @@ fn one_of<'a>(
     }
 }
 
-fn read_operations(p: &mut Params<'_>) -> Result<Vec<&'static str>, KmsError> {
+pub(crate) fn read_operations(p: &mut Params<'_>) -> Result<Vec<&'static str>, KmsError> {
     let Some(given) = p.list("Operations", usize::MAX, Text::length(0, usize::MAX))? else {
         p.missing("Operations");
         return Ok(Vec::new());
@@ -130,7 +130,7 @@ fn read_operations(p: &mut Params<'_>) -> Result<Vec<&'static str>, KmsError> {
     Ok(operations)
 }
 
-fn read_constraints(p: &mut Params<'_>) -> Result<Constraints, KmsError> {
+pub(crate) fn read_constraints(p: &mut Params<'_>) -> Result<Constraints, KmsError> {
     let Some(mut inner) = p.structure("Constraints")? else {
         return Ok(Constraints::default());
     };

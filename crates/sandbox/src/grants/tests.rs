@@ -3,7 +3,12 @@ use serde_json::{Value, json};
 use crate::testing::{T0, code, lagging, story, with};
 use crate::{Caller, EndUnseen, KmsError, Op, Story};
 
+mod accounts;
+mod children;
+mod endpoints;
 mod listing;
+mod planted;
+mod principals;
 mod switches;
 mod validation;
 
@@ -99,17 +104,35 @@ fn the_order_of_operations_is_a_switch() {
 }
 
 #[test]
-fn a_name_is_free_again_after_the_end() {
-    for dead in [false, true] {
+fn a_name_after_the_end() {
+    use crate::RepeatAfterEnd::{DeadForEver, DeadUntilPropagated, NewGrant};
+    for (choice, soon, late) in
+        [(NewGrant, false, false), (DeadUntilPropagated, true, false), (DeadForEver, true, true)]
+    {
         let mut s = lagging(1_000);
-        s.core.settings_mut().unconfirmed.repeat_returns_dead_grant = dead;
-        let body = s.terms();
+        s.core.settings_mut().unconfirmed.repeat_after_end = choice;
+        let (body, grantd) = (s.terms(), s.grantd.caller.clone());
         let (first, token) = create(&mut s, &body, T0).unwrap();
-        let grantd = s.grantd.caller.clone();
         s.core.call(&grantd, Op::RetireGrant, &json!({ "GrantToken": token }), T0).unwrap();
-        assert_eq!(create(&mut s, &body, T0 + 500).unwrap().0 == first, dead);
-        assert_ne!(create(&mut s, &body, T0 + 5_000).unwrap().0, first);
+        assert_eq!(create(&mut s, &body, T0 + 500).unwrap().0 == first, soon, "{choice:?}");
+        assert_eq!(create(&mut s, &body, T0 + 5_000).unwrap().0 == first, late, "{choice:?}");
     }
+}
+
+/// The same Name is another grant on another key, and for another account that issues it.
+#[test]
+fn a_name_is_the_keys_and_the_issuers() {
+    let mut s = story();
+    let body = s.terms();
+    let (first, _) = create(&mut s, &body, T0).unwrap();
+    let other = s.admin_does(Op::CreateKey, json!({}))["KeyMetadata"]["Arn"].clone();
+    let (second, _) = create(&mut s, &with(body.clone(), "KeyId", other), T0).unwrap();
+    assert_ne!(first, second);
+    let (again, _) = create(&mut s, &body, T0).unwrap();
+    assert_eq!(first, again);
+    let root = s.core.caller("arn:aws:iam::111122223333:root").unwrap();
+    let by_root = s.by(&root, Op::CreateGrant, body).unwrap();
+    assert_eq!(by_root["GrantId"], json!(first), "the issuer is the account, not the person");
 }
 
 #[test]

@@ -6,6 +6,10 @@
 //! - `GET /_sandbox/`: Region, time, keys with their state, aliases and living grants.
 //! - `GET /_sandbox/journal?since=SEQ`: the journal after an entry.
 //! - `GET /_sandbox/grants`: the grants that truly live; with `?all=true` those that are over too.
+//! - `POST /_sandbox/grants?count=N`: puts grants on a key as ListGrants would show them, whoever
+//!   could have made them; the body is such an entry (see [`Core::plant`]). Answers their ids.
+//! - `POST /_sandbox/keys/state`: `{"arn":…,"state":"Unavailable"}`, for the states that no call of
+//!   KMS reaches, or reaches late.
 //! - `GET /_sandbox/tally`: calls by operation.
 //! - `GET /_sandbox/faults`, `GET /_sandbox/held`: the rules in force; the calls that are kept.
 //! - `POST /_sandbox/faults`: a rule, such as
@@ -31,11 +35,15 @@ use super::{Reply, form};
 use crate::core::Core;
 use crate::faults::{Fault, FaultId};
 use crate::handle::Handle;
+use crate::model::KeyState;
 use crate::op::Op;
 use crate::principals::IamPolicy;
 
 /// Where the control surface begins. No path of KMS or STS looks like it.
 pub(crate) const PREFIX: &str = "/_sandbox/";
+
+/// Grants planted by one request: three times the quota of a key.
+const MAX_PLANTED: usize = 150_000;
 
 type Answer = Result<Value, (StatusCode, String)>;
 
@@ -80,6 +88,11 @@ async fn route(handle: &Handle, head: &Parts, body: &Bytes) -> Answer {
             let (all, now) = (query.contains_key("all"), handle.now());
             Ok(handle.with(|c| json!(if all { c.grants() } else { c.grants_alive(now) })))
         }
+        (&Method::POST, ["grants"]) => {
+            let count = number(&query, "count").unwrap_or(1);
+            plant(handle, &read(body)?, usize::try_from(count).unwrap_or(usize::MAX))
+        }
+        (&Method::POST, ["keys", "state"]) => set_key_state(handle, &read(body)?),
         (&Method::GET, ["tally"]) => Ok(handle.with(|core| tally(core))),
         (&Method::GET, ["held"]) => Ok(json!(handle.held())),
         (&Method::GET, ["faults"]) => Ok(faults(handle)),
@@ -141,6 +154,26 @@ fn overview(handle: &Handle) -> Value {
             .collect();
         json!({ "region": core.settings().region, "now_ms": now, "keys": keys })
     })
+}
+
+fn plant(handle: &Handle, entry: &Value, count: usize) -> Answer {
+    if count > MAX_PLANTED {
+        return Err(bad(&format!("count is at most {MAX_PLANTED}")));
+    }
+    let now = handle.now();
+    let planted = handle.with(|core| core.plant(entry, count, now));
+    planted.map(|ids| json!({ "ids": ids })).map_err(|error| bad(&error.to_string()))
+}
+
+fn set_key_state(handle: &Handle, body: &Value) -> Answer {
+    let arn = text(body, "arn").ok_or_else(|| bad("arn is missing"))?;
+    let state: KeyState = serde_json::from_value(body["state"].clone())
+        .map_err(|error| bad(&format!("state: {error}")))?;
+    if handle.with(|core| core.set_key_state(arn, state)) {
+        Ok(json!({}))
+    } else {
+        Err(not_found("no such key"))
+    }
 }
 
 fn tally(core: &Core) -> Value {

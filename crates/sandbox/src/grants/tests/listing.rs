@@ -71,29 +71,3 @@ fn an_entry_has_every_field_that_kms_shows() {
         })
     );
 }
-
-#[test]
-fn a_principal_made_again_is_another_one() {
-    let mut s = story();
-    let body = s.terms();
-    create(&mut s, &body, T0).unwrap();
-    let old_b = s.role_b.caller.clone();
-    assert!(s.core.recreate_principal(&s.role_b.arn.clone()));
-    assert!(s.core.recreate_principal(&s.grantd.arn.clone()));
-    let (b, grantd) =
-        (s.core.caller(&s.role_b.arn).unwrap(), s.core.caller(&s.grantd.arn).unwrap());
-    assert_eq!(decrypt(&mut s, &b, T0).unwrap_err().code, "AccessDeniedException");
-    assert_eq!(decrypt(&mut s, &old_b, T0).unwrap_err().code, "UnrecognizedClientException");
-    s.grantd.caller = grantd.clone();
-    let page = list(&mut s, json!({}), T0);
-    let shown = |name: &str| page["Grants"][0][name].as_str().unwrap().starts_with("AROA");
-    assert!(shown("GranteePrincipal") && shown("RetiringPrincipal"));
-    let ask = by_id(&s, &ids(&page)[0]);
-    assert_eq!(code(s.core.call(&grantd, Op::RetireGrant, &ask, T0)), "AccessDeniedException");
-    let retirable = json!({ "RetiringPrincipal": s.grantd.arn });
-    let page = s.core.call(&grantd, Op::ListRetirableGrants, &retirable, T0).unwrap();
-    assert!(ids(&page).is_empty());
-    let by_arn = json!({ "GranteePrincipal": s.role_b.arn });
-    let filtered = list(&mut s, by_arn, T0);
-    assert!(ids(&filtered).is_empty());
-}

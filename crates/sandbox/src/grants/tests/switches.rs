@@ -1,4 +1,5 @@
 use super::*;
+use crate::ListUnknown;
 
 #[test]
 fn ending_again_while_the_views_lag() {
@@ -115,25 +116,94 @@ fn context_keys_in_another_case() {
     }
 }
 
-/// A grantee with CreateGrant hands on no more than he has.
 #[test]
-fn a_child_grant() {
-    let mut s = story();
-    let bound = json!({ "EncryptionContextSubset": { "a": "1" } });
-    let parent = with(s.terms(), "Operations", json!(["Decrypt", "CreateGrant"]));
-    let (parent_id, _) = create(&mut s, &with(parent, "Constraints", bound.clone()), T0).unwrap();
-    let b = s.role_b.caller.clone();
-    let child = json!({
-        "KeyId": s.key_arn, "GranteePrincipal": s.role_a.arn,
-        "Operations": ["Decrypt"], "Constraints": bound,
-    });
-    assert!(s.by(&b, Op::CreateGrant, child.clone()).is_ok());
-    let more = with(child.clone(), "Operations", json!(["Decrypt", "Encrypt"]));
-    assert_eq!(code(s.by(&b, Op::CreateGrant, more)), "AccessDeniedException");
-    let looser = with(child.clone(), "Constraints", Value::Null);
-    assert_eq!(code(s.by(&b, Op::CreateGrant, looser)), "AccessDeniedException");
-    let (ask, admin) = (by_id(&s, &parent_id), s.admin.caller.clone());
-    s.by(&admin, Op::RevokeGrant, ask).unwrap();
-    assert_eq!(code(s.by(&b, Op::CreateGrant, child)), "AccessDeniedException");
-    assert_eq!(s.core.count_alive(T0), 1, "a child outlives its parent");
+fn a_token_and_the_end_of_its_grant() {
+    for outlives in [true, false] {
+        let mut s = lagging(1_000);
+        s.core.settings_mut().unconfirmed.token_outlives_its_grant = outlives;
+        let (body, b, grantd) = (s.terms(), s.role_b.caller.clone(), s.grantd.caller.clone());
+        let (_, token) = create(&mut s, &body, T0).unwrap();
+        let secret = s.encrypt("x", T0);
+        let read = json!({ "CiphertextBlob": secret, "GrantTokens": [token] });
+        let retire = json!({ "GrantToken": token });
+        s.core.call(&grantd, Op::RetireGrant, &retire, T0 + 2_000).unwrap();
+        let used = s.core.call(&b, Op::Decrypt, &read, T0 + 2_999);
+        assert_eq!(used.is_ok(), outlives, "{used:?}");
+        assert_eq!(
+            code(s.core.call(&b, Op::Decrypt, &read, T0 + 3_000)),
+            "InvalidGrantTokenException"
+        );
+        s.core.settings_mut().unconfirmed.spent_token_is_invalid = false;
+        assert_eq!(code(s.core.call(&b, Op::Decrypt, &read, T0 + 3_000)), "AccessDeniedException");
+    }
+}
+
+#[test]
+fn the_issuing_account_with_and_without_the_token() {
+    for needed in [false, true] {
+        let mut s = story();
+        s.core.settings_mut().unconfirmed.issuer_needs_the_token = needed;
+        let (body, admin) = (with(s.terms(), "RetiringPrincipal", Value::Null), s.admin.clone());
+        let (id, token) = create(&mut s, &body, T0).unwrap();
+        let by_id = by_id(&s, &id);
+        assert_eq!(s.by(&admin.caller, Op::RetireGrant, by_id).is_err(), needed);
+        if needed {
+            let by_token = json!({ "GrantToken": token });
+            s.by(&admin.caller, Op::RetireGrant, by_token).unwrap();
+        }
+        assert_eq!(s.core.count_alive(T0), 0);
+    }
+}
+
+#[test]
+fn the_id_of_a_grant_that_is_gone() {
+    for (invalid, wanted) in [(true, "InvalidGrantIdException"), (false, "NotFoundException")] {
+        let mut s = story();
+        s.core.settings_mut().unconfirmed.gone_grant_id_is_invalid = invalid;
+        let (body, admin) = (s.terms(), s.admin.caller.clone());
+        let (id, _) = create(&mut s, &body, T0).unwrap();
+        let ask = by_id(&s, &id);
+        s.by(&admin, Op::RevokeGrant, ask.clone()).unwrap();
+        let never = by_id(&s, &"0".repeat(64));
+        for (op, ask) in [
+            (Op::RevokeGrant, &ask),
+            (Op::RetireGrant, &ask),
+            (Op::RevokeGrant, &never),
+            (Op::RetireGrant, &never),
+        ] {
+            assert_eq!(code(s.by(&admin, op, ask.clone())), wanted, "{op:?}");
+        }
+    }
+}
+
+#[test]
+fn listing_by_an_id_that_is_not_there() {
+    for (choice, wanted) in [
+        (ListUnknown::Empty, None),
+        (ListUnknown::NotFound, Some("NotFoundException")),
+        (ListUnknown::InvalidGrantId, Some("InvalidGrantIdException")),
+    ] {
+        let mut s = story();
+        s.core.settings_mut().unconfirmed.list_unknown_grant_id = choice;
+        let (body, grantd) = (s.terms(), s.grantd.caller.clone());
+        let (id, _) = create(&mut s, &body, T0).unwrap();
+        let ask = by_id(&s, &id);
+        assert_eq!(ids(&s.by(&grantd, Op::ListGrants, ask.clone()).unwrap()), [id]);
+        s.by(&grantd, Op::RetireGrant, ask.clone()).unwrap();
+        match (s.by(&grantd, Op::ListGrants, ask), wanted) {
+            (Ok(page), None) => assert!(ids(&page).is_empty()),
+            (answer, wanted) => assert_eq!(Some(code(answer).as_str()), wanted),
+        }
+    }
+}
+
+#[test]
+fn an_end_before_the_views_show_the_grant_may_be_accepted() {
+    let mut s = lagging(1_000);
+    s.core.settings_mut().unconfirmed.end_unseen = EndUnseen::Accepted;
+    let (body, admin) = (s.terms(), s.admin.caller.clone());
+    let (id, _) = create(&mut s, &body, T0).unwrap();
+    let ask = by_id(&s, &id);
+    s.core.call(&admin, Op::RevokeGrant, &ask, T0 + 1).unwrap();
+    assert_eq!(s.core.grant(&id).unwrap().ended_at_ms, Some(T0 + 1));
 }

@@ -1,6 +1,7 @@
 //! The sandbox over HTTP: protocols, signatures, and what a client cannot see from the core alone.
 
 mod common;
+mod control;
 
 use common::{Client, Signer, T0, world};
 use kms_sandbox::{Handle, Op, Server, Story, StoryOptions};

@@ -115,7 +115,7 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn to(server: &Running) -> Self {
         let stream = TcpStream::connect(server.addr()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         Self { stream: BufReader::new(stream), host: server.addr().to_string() }
     }
 
