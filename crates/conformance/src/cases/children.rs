@@ -74,7 +74,14 @@ pub(super) const CASES: &[Case] = &[
     Case::unconfirmed(
         "child-grant/after-the-parent",
         "nothing documents that the end of a parent ends its children",
-        &[Answer::new("assumed", "1", |_| {})],
+        &[
+            Answer::new("children_end_with_parent=false", "1", |u| {
+                u.children_end_with_parent = false;
+            }),
+            Answer::new("children_end_with_parent=true", "0", |u| {
+                u.children_end_with_parent = true;
+            }),
+        ],
         |w| {
             parent(w, None)?;
             let id = w.entry()?.grant_id.unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Eventual consistency: a minute of it in the sandbox. Emulators have none.
 
-use kms_sandbox::{EndUnseen, Propagation};
+use kms_sandbox::{EndUnseen, Propagation, RepeatAfterEnd};
 
 use crate::case::{Answer, Case, Seen};
 use crate::words::{Said as _, compare};
@@ -60,14 +60,12 @@ pub(super) const CASES: &[Case] = &[
         lag(w);
         let id = w.make(w.grant())?.id;
         w.retire_by(Who::Admin, &id).said()
-    })
-    .emulators("accepted"),
+    }),
     Case::unconfirmed("consistency/new-grant-revoked", UNSEEN, ANSWERS_UNSEEN, |w| {
         lag(w);
         let id = w.make(w.grant())?.id;
         w.revoke(&id).said()
-    })
-    .emulators("accepted"),
+    }),
     Case::documented(
         "consistency/revoked-grant-used",
         DELETE,
@@ -152,17 +150,35 @@ pub(super) const CASES: &[Case] = &[
         "consistency/named-repeat-after-end-at-once",
         "the answer inside the window of the end is unknown",
         &[
-            Answer::new("repeat_returns_dead_grant=true", "same id, another token", |u| {
-                u.repeat_returns_dead_grant = true;
+            Answer::new("repeat_after_end=new-grant", "another id, another token", |u| {
+                u.repeat_after_end = RepeatAfterEnd::NewGrant;
             }),
-            Answer::new("repeat_returns_dead_grant=false", "another id, another token", |u| {
-                u.repeat_returns_dead_grant = false;
+            Answer::new("repeat_after_end=dead-until-propagated", "same id, another token", |u| {
+                u.repeat_after_end = RepeatAfterEnd::DeadUntilPropagated;
             }),
         ],
         |w| {
             let first = w.make(w.grant().name("n"))?;
             lag(w);
             w.revoke(&first.id)?;
+            Ok(compare(&first, &w.make(w.grant().name("n"))?))
+        },
+    ),
+    Case::unconfirmed(
+        "consistency/named-repeat-after-end-later",
+        "whether a Name is free again once its grant has ended: recorded nowhere",
+        &[
+            Answer::new("repeat_after_end=new-grant", "another id, another token", |u| {
+                u.repeat_after_end = RepeatAfterEnd::NewGrant;
+            }),
+            Answer::new("repeat_after_end=dead-for-ever", "same id, another token", |u| {
+                u.repeat_after_end = RepeatAfterEnd::DeadForEver;
+            }),
+        ],
+        |w| {
+            let first = w.make(w.grant().name("n"))?;
+            w.revoke(&first.id)?;
+            w.pass(LAG);
             Ok(compare(&first, &w.make(w.grant().name("n"))?))
         },
     ),
@@ -176,6 +192,7 @@ const ANSWERS_UNSEEN: &[Answer] = &[
     Answer::new("end_unseen=access-denied", "AccessDeniedException", |u| {
         u.end_unseen = EndUnseen::AccessDenied;
     }),
+    Answer::new("end_unseen=accepted", "accepted", |u| u.end_unseen = EndUnseen::Accepted),
 ];
 
 fn lag(w: &World) {
