@@ -20,6 +20,7 @@ mod many;
 mod people;
 mod scenarios;
 mod stage;
+mod switches;
 mod world;
 
 use world::World;

@@ -108,8 +108,12 @@ impl Core {
         let mut p = Params::of(body)?;
         let limit = p.number("Limit", 1, KEYS_PAGE.0)?;
         let marker = p.text("Marker", MARKER)?.map(str::to_owned);
+        let own = read_owners(&mut p)?;
         p.finish()?;
         self.authorise_account(caller, Op::ListKeys)?;
+        if !own {
+            return Ok(nothing_shared(marker.as_deref()));
+        }
         let limit = limit.and_then(|l| usize::try_from(l).ok()).unwrap_or(KEYS_PAGE.1);
         let own = self.keys.values().filter(|key| key.account == caller.account);
         let mut rest = own.filter(|key| marker.as_ref().is_none_or(|m| key.arn > *m));
@@ -238,6 +242,35 @@ impl Core {
         let key = self.open_key(caller, Op::PutKeyPolicy, key_id, now)?;
         key.policy = KeyPolicy::parse(policy)?;
         Ok(json!({}))
+    }
+}
+
+/// Whether ListKeys is asked for the account's own keys: it is, unless `ResourceOwners` says
+/// otherwise.
+fn read_owners(p: &mut Params<'_>) -> Result<bool, KmsError> {
+    const OWNERS: [&str; 2] = ["SELF", "OTHER_ACCOUNTS_VIA_RAM"];
+    let Some(owners) = p.list("ResourceOwners", OWNERS.len(), Text::length(0, 64))? else {
+        return Ok(true);
+    };
+    let shown = format!("[{}]", owners.join(", "));
+    if owners.is_empty() {
+        p.problem("resourceOwners", &shown, "Member must have length greater than or equal to 1");
+    }
+    if owners.iter().any(|owner| !OWNERS.contains(owner)) {
+        let set = format!("Member must satisfy enum value set: [{}]", OWNERS.join(", "));
+        p.problem("resourceOwners", &shown, &set);
+    }
+    Ok(owners.contains(&"SELF"))
+}
+
+/// No account shares keys here, and AWS takes two pages to say so: the first is empty and
+/// `Truncated` all the same (kms-facts 2).
+fn nothing_shared(marker: Option<&str>) -> Value {
+    const NEXT: &str = "shared";
+    if marker == Some(NEXT) {
+        json!({ "Keys": [], "Truncated": false })
+    } else {
+        json!({ "Keys": [], "Truncated": true, "NextMarker": NEXT })
     }
 }
 

@@ -194,3 +194,22 @@ fn keys_are_listed_in_pages() {
         (Some(3), Some(2), &json!(false))
     );
 }
+
+/// Keys that other accounts share: an empty page that is not the last.
+#[test]
+fn an_empty_page_may_be_followed() {
+    let mut s = story();
+    let admin = s.admin.caller.clone();
+    let own = json!({ "ResourceOwners": ["SELF", "OTHER_ACCOUNTS_VIA_RAM"] });
+    assert_eq!(s.admin_does(Op::ListKeys, own)["Keys"][0]["KeyArn"], json!(s.key_arn));
+    let shared = json!({ "ResourceOwners": ["OTHER_ACCOUNTS_VIA_RAM"] });
+    let first = s.admin_does(Op::ListKeys, shared.clone());
+    assert_eq!((&first["Keys"], &first["Truncated"]), (&json!([]), &json!(true)));
+    let next = crate::testing::with(shared, "Marker", first["NextMarker"].clone());
+    let last = s.admin_does(Op::ListKeys, next);
+    assert_eq!(last, json!({ "Keys": [], "Truncated": false }));
+    for wrong in [json!([]), json!(["OTHERS"]), json!(["SELF", "SELF", "SELF"])] {
+        let body = json!({ "ResourceOwners": wrong });
+        assert_eq!(code(s.by(&admin, Op::ListKeys, body)), "ValidationException", "{wrong}");
+    }
+}
