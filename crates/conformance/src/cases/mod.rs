@@ -17,6 +17,7 @@ mod retire;
 mod revoke;
 mod states;
 mod using;
+mod views;
 
 use crate::case::Case;
 
@@ -40,6 +41,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         using::CASES,
         keys::CASES,
         accounts::CASES,
+        views::CASES,
     ]
     .into_iter()
     .flatten()
