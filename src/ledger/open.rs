@@ -161,6 +161,10 @@ fn secure(conn: &Connection) -> Result<(), rusqlite::Error> {
         conn.pragma_update(None, name, value)?;
     }
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    // A plan goes by the statement, never by the values: otherwise (STAT4 is built in) SQLite
+    // prepares a statement anew whenever a value that may matter is bound, at each seek of what is
+    // due.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(128);
     // Takes the lock now, so that "held" is said here and not at the first job.
     conn.execute_batch("BEGIN IMMEDIATE; COMMIT")

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use rusqlite::StatementStatus;
+use rusqlite::types::Value;
+
 use super::fixture::World;
 use crate::ledger::sql::{self, Drive};
 
@@ -96,4 +99,19 @@ fn all_sql_is_in_one_file() {
     // `open` counts the tables of a file that may not be ours yet.
     let expected = ["open.rs", "sql.rs"].map(str::to_owned);
     assert_eq!(with_sql, BTreeSet::from(expected));
+}
+
+#[test]
+fn what_is_due_is_sought_again_and_again_by_one_plan() {
+    let world = World::new();
+    let conn = world.ledger.conn().unwrap();
+    let mut query = conn.prepare(sql::ROWS_AHEAD).unwrap();
+    for until in 1..=3_i64 {
+        for n in 1..=query.parameter_count() {
+            let act = Value::Text("end".to_owned());
+            query.raw_bind_parameter(n, if n == 1 { act } else { Value::Integer(until) }).unwrap();
+        }
+        assert!(query.raw_query().next().unwrap().is_none());
+    }
+    assert_eq!(query.get_status(StatementStatus::RePrepare), 0);
 }
