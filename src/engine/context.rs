@@ -145,6 +145,17 @@ impl Context {
         self.wake.notify_one();
     }
 
+    /// Take in rows as the ledger has them. What is being worked on, or not yet written, is newer in
+    /// memory.
+    pub(crate) fn take_in(&self, rows: Vec<Row>) {
+        for row in rows {
+            let busy = self.agenda.borrow().is_busy(row.id());
+            if !busy && !self.backlog.borrow().holds(row.id()) {
+                self.put(row);
+            }
+        }
+    }
+
     pub(crate) fn release(&self, id: i64) {
         self.agenda.borrow_mut().release(id);
         self.wake.notify_one();

@@ -149,12 +149,17 @@ async fn claim(
         };
         let Some(found) = found_grant(config, lane, &entry, name, policy, began) else { continue };
         let now = cx.time.now();
-        let taken = cx.ledger.run(Urgency::Work, move |books| books.find(&found, now)).await;
-        match taken {
-            Ok(Some(row)) => {
+        let taken = cx.ledger.run(Urgency::Work, move |books| {
+            let Some(row) = books.find(&found, now)? else { return Ok(None) };
+            let lease = books.rows_of_lease(row.reference())?;
+            Ok(Some((row, lease)))
+        });
+        match taken.await {
+            Ok(Some((row, lease))) => {
                 tracing::warn!(lease = %row.reference(), key = %row.key_arn(),
                     deadline = %row.facts().deadline, "found a grant of ours without a record");
-                cx.put(row);
+                // With what it may have replaced.
+                cx.take_in(lease);
             }
             Ok(None) => {}
             Err(error) => {

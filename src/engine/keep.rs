@@ -97,13 +97,7 @@ pub(crate) async fn load(cx: &Rc<Context>) {
     match rows {
         Ok(rows) => {
             cx.agenda.borrow_mut().reach(until);
-            for row in rows {
-                // What is being worked on, or not yet written, is newer in memory.
-                let busy = cx.agenda.borrow().is_busy(row.id());
-                if !busy && !cx.backlog.borrow().holds(row.id()) {
-                    cx.put(row);
-                }
-            }
+            cx.take_in(rows);
         }
         Err(error) => tracing::error!(
             "cannot read what is due: {}; the look-ahead goes on",
