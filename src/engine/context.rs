@@ -145,8 +145,8 @@ impl Context {
         self.wake.notify_one();
     }
 
-    /// Take in rows as the ledger has them. What is being worked on, or not yet written, is newer in
-    /// memory.
+    /// Take in rows as the ledger has them. What is being worked on, or not yet written, is newer
+    /// in memory.
     pub(crate) fn take_in(&self, rows: Vec<Row>) {
         for row in rows {
             let busy = self.agenda.borrow().is_busy(row.id());

@@ -68,8 +68,10 @@ pub(crate) fn nothing_ends_before_its_successor(world: &World) {
         }
         for (old, grant) in &chain {
             let Some(ended) = grant.ended_at_ms else { continue };
+            // The next that KMS made: what comes after that takes over from that.
             let later = chain.iter().filter(|(name, _)| name.serial() > old.serial());
-            for (name, successor) in later.filter(|(_, next)| ended < next.created_at_ms) {
+            let next = later.min_by_key(|(name, next)| (name.serial(), next.created_at_ms));
+            if let Some((name, successor)) = next.filter(|(_, next)| ended < next.created_at_ms) {
                 let least = old.deadline().min(name.deadline());
                 assert!(
                     ended >= least.0,

@@ -152,6 +152,20 @@ fn a_shorter_successor_that_never_was_leaves_the_old_deadline() {
     assert_eq!(world.told(), "active 60: active closed");
 }
 
+/// Nobody knew what became of a longer one while the old grant ended.
+#[test]
+fn a_longer_successor_that_never_was_leaves_the_deadline_that_was_kept() {
+    let mut world = World::new();
+    let old = world.granted(1);
+    let row = world.succeed(120);
+    world.answered(&row, Outcome::Unknown, 2);
+    world.ledger.step(old, &Event::Due, now(HOUR), &Note::grantd()).unwrap();
+    assert_eq!(world.told(), "creating 120: ending creating");
+    let looked = Event::Looked { began: now(HOUR), ids: Vec::new() };
+    world.ledger.step(row.id(), &looked, now(HOUR), &Note::grantd()).unwrap();
+    assert_eq!(world.told(), "ending 60: ending closed");
+}
+
 #[test]
 fn one_idempotency_key_is_one_request_over_creates_and_extensions() {
     let mut world = World::new();
