@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::agenda::{Agenda, ROWS_MAX};
 use super::audit::Findings;
 use super::hold::Holder;
-use super::lane::{LaneState, Notice, Op};
+use super::lane::{LaneState, Notice, Op, Sent};
 use super::record::Backlog;
 use super::timekeeper::TimeKeeper;
 use crate::config::{Config, is_loopback};
@@ -204,7 +204,7 @@ impl Context {
         lane: &Lane,
         op: Op,
         key: Option<&KeyArn>,
-        young: bool,
+        sent: Sent,
         answer: &Answer<T>,
     ) {
         self.time_of(lane, answer);
@@ -213,7 +213,7 @@ impl Context {
         let detail = answer.detail.as_deref();
         let told = self.lane(lane, |state| {
             let ticks = self.time.ticks();
-            state.heard((op, key), (class, young), detail, (now, ticks), self.rng.as_ref())
+            state.heard((op, key), (class, sent), detail, (now, ticks), self.rng.as_ref())
         });
         for notice in told.unwrap_or_default() {
             self.tell(lane, &notice);

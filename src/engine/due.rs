@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::context::Context;
-use super::lane::Op;
+use super::lane::{LaneState, Op, Sent, Way};
 use super::record::{Happening, RECORD_PATIENCE, young};
 use crate::kms::{Answer, Token};
 use crate::ledger::Row;
@@ -44,20 +44,16 @@ fn dispatch_kind(cx: &Rc<Context>, lane: i64, now: Now, urgent: bool) -> Option<
         let mut lanes = cx.lanes.borrow_mut();
         let state = lanes.get_mut(&lane)?;
         let mut agenda = cx.agenda.borrow_mut();
-        if let Some(until) = state.shut(now.latest) {
+        if let Some(until) = state.shut(Op::End, now.latest) {
             return agenda.due(Act::End, lane, now.latest).next().map(|_| until);
         }
-        // A refusal of one grant is none of another on the same key (a role that was made again may
-        // retire the new ones alone): the first try of each is on time.
-        let shut =
-            |row: &Row| tried(row) && state.key_shut(row.key_arn(), Op::End, now.latest).is_some();
-        let not_now = |row: &Row| asked(row) != urgent || shut(row);
+        let not_now = |row: &Row| asked(row) != urgent || shut(state, row, now.latest).is_some();
         let Some(row) = agenda.first(Act::End, lane, now.latest, not_now).cloned() else {
             // Rows whose keys wait: come back when the first of them may be tried.
             let waits = agenda.due(Act::End, lane, now.latest);
             return waits
                 .filter(|row| asked(row) == urgent)
-                .filter_map(|row| state.key_shut(row.key_arn(), Op::End, now.latest))
+                .filter_map(|row| shut(state, row, now.latest))
                 .min();
         };
         let ticks = cx.time.ticks();
@@ -80,8 +76,29 @@ fn dispatch_kind(cx: &Rc<Context>, lane: i64, now: Now, urgent: bool) -> Option<
     }
 }
 
-fn tried(row: &Row) -> bool {
-    matches!(&row.life().state, State::Ending { end, .. } if end.count > 0)
+/// Until when the row waits for its key. A refusal of one grant is none of another on the same key
+/// (a role that was made again may retire the new ones alone): the first try of each is on time.
+fn shut(state: &LaneState, row: &Row, now: Time) -> Option<Time> {
+    match &row.life().state {
+        State::Ending { end, .. } if end.count == 0 => None,
+        State::Ending { via: Via::Revoke, .. } if row.facts().order.first() != Via::Revoke => {
+            state.second_shut(row.key_arn(), now)
+        }
+        State::Ending { .. } => state.key_shut(row.key_arn(), Op::End, now),
+        State::Creating { .. }
+        | State::Active { .. }
+        | State::Ended { .. }
+        | State::Closed { .. } => None,
+    }
+}
+
+/// Every grant of a lane with a revoke role may be revoked as it.
+fn way(row: &Row, via: Via) -> Way {
+    match (via, &row.lane().ways.revoke_role) {
+        (_, None) => Way::Only,
+        (Via::Retire, Some(_)) => Way::First,
+        (Via::Revoke, Some(_)) => Way::Second,
+    }
 }
 
 fn asked(row: &Row) -> bool {
@@ -115,9 +132,8 @@ pub(crate) async fn end_by(
     let is_young = young(&row, now);
     let token = token.filter(|_| is_young);
     let answer = cx.kms.end(&warrant, *via, token.as_ref()).await;
-    // Where another way out is left, only the row waits for it, and not the key.
-    let other_way = row.facts().order.after(*via) != *via && *via == Via::Retire;
-    cx.heard(row.lane(), Op::End, Some(row.key_arn()), is_young || other_way, &answer);
+    let sent = Sent { young: is_young, way: way(&row, *via) };
+    cx.heard(row.lane(), Op::End, Some(row.key_arn()), sent, &answer);
     if answer.outcome == Outcome::Refused(Class::Denied) {
         super::keep::ask_soon(cx, row.lane());
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::context::Context;
-use super::lane::Op;
+use super::lane::{Op, Sent};
 use super::look::list;
 use super::resolve::target;
 use crate::config::Config;
@@ -107,7 +107,7 @@ async fn policy_keys(
 async fn aliases(cx: &Rc<Context>, lane: &Arc<Lane>) -> Result<Vec<Alias>, Class> {
     cx.place(lane, Op::List, false).await;
     let answer = cx.kms.aliases(lane, None).await;
-    cx.heard(lane, Op::List, None, false, &answer);
+    cx.heard(lane, Op::List, None, Sent::default(), &answer);
     match answer.outcome {
         Outcome::Done(aliases) => Ok(aliases),
         Outcome::Refused(class) => Err(class),

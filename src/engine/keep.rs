@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::agenda::{HORIZON, ROWS_MAX};
 use super::context::{Context, class_of};
 use super::hold::{TEND_EVERY, tend};
-use super::lane::{Frozen, Op};
+use super::lane::{Frozen, Op, Sent};
 use super::look::freeze;
 use crate::kms::{Identity, Lane, Scope};
 use crate::ledger::{Ledger, LedgerError, Row, Urgency};
@@ -115,7 +115,8 @@ async fn load_beside_stalls(
     let mut stalls = Vec::new();
     for state in cx.lanes.borrow().values() {
         let lane = state.lane.id;
-        let whole = state.stall.iter().map(|stall| (lane, None, stall.clone()));
+        let whole = state.stall.iter().filter(|stall| !state.passes(Op::End, stall));
+        let whole = whole.map(|stall| (lane, None, stall.clone()));
         let ends = state.keys.iter().filter(|((_, op), _)| *op == Op::End);
         let keys = ends.map(|((key, _), stall)| (lane, Some(key.clone()), stall.clone()));
         stalls.extend(whole.chain(keys));
@@ -193,9 +194,9 @@ async fn ask(cx: &Rc<Context>, lane: &Arc<Lane>) {
         // STS is no part of an end: whether the lane waits is for KMS to say, which has a date too.
         cx.time_of(lane, &answer);
         let page = cx.kms.page(lane, Scope::Retirable, None).await;
-        return cx.heard(lane, Op::List, None, false, &page);
+        return cx.heard(lane, Op::List, None, Sent::default(), &page);
     };
-    cx.heard(lane, Op::List, None, false, &answer);
+    cx.heard(lane, Op::List, None, Sent::default(), &answer);
     if identity.account != lane.account.as_str() {
         let why = format!("the credentials belong to account {}", identity.account);
         let since = cx.time.now().latest;

@@ -25,6 +25,26 @@ pub(crate) enum Op {
     List,
 }
 
+/// By which way a call went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Way {
+    /// By the lane's own credentials, and there is no other.
+    #[default]
+    Only,
+    /// By the lane's own; should it be refused, the revoke role is left.
+    First,
+    /// As the revoke role, which proves nothing about the lane's own credentials.
+    Second,
+}
+
+/// How a call went: what its refusal means, and to whom, depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Sent {
+    /// To end a grant that KMS may not see yet.
+    pub(crate) young: bool,
+    pub(crate) way: Way,
+}
+
 /// Something that waits: a lane or a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stall {
@@ -113,10 +133,16 @@ impl LaneState {
         }
     }
 
-    /// Until when nothing may be sent on the lane at all; `None` when it may.
-    pub(crate) fn shut(&self, now: Time) -> Option<Time> {
-        let stall = self.stall.as_ref()?;
-        stall.shut(now)
+    /// Until when `op` may not be sent on the lane at all; `None` when it may.
+    pub(crate) fn shut(&self, op: Op, now: Time) -> Option<Time> {
+        self.stall.as_ref().filter(|stall| !self.passes(op, stall))?.shut(now)
+    }
+
+    /// Ends pass dead credentials of the lane's own where the revoke role has others: each is
+    /// refused once, without being sent, and then leaves as that role.
+    pub(crate) fn passes(&self, op: Op, stall: &Stall) -> bool {
+        let second = self.lane.ways.revoke_role.is_some();
+        op == Op::End && second && stall.class == Class::Credentials
     }
 
     /// Until when nothing may be sent for `key`.
@@ -124,10 +150,17 @@ impl LaneState {
         self.keys.get(&(key.clone(), op))?.shut(now)
     }
 
+    /// The same for the second half of a try: it follows upon the first, whose denial it mends.
+    pub(crate) fn second_shut(&self, key: &KeyArn, now: Time) -> Option<Time> {
+        let stall = self.keys.get(&(key.clone(), Op::End))?;
+        stall.shut(now).filter(|_| stall.class != Class::Denied)
+    }
+
     /// A call for `key` leaves: if lane or key wait, it is their one try.
     pub(crate) fn trying(&mut self, key: Option<&KeyArn>, op: Op, now: Time) {
+        let passes = self.stall.as_ref().is_some_and(|stall| self.passes(op, stall));
         let key = key.and_then(|key| self.keys.get_mut(&(key.clone(), op)));
-        for stall in self.stall.iter_mut().chain(key) {
+        for stall in self.stall.iter_mut().filter(|_| !passes).chain(key) {
             stall.trying = Some(now);
         }
     }
@@ -136,7 +169,7 @@ impl LaneState {
     pub(crate) fn heard(
         &mut self,
         (op, key): (Op, Option<&KeyArn>),
-        (class, young): (Option<Class>, bool),
+        (class, sent): (Option<Class>, Sent),
         detail: Option<&str>,
         (now, ticks): (Time, Time),
         rng: &dyn Rng,
@@ -146,7 +179,9 @@ impl LaneState {
             self.answered_at = Some(now);
             self.answer = Some(detail.to_owned());
         }
-        let scope = class.map(|class| (class, waits(class, young)));
+        // Where another way is left, only the row waits for it, and not the key.
+        let alone = sent.young || sent.way == Way::First;
+        let scope = class.map(|class| (class, waits(class, alone)));
         let mut notices = Vec::new();
         if let Some((class, Waits::Lane)) = scope {
             let tries = self.stall.as_ref().map_or(0, |stall| stall.tries);
@@ -159,8 +194,16 @@ impl LaneState {
             }
             return notices;
         }
-        // Any answer at all shows that the lane works.
-        notices.extend(Stall::over(&mut self.stall, None, now));
+        // Any answer at all shows that the lane works; but one by the revoke role says nothing of
+        // the lane's own credentials, and none was sent where that role cannot be had ("denied").
+        let apart = |stall: &Stall| {
+            sent.way == Way::Second
+                && (class == Some(Class::Denied) || stall.class == Class::Credentials)
+        };
+        match &mut self.stall {
+            Some(stall) if apart(stall) => stall.trying = None,
+            Some(_) | None => notices.extend(Stall::over(&mut self.stall, None, now)),
+        }
         if let Some((_, Waits::Operation)) = scope {
             self.pace(op).throttled(ticks);
             return notices;
@@ -174,6 +217,14 @@ impl LaneState {
                 let tries = stall.as_ref().map_or(0, |stall| stall.tries);
                 let until = now.plus(key_pause(tries, rng));
                 notices.extend(Stall::note(&mut stall, Some(key), class, detail, now, until));
+                self.keys.extend(stall.map(|stall| (place, stall)));
+            }
+            // One row's denial disproves no stall of its key. As the first half of a try it leaves
+            // the key to the second.
+            Some((Class::Denied, _)) => {
+                if let Some(stall) = stall.as_mut().filter(|_| sent.way != Way::First) {
+                    stall.trying = None;
+                }
                 self.keys.extend(stall.map(|stall| (place, stall)));
             }
             Some(_) | None => notices.extend(Stall::over(&mut stall, Some(key), now)),

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::context::{Context, class_of};
-use super::lane::{Frozen, Op};
+use super::lane::{Frozen, Op, Sent};
 use super::record::{Happening, RECORD_PATIENCE};
 use crate::ids::{GrantId, KeyArn};
 use crate::kms::{Lane, Listed, Scope};
@@ -33,7 +33,7 @@ pub(crate) fn dispatch(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
         let mut lanes = cx.lanes.borrow_mut();
         let state = lanes.get_mut(&lane)?;
         let mut agenda = cx.agenda.borrow_mut();
-        if let Some(until) = state.shut(now.latest) {
+        if let Some(until) = state.shut(Op::List, now.latest) {
             return agenda.due(Act::Look, lane, now.latest).next().map(|_| until);
         }
         let shut = |row: &Row| state.key_shut(row.key_arn(), Op::List, now.latest).is_some();
@@ -120,7 +120,7 @@ async fn listed(
 async fn key_gone(cx: &Rc<Context>, lane: &Lane, key: &KeyArn) -> Option<String> {
     cx.place(lane, Op::List, false).await;
     let answer = cx.kms.describe(lane, key.as_str()).await;
-    cx.heard(lane, Op::List, Some(key), false, &answer);
+    cx.heard(lane, Op::List, Some(key), Sent::default(), &answer);
     let words = answer.detail.unwrap_or_default();
     let gone = matches!(answer.outcome, Outcome::Refused(Class::NotFound));
     gone.then(|| format!("the key itself is gone: {words}"))
@@ -165,7 +165,7 @@ pub(crate) async fn list(
     for _ in 0..PAGES_MAX {
         cx.place(lane, Op::List, false).await;
         let answer = cx.kms.page(lane, scope, marker.take()).await;
-        cx.heard(lane, Op::List, key, false, &answer);
+        cx.heard(lane, Op::List, key, Sent::default(), &answer);
         if let Some(class) = class_of(&answer.outcome) {
             tracing::warn!(account = %lane.account, region = %lane.region, ?class,
                 "a listing broke off: {}", answer.detail.as_deref().unwrap_or("no answer"));

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::context::{Context, is_current};
-use super::lane::Op;
+use super::lane::{Op, Sent};
 use crate::config::Config;
 use crate::fault::{Fault, Kind};
 use crate::ids::KeyArn;
@@ -95,7 +95,7 @@ async fn key_id(cx: &Rc<Context>, lane: &Lane, key: &KeyRef) -> Result<Option<St
         KeyRef::Id(id) => {
             let answer = cx.kms.describe(lane, id).await;
             if answer.outcome == Outcome::Refused(Class::NotFound) {
-                cx.heard(lane, Op::List, None, false, &answer);
+                cx.heard(lane, Op::List, None, Sent::default(), &answer);
                 return Ok(None);
             }
             return told(cx, lane, id, answer).map(|facts| Some(facts.arn.to_string()));
@@ -122,7 +122,7 @@ pub(crate) fn partition(lane: &Lane) -> &str {
 }
 
 fn told<T>(cx: &Context, lane: &Lane, key: &str, answer: Answer<T>) -> Result<T, Fault> {
-    cx.heard(lane, Op::List, None, false, &answer);
+    cx.heard(lane, Op::List, None, Sent::default(), &answer);
     let detail = answer.detail.as_deref().unwrap_or("no answer");
     let (kind, what) = match answer.outcome {
         Outcome::Done(value) => return Ok(value),

@@ -100,7 +100,10 @@ pub(crate) async fn end_now(cx: &Rc<Context>, row: Row) -> Result<(), Fault> {
         let pause = row.life().next.map_or(0, |next| next.at.since(cx.time.now().latest));
         let pause = pause.clamp(SECOND / 4, 2 * SECOND);
         let over = cx.time.now().latest.plus(pause) >= give_up || cx.stopping.get();
-        let denied = matches!(outcome, Outcome::Refused(Class::Denied));
+        // Final only when the next try would be the first way again: until then another is left.
+        let first = row.facts().order.first();
+        let round = matches!(row.life().state, State::Ending { via, .. } if via == first);
+        let denied = round && outcome == Outcome::Refused(Class::Denied);
         if over || denied {
             let kind = if denied { Kind::KmsDenied } else { Kind::OutcomeUnknown };
             let words = detail.unwrap_or_else(|| "KMS does not answer".to_owned());

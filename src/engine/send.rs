@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::context::Context;
-use super::lane::Op;
+use super::lane::{Op, Sent};
 use super::record::{Happening, RECORD_PATIENCE};
 use crate::fault::{Fault, Kind};
 use crate::kms::{Answer, Created, Lane};
@@ -118,7 +118,7 @@ impl Context {
         let mut pause = REPLAY_FIRST;
         loop {
             let answer = self.kms.create(&intent).await;
-            self.heard(row.lane(), Op::Create, Some(row.key_arn()), false, &answer);
+            self.heard(row.lane(), Op::Create, Some(row.key_arn()), Sent::default(), &answer);
             let now = self.time.now();
             let detail = answer.detail.clone().unwrap_or_else(|| "KMS did not answer".to_owned());
             let event = self.created(&row, &answer);

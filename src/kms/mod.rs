@@ -224,7 +224,7 @@ pub trait Kms {
     fn describe<'a>(&'a self, lane: &'a Lane, key: &'a str) -> Call<'a, KeyFacts>;
     /// GetCallerIdentity with the lane's credentials.
     fn identity<'a>(&'a self, lane: &'a Lane) -> Call<'a, Identity>;
-    /// Refresh the lane's credentials before they are needed; to be called every minute. Asks
+    /// Refresh the lane's credentials before they are needed; to be called every 10 s. Asks
     /// nothing of KMS. A refusal (`Credentials`, or `Unavailable` where nobody answered) means that
     /// they could not be had; those in hand serve until they expire.
     fn warm<'a>(&'a self, lane: &'a Lane) -> Call<'a, ()> {

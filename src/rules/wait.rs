@@ -28,14 +28,14 @@ pub enum Waits {
     Row,
 }
 
-/// What waits after `class`. A young (unsettled) grant may simply not be visible yet: then only the
-/// row waits.
+/// What waits after `class`. A denial is the row's `alone` where its grant is young (unsettled) and
+/// may simply not be visible yet, or where another way out is left.
 #[must_use]
-pub const fn waits(class: Class, young: bool) -> Waits {
+pub const fn waits(class: Class, alone: bool) -> Waits {
     match class {
         Class::Unavailable | Class::Credentials => Waits::Lane,
         Class::Throttled => Waits::Operation,
-        Class::Denied if young => Waits::Row,
+        Class::Denied if alone => Waits::Row,
         Class::Denied | Class::KeyState => Waits::Key,
         Class::NotFound | Class::BadToken | Class::Quota | Class::Invalid => Waits::Row,
     }

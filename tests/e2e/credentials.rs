@@ -2,16 +2,19 @@
 //! role that is made again while leases live, and the revoke role.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use kms_sandbox::{Act, Entry, Fault, IamPolicy, Match, Op, When};
 use serde_json::Value;
-use testbed::{Config, Daemon, Host, Sandbox, until};
+use testbed::{Config, Daemon, Host, PATIENCE, Sandbox, until, until_within};
 
 use crate::GRANTD;
 use crate::lease::{Lease, request};
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/grantd";
 const REVOKER: &str = "arn:aws:iam::111122223333:role/grantd-revoker";
+/// More than one try at a time could end while anybody waits.
+const MANY: usize = 50;
 /// What the story's role may do.
 const ROLE_MAY: [&str; 5] = [
     "kms:CreateGrant",
@@ -193,6 +196,44 @@ fn a_role_that_was_made_again_freezes_and_its_grants_are_revoked_where_a_role_is
     until("it is ended", || world.sandbox.living().is_empty().then_some(()));
     assert_eq!(lease.closes(&world.host)["grants"][0]["how"], "retired");
     world.keeps_its_secrets(&[]);
+}
+
+/// The role is deleted for good: no session of it can be had any more, and the lane's own
+/// credentials hold up nothing that another role can still do.
+#[test]
+fn many_that_fall_due_when_the_role_is_gone_do_not_wait_behind_its_dead_credentials() {
+    let world = World::new(&format!("revoke-role-arn = \"{REVOKER}\""));
+    let _daemon = world.host.ready();
+    let due = (testbed::now_ms() / 1_000 + 25) * 1_000;
+    testbed::load::lend(&world.host, &world.sandbox, &[due; MANY]);
+    assert!(world.sandbox.handle().with(|core| core.delete_principal(ROLE)));
+    let left = u64::try_from(due - testbed::now_ms()).unwrap_or(0);
+    let bound = Duration::from_millis(left) + PATIENCE;
+    // At 24 a second: each is refused once and then revoked, 5 s in all.
+    until_within(bound, "all are revoked", || world.sandbox.living().is_empty().then_some(()));
+    assert_eq!(world.sandbox.accepted(Op::RevokeGrant).len(), MANY);
+    // What the revoke role can do is no sign that the lane's own credentials are back.
+    until("the alarm", || {
+        let history = world.host.grantd(&["history", "--json"]).ok().stdout;
+        history.contains("\"kind\":\"alarm\"").then_some(())
+    });
+    let status = world.host.get("/v1/status").body;
+    assert_eq!(status["waits"][0]["class"], "credentials", "{status}");
+}
+
+#[test]
+fn a_person_s_end_is_refused_only_when_both_ways_are() {
+    let world = World::new(&format!("revoke-role-arn = \"{REVOKER}\""));
+    let _daemon = world.host.ready();
+    let [first, second] = [(); 2].map(|()| Lease::make(&world.host, &world.sandbox, "1h"));
+    assert!(world.sandbox.handle().with(|core| core.recreate_principal(ROLE)));
+    let ended = world.host.grantd(&["revoke", &first.reference]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(world.sandbox.living().len(), 1);
+    assert!(world.sandbox.handle().with(|core| core.delete_principal(REVOKER)));
+    let refused = world.host.grantd(&["revoke", &second.reference]);
+    assert_ne!(refused.code, Some(0), "{refused:?}");
+    assert!(refused.stderr.contains("UnrecognizedClient"), "not the revoker's words: {refused:?}");
 }
 
 #[test]
