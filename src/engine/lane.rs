@@ -1,6 +1,7 @@
 //! What a lane remembers between calls: its pace, and what waits on it.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 
 use crate::config::Rates;
@@ -123,6 +124,16 @@ impl LaneState {
             asking: false,
             unrefreshed: None,
         }
+    }
+
+    /// Close no row of this lane any more. Whether that is news: what vanished stays the reason
+    /// until a restart, since another one is lifted by itself.
+    pub(crate) fn freeze(&mut self, frozen: Frozen) -> bool {
+        if matches!(self.frozen, Some(Frozen::Vanished(_))) {
+            return false;
+        }
+        let before = self.frozen.replace(frozen);
+        before.as_ref().map(mem::discriminant) != self.frozen.as_ref().map(mem::discriminant)
     }
 
     pub(crate) fn pace(&mut self, op: Op) -> &mut Pace {

@@ -243,7 +243,7 @@ async fn believable(
 /// Close nothing on this lane any more. Endings go on.
 pub(crate) fn freeze(cx: &Rc<Context>, lane: &Lane, frozen: Frozen) {
     let why = frozen.why().to_owned();
-    let fresh = cx.lane(lane, |state| state.frozen.replace(frozen).is_none());
+    let fresh = cx.lane(lane, |state| state.freeze(frozen));
     if fresh == Some(true) {
         tracing::error!(account = %lane.account, region = %lane.region,
             "closing nothing on this lane any more: {why}");

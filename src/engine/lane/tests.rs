@@ -182,3 +182,15 @@ fn a_young_grant_s_denial_ends_no_stall_of_its_key() {
     hear(&mut lane, young, 5_000);
     assert!(matches!(hear(&mut lane, DENIED, 10_000)[..], [Notice::Alarm { tries: 2, .. }]));
 }
+
+#[test]
+fn what_vanished_keeps_the_lane_frozen_whoever_we_are() {
+    let vanished = || Frozen::Vanished("6 of 6".to_owned());
+    let other = || Frozen::Identity { why: "another".to_owned(), since: Time(0) };
+    let mut lane = lane();
+    assert_eq!(
+        [other(), other(), vanished(), other()].map(|why| lane.freeze(why)),
+        [true, false, true, false]
+    );
+    assert_eq!(lane.frozen, Some(vanished()));
+}
