@@ -36,10 +36,15 @@ pub(crate) struct Agenda {
     cap: usize,
     rows: BTreeMap<i64, Entry>,
     order: BTreeSet<Place>,
-    /// The same rows by time alone.
-    times: BTreeSet<(Time, i64)>,
+    /// The same rows by time alone; what a person asked for comes last, and gives way first.
+    times: BTreeSet<(bool, Time, i64)>,
     busy: BTreeSet<i64>,
     horizon: Time,
+}
+
+/// Whether the end is one that a person (or a finished probe) asked for, and no deadline's.
+pub(crate) fn asked(row: &Row) -> bool {
+    matches!(&row.life().state, State::Ending { why: Why::Asked | Why::Probe, .. })
 }
 
 fn rank(row: &Row) -> Rank {
@@ -81,22 +86,24 @@ impl Agenda {
         let busy = self.busy.contains(&id);
         // Only looks are held: an end that a person asks for meanwhile leaves at once.
         let at = if next.act == Act::Look { next.at.max(not_before) } else { next.at };
-        if !busy && (at > self.horizon || !self.make_room(at)) {
+        if !busy && (at > self.horizon || !self.make_room(asked(&row), at)) {
             return;
         }
         let place = (!busy).then(|| (next.act, row.lane().id, rank(&row), at, id));
         self.order.extend(place);
-        self.times.extend(place.map(|_| (at, id)));
+        self.times.extend(place.map(|_| (asked(&row), at, id)));
         self.rows.insert(id, Entry { row, place, not_before });
     }
 
     /// Whether a row due at `at` finds room. What is due later gives way: the ledger has it.
-    fn make_room(&mut self, at: Time) -> bool {
+    /// Thousands that a person ends at once are all due before the next deadline, and would keep it
+    /// out: so they give way to it.
+    fn make_room(&mut self, asked: bool, at: Time) -> bool {
         if self.rows.len() < self.cap {
             return true;
         }
         match self.times.last().copied() {
-            Some((last, id)) if last > at => {
+            Some((last_asked, last, id)) if (last_asked, last) > (asked, at) => {
                 self.drop_row(id);
                 true
             }
@@ -106,7 +113,8 @@ impl Agenda {
 
     /// Drop every row that nobody works on: to be loaded anew.
     pub(crate) fn clear(&mut self, keep: impl Fn(i64) -> bool) {
-        let idle: Vec<i64> = self.times.iter().map(|(_, id)| *id).filter(|id| !keep(*id)).collect();
+        let idle: Vec<i64> =
+            self.times.iter().map(|(_, _, id)| *id).filter(|id| !keep(*id)).collect();
         for id in idle {
             self.drop_row(id);
         }
@@ -128,7 +136,7 @@ impl Agenda {
             && let Some(place) = entry.place.take()
         {
             self.order.remove(&place);
-            self.times.remove(&(place.3, id));
+            self.times.remove(&(asked(&entry.row), place.3, id));
         }
         self.busy.insert(id)
     }
@@ -169,7 +177,11 @@ impl Agenda {
     /// When the next row of any kind is due, after `now`: what is due already and waits has a time
     /// of its own.
     pub(crate) fn next_after(&self, now: Time) -> Option<Time> {
-        self.times.range((now.plus(1), i64::MIN)..).next().map(|(at, _)| *at)
+        let next = |asked: bool| {
+            let range = (asked, now.plus(1), i64::MIN)..=(asked, Time(i64::MAX), i64::MAX);
+            self.times.range(range).next().map(|(_, at, _)| *at)
+        };
+        [next(false), next(true)].into_iter().flatten().min()
     }
 
     /// How many rows are held.
@@ -178,10 +190,9 @@ impl Agenda {
     }
 
     fn drop_row(&mut self, id: i64) {
-        if let Some(place) = self.rows.remove(&id).and_then(|entry| entry.place) {
-            self.order.remove(&place);
-            self.times.remove(&(place.3, id));
-        }
+        let Some(Entry { row, place: Some(place), .. }) = self.rows.remove(&id) else { return };
+        self.order.remove(&place);
+        self.times.remove(&(asked(&row), place.3, id));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::agenda::asked;
 use super::context::Context;
 use super::lane::{LaneState, Op, Sent, Way};
 use super::record::{Happening, RECORD_PATIENCE, young};
@@ -99,11 +100,6 @@ fn way(row: &Row, via: Via) -> Way {
         (Via::Retire, Some(_)) => Way::First,
         (Via::Revoke, Some(_)) => Way::Second,
     }
-}
-
-fn asked(row: &Row) -> bool {
-    use crate::rules::life::Why;
-    matches!(&row.life().state, State::Ending { why: Why::Asked | Why::Probe, .. })
 }
 
 /// One attempt to end `row`, whose place in the pace is taken: recorded before the send if the disk

@@ -128,8 +128,9 @@ impl Ledger {
     }
 
     /// The same without the rows whose lane or key waits beyond `now`: when a look-ahead is full
-    /// of rows that wait, the others must not wait behind them. It steps over each row that waits,
-    /// so [`Ledger::ahead`] is the one for every day.
+    /// of rows that wait, the others must not wait behind them; nor what is due behind what a
+    /// person ends early. It steps over each row that waits, so [`Ledger::ahead`] is the one for
+    /// every day.
     ///
     /// # Errors
     /// Those of the disk.
@@ -151,10 +152,16 @@ impl Ledger {
     ) -> Result<Vec<Row>, LedgerError> {
         let limit = limit.min(AHEAD_MAX);
         let mut found = Vec::new();
-        for act in [END, LOOK] {
+        // Where room is scarce, what a person ends comes after what is due.
+        let kinds: &[(&str, Option<bool>)] = match now {
+            None => &[(END, None), (LOOK, None)],
+            Some(_) => &[(END, Some(false)), (END, Some(true)), (LOOK, None)],
+        };
+        for (act, asked) in kinds {
             let rest = self::limit(limit.saturating_sub(found.len()));
-            let mut values: Vec<Value> = vec![act.to_owned().into(), until.0.into(), rest.into()];
-            values.extend(now.map(|now| Value::from(now.0)));
+            let mut values: Vec<Value> =
+                vec![(*act).to_owned().into(), until.0.into(), rest.into()];
+            values.extend(now.iter().flat_map(|now| [now.0.into(), Value::from(*asked)]));
             let mut query = self.conn()?.prepare_cached(sql)?;
             let mut rows = query.query(params_from_iter(values))?;
             while let Some(raw) = rows.next()? {

@@ -104,6 +104,7 @@ statements! {
     ROWS_BESIDE = row!("WHERE g.act = ?1 AND g.next_action_at <= ?2 \
         AND g.next_action_at IS NOT NULL AND NOT EXISTS(SELECT 1 FROM stall s \
         WHERE s.lane = g.lane AND s.key_arn IN('', g.key_arn) AND s.until > ?4) \
+        AND (?5 IS NULL OR (coalesce(g.why, '') IN('asked', 'probe')) = ?5) \
         ORDER BY g.next_action_at, g.id LIMIT ?3");
     ROWS_AFTER = row!("WHERE g.id > ?1 ORDER BY g.id LIMIT ?2");
     NEXT_KEY = "SELECT key_arn FROM kms_grant \

@@ -156,3 +156,21 @@ fn a_look_is_held_and_an_end_is_not() {
     agenda.put(books.step(id, &event, late, &Note::grantd()).unwrap().row);
     assert_eq!(agenda.next_after(Time(0)), Some(Time(HOUR)));
 }
+
+#[test]
+fn thousands_that_a_person_ends_at_once_give_way_to_a_deadline() {
+    let (mut agenda, mut books, _dir) = agenda(2);
+    for _ in 0..3 {
+        let row = active(&mut books, KEYS[0], HOUR);
+        let end = Event::End(Why::Asked);
+        agenda.put(books.step(row.id(), &end, at(SECOND), &Note::grantd()).unwrap().row);
+    }
+    assert_eq!((agenda.len(), agenda.next_after(Time(0))), (2, Some(Time(SECOND))));
+    for seconds in [30, 20, 10] {
+        agenda.put(active(&mut books, KEYS[1], seconds * SECOND));
+    }
+    let due: Vec<_> =
+        agenda.due(Act::End, 1, Time(HOUR)).map(|row| row.key_arn().clone()).collect();
+    assert_eq!(due, [key(KEYS[1]), key(KEYS[1])]);
+    assert_eq!(agenda.next_after(Time(0)), Some(Time(10 * SECOND)));
+}
