@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::fixture::{World, now, open, reference};
+use super::fixture::{SETTLE, World, now, open, reference, verify};
 use crate::ledger::open::MIGRATIONS;
-use crate::ledger::{Ledger, Note, OpenError, broken_files};
-use crate::rules::life::Event;
+use crate::ledger::{Ledger, Note, OpenError, Row, broken_files};
+use crate::rules::life::{Event, Outcome};
+use crate::rules::time::HOUR;
 
 fn file(dir: &Path) -> PathBuf {
     dir.join("ledger.db")
@@ -96,6 +97,97 @@ fn a_ledger_without_extensions_is_taken_over_with_what_is_in_it() {
     assert_eq!(ledger.standing(row.reference(), now(0).latest).unwrap().next, 2);
     assert_eq!(ledger.by_idempotency(1000, "k").unwrap(), None);
     ledger.step(grant, &Event::Due, now(0), &Note::grantd()).unwrap();
+}
+
+/// A file as the first version wrote it: lease 1 lives, lease 2 is closed.
+fn first_version(path: &Path) {
+    let raw = Connection::open(path).unwrap();
+    raw.execute_batch(MIGRATIONS[0]).unwrap();
+    raw.pragma_update(None, "application_id", 0x6772_7464).unwrap();
+    raw.pragma_update(None, "user_version", 1).unwrap();
+    let new = World::new().lease(1);
+    let request = serde_json::to_string(&new.request).unwrap();
+    let (key, role) = (new.request.key_arn.as_str(), new.request.grantee.as_str());
+    raw.execute(
+        "INSERT INTO lane(account, region, retiring_principal) \
+         VALUES('111122223333', 'ap-northeast-1', ?1)",
+        [new.lane.retiring_principal.as_str()],
+    )
+    .unwrap();
+    for n in [1_i64, 2] {
+        let lease = reference(n.unsigned_abs());
+        raw.execute(
+            "INSERT INTO lease(ref, lane, origin, key, key_arn, key_id, grantee, grantee_short, \
+             operations, constraints, asker_uid, asker, started_at, deadline, latest, lead_ms) \
+             VALUES(?1, 1, 'asked', 'alias/app', ?2, 'k1', ?3, 'Role1', '[\"Decrypt\"]', ?4, 1000, \
+             'alice', ?5, ?6, ?6, 5000)",
+            rusqlite::params![
+                lease.as_str(),
+                key,
+                role,
+                serde_json::to_string(&new.request.constraints).unwrap(),
+                new.started_at.0,
+                new.deadline.0
+            ],
+        )
+        .unwrap();
+        raw.execute(
+            "INSERT INTO kms_grant(lease, lane, key_arn, serial, origin, name, request, deadline, \
+             lead_ms, settle_ms, end_order, state, grant_id, create_count, create_sent, act, \
+             next_action_at) VALUES(?1, 1, ?2, 1, 'asked', ?3, ?4, ?5, 5000, ?6, 'retire', \
+             'active', 'a' || ?1, 1, ?7, 'end', ?5 - 5000)",
+            rusqlite::params![
+                n,
+                key,
+                new.request.name,
+                request,
+                new.deadline.0,
+                new.settle,
+                new.started_at.0
+            ],
+        )
+        .unwrap();
+    }
+    raw.execute(
+        "UPDATE kms_grant SET state = 'closed', why = 'asked', via = 'retire', how = 'retired', \
+         act = NULL, next_action_at = NULL, end_count = 1, gone_at = ?1, closed_at = ?1 \
+         WHERE id = 2",
+        [new.started_at.0],
+    )
+    .unwrap();
+    drop(raw);
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn a_ledger_of_the_first_version_ends_and_closes_what_is_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    first_version(&file(dir.path()));
+    let (mut ledger, opened) = Ledger::open(dir.path()).unwrap();
+    assert_eq!((opened.fresh, opened.broken), (false, None));
+    let version: i64 =
+        ledger.conn().unwrap().pragma_query_value(None, "user_version", |raw| raw.get(0)).unwrap();
+    assert_eq!(usize::try_from(version).unwrap(), MIGRATIONS.len());
+    let row = ledger.row(1).unwrap();
+    assert_eq!(row.life().state.word(), "active");
+    assert_eq!(row.lane().ways, crate::kms::Ways::default());
+    assert_eq!(ledger.standing(row.reference(), now(0).latest).unwrap().next, 2);
+    let ahead = ledger.ahead(now(HOUR).latest, 10).unwrap();
+    assert_eq!(ahead.iter().map(Row::id).collect::<Vec<_>>(), [1]);
+    for (event, at) in [
+        (Event::Due, HOUR),
+        (Event::Sending, HOUR),
+        (Event::Answered(Outcome::Done(())), HOUR + 1),
+        (Event::Looked { began: now(HOUR + SETTLE), ids: vec![] }, HOUR + SETTLE),
+    ] {
+        ledger.step(1, &event, now(at), &Note::grantd()).unwrap();
+    }
+    for n in [1, 2] {
+        let lease = ledger.lease(reference(n).as_str()).unwrap();
+        assert_eq!((lease.state.as_str(), lease.closed_at.is_some()), ("closed", true), "{n}");
+    }
+    let (rows, broken) = verify(&ledger);
+    assert!(rows >= 3 && broken.is_none(), "{rows} {broken:?}");
 }
 
 #[test]
