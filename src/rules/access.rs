@@ -24,11 +24,11 @@ pub struct Caller {
     pub name: String,
 }
 
-/// Whether the caller may see every lease, the whole history and the status. `config` is `None`
-/// where none loads: then whoever may connect may read, as without `[access] read`.
+/// Whether the caller may see every lease, the whole history and the status. Where no
+/// `config` loads, its `[access] read` is not known, and must not fall open: then only root may.
 #[must_use]
 pub fn sees_all(config: Option<&Config>, caller: &Caller) -> bool {
-    caller.uid == ROOT || config.is_none_or(|config| config.may_read(caller))
+    caller.uid == ROOT || config.is_some_and(|config| config.may_read(caller))
 }
 
 /// Whether the caller may see a lease that `owner` asked for (`None`: nobody here did).

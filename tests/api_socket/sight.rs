@@ -23,7 +23,7 @@ impl Names for Nobody {
     }
 }
 
-fn config(access: &str) -> Config {
+pub(crate) fn config(access: &str) -> Config {
     let text = format!(
         "group = \"prod\"\n{access}\n[[account]]\nid = \"111122223333\"\n\
          role-arn = \"arn:aws:iam::111122223333:role/grantd\"\nregions = [\"ap-northeast-1\"]\n"
@@ -98,7 +98,8 @@ const NOTHING: [&str; 8] = [DENIED, "200", DENIED, DENIED, DENIED, DENIED, DENIE
 
 #[test]
 fn who_is_on_no_list_sees_his_own_leases_alone() {
-    let world = World::open_to_all(config("[access]\nread = [\"user:7\"]\nadmin = [\"user:8\"]"));
+    let world =
+        World::open_to_all(Some(config("[access]\nread = [\"user:7\"]\nadmin = [\"user:8\"]")));
     assert_eq!(answers(&world, stranger()), NOTHING);
     if is_root() {
         let owner = Who { uid: ALICE, gid: ALICE };
@@ -111,6 +112,13 @@ fn who_is_on_no_list_sees_his_own_leases_alone() {
 }
 
 #[test]
+fn while_no_configuration_loads_a_stranger_sees_why_and_no_more() {
+    let world = World::open_to_all(None);
+    let seen = [DENIED, "200", DENIED, DENIED, DENIED, DENIED, "200", "200"];
+    assert_eq!(answers(&world, stranger()), seen);
+}
+
+#[test]
 fn readers_and_administrators_see_all() {
     let Who { uid, gid } = stranger();
     for list in [
@@ -119,7 +127,7 @@ fn readers_and_administrators_see_all() {
         format!("read = []\nadmin = [\"user:{uid}\"]"),
         "admin = [\"user:7\"]".to_owned(),
     ] {
-        let world = World::open_to_all(config(&format!("[access]\n{list}")));
+        let world = World::open_to_all(Some(config(&format!("[access]\n{list}"))));
         assert_eq!(answers(&world, stranger()), ["200"; 8], "{list}");
     }
 }

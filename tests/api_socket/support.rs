@@ -49,7 +49,7 @@ impl World {
     }
 
     pub(crate) fn with(limits: Limits) -> Self {
-        Self::under(limits, None)
+        Self::under(limits, Some(Arc::new(crate::sight::config(""))))
     }
 
     fn under(limits: Limits, config: Option<Arc<Config>>) -> Self {
@@ -61,9 +61,9 @@ impl World {
         Self::of((limits, config), engine, asked, held)
     }
 
-    /// With a configuration in force, and a socket that lets everybody of this host connect.
-    pub(crate) fn open_to_all(config: Config) -> Self {
-        let world = Self::under(Limits::default(), Some(Arc::new(config)));
+    /// With a configuration in force, or none that loads, and a socket that lets everybody connect.
+    pub(crate) fn open_to_all(config: Option<Config>) -> Self {
+        let world = Self::under(Limits::default(), config.map(Arc::new));
         for (path, mode) in [(world._dir.path(), 0o755), (&world.socket, 0o666)] {
             std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         }
