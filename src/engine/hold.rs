@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 use tokio::sync::mpsc;
 
 use super::Caller;
@@ -15,7 +15,7 @@ use super::context::{Context, ledger_fault};
 use super::desk::{lease, refused};
 use crate::fault::{Fault, Kind, chain};
 use crate::ids::Ref;
-use crate::ledger::{Hold, Ledger, Note, Urgency};
+use crate::ledger::{Ledger, Urgency};
 use crate::rules::time::{SECOND, Time};
 use crate::wire::{HeldLease, Lease};
 
@@ -102,10 +102,15 @@ fn leave(cx: &Context, reference: &Ref) -> bool {
 /// Tell the holder how his lease is, until it is over or he is gone.
 async fn watch(cx: &Rc<Context>, mut known: Lease, tell: mpsc::Sender<HeldLease>) {
     let reference = known.reference.clone();
+    if !heard(cx, &tell).await {
+        // Nobody came who could have gone: whoever was not answered in time comes again.
+        leave(cx, &reference);
+        return;
+    }
     while !cx.stopping.get() {
-        let left = known.deadline.plus(AFTER).since(cx.time.now().latest).max(AFTER);
+        let left = known.deadline.plus(AFTER).since(cx.time.now().latest);
         let changed = select(Box::pin(tell.closed()), Box::pin(cx.halt.notified()));
-        let _in_time = cx.time.within(left.min(TELL_EVERY), changed).await.is_some();
+        let _in_time = cx.time.within(nap(left), changed).await.is_some();
         if cx.stopping.get() {
             break;
         }
@@ -133,6 +138,19 @@ async fn watch(cx: &Rc<Context>, mut known: Lease, tell: mpsc::Sender<HeldLease>
     leave(cx, &reference);
 }
 
+/// How long until the next look, `left` before the lease should be over. Where that is overdue, to
+/// look more often would end nothing sooner.
+const fn nap(left: i64) -> i64 {
+    if left > 0 && left < TELL_EVERY { left } else { TELL_EVERY }
+}
+
+/// Whether the first line has been taken, which tells that the answer has arrived.
+async fn heard(cx: &Context, tell: &mpsc::Sender<HeldLease>) -> bool {
+    let (taken, halted) = (Box::pin(tell.reserve()), Box::pin(cx.halt.notified()));
+    let first = select(taken, halted).await;
+    matches!(first, Either::Left((Ok(_), _)))
+}
+
 /// End the held leases that have been alone for too long.
 pub(crate) async fn tend(cx: &Rc<Context>) {
     let held = match cx.ledger.run(Urgency::Work, |books| books.held()).await {
@@ -146,16 +164,14 @@ pub(crate) async fn tend(cx: &Rc<Context>) {
 }
 
 /// Those of `held` that have been alone for [`GRACE`].
-fn lonely(cx: &Context, held: Vec<Hold>) -> Vec<Ref> {
+fn lonely(cx: &Context, held: Vec<Ref>) -> Vec<Ref> {
     let now = cx.time.ticks();
     let mut lonely = Vec::new();
     let mut holders = cx.holders.borrow_mut();
-    holders.retain(|known, holder| {
-        matches!(holder, Holder::Here(_)) || held.iter().any(|hold| hold.reference == *known)
-    });
-    for hold in held {
-        match holders.entry(hold.reference.clone()).or_insert(Holder::Away(now)) {
-            Holder::Away(since) if now.since(*since) >= GRACE => lonely.push(hold.reference),
+    holders.retain(|known, holder| matches!(holder, Holder::Here(_)) || held.contains(known));
+    for reference in held {
+        match holders.entry(reference.clone()).or_insert(Holder::Away(now)) {
+            Holder::Away(since) if now.since(*since) >= GRACE => lonely.push(reference),
             Holder::Away(_) | Holder::Here(_) => {}
         }
     }
@@ -165,9 +181,8 @@ fn lonely(cx: &Context, held: Vec<Hold>) -> Vec<Ref> {
 /// The wish is recorded, and the scheduler ends what is due. Where the disk does not take it, the
 /// row stands, and the next look finds it.
 async fn let_go(cx: &Rc<Context>, reference: &Ref, why: &str) {
-    let (of, now) = (reference.clone(), cx.time.now());
-    let note = Note { detail: Some(why.to_owned()), ..Note::grantd() };
-    let ended = cx.ledger.run(Urgency::End, move |books| books.end_held(&of, now, &note)).await;
+    let (of, now, told) = (reference.clone(), cx.time.now(), why.to_owned());
+    let ended = cx.ledger.run(Urgency::End, move |books| books.end_held(&of, now, &told)).await;
     match ended {
         Ok(rows) => {
             if !rows.is_empty() {
@@ -181,3 +196,6 @@ async fn let_go(cx: &Rc<Context>, reference: &Ref, why: &str) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,6 @@ pub use base::Ledger;
 pub use error::{LedgerError, OpenError};
 pub use grants::Stepped;
 pub use history::{Head, Walk};
-pub use hold::Hold;
 pub use memos::{Clocks, Stall};
 pub use new::{FoundGrant, LaneFacts, NewLease, Note, Successor};
 pub use open::Opened;

@@ -139,9 +139,10 @@ statements! {
         FROM lease l JOIN lane n ON n.id = l.lane WHERE l.ref = ?1";
 
     NEW_HOLD = "INSERT INTO hold(lease) VALUES(?1)";
-    HOLD = "SELECT h.lease FROM hold h JOIN lease l ON l.id = h.lease WHERE l.ref = ?1";
+    HOLD = "SELECT h.lease, l.asker_uid, l.asker FROM hold h JOIN lease l ON l.id = h.lease \
+        WHERE l.ref = ?1";
     HOLD_OVER = "DELETE FROM hold WHERE lease = ?1";
-    HELD = "SELECT l.ref, l.asker_uid, l.asker FROM hold h JOIN lease l ON l.id = h.lease \
+    HELD = "SELECT l.ref FROM hold h JOIN lease l ON l.id = h.lease \
         WHERE h.lease > 0 ORDER BY h.lease LIMIT ?1";
 
     NEW_FREEZE = "INSERT INTO freeze(key, grantee, policy, account, caller, reason, frozen_by, \

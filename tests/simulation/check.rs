@@ -1,5 +1,6 @@
 //! What must hold, whatever happens.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use grantd::ids::{AccountId, KeyArn, Principal};
@@ -10,6 +11,7 @@ use grantd::rules::name::Name;
 use grantd::rules::time::{MINUTE, SECOND, Time};
 use grantd::wire::{HistoryRow, Lease, ListHistory, ListLeases, Scope};
 use kms_sandbox::GrantTruth;
+use serde_json::Value;
 
 use crate::chain::{
     not_extended_too_often, nothing_ends_before_its_successor, what_is_replaced_ends,
@@ -138,9 +140,13 @@ async fn history(world: &World) -> Vec<HistoryRow> {
     }
 }
 
-/// I6: no lease was recorded while a freeze stood that fits it.
+/// A freeze that stands: its number, and what for.
+type Standing = (i64, Scope);
+
+/// I6: no lease was recorded, and none made longer, while a freeze stood that fits it.
 async fn nothing_frozen_was_made(world: &World) {
-    let mut standing: Vec<(i64, Scope)> = Vec::new();
+    let mut standing: Vec<Standing> = Vec::new();
+    let mut born = BTreeMap::new();
     for row in history(world).await {
         let body = &row.body;
         match row.kind.as_str() {
@@ -150,22 +156,34 @@ async fn nothing_frozen_was_made(world: &World) {
             }
             "unfrozen" => standing.retain(|(id, _)| body["id"] != *id),
             "requested" if body["origin"] == "asked" => {
-                let text = |name: &str| body[name].as_str().unwrap();
-                let subject = Subject {
-                    key_arn: &KeyArn::parse(text("key-arn")).unwrap(),
-                    key: text("key"),
-                    aliases: std::slice::from_ref(&world.alias),
-                    grantee: &Principal::parse(text("grantee")).unwrap(),
-                    policy: body["policy"].as_str(),
-                    account: &AccountId::parse(text("account")).unwrap(),
-                    caller: body["asker"]["uid"].as_u64().and_then(|uid| u32::try_from(uid).ok()),
-                };
-                let frozen = standing.iter().find(|(_, scope)| fits(scope, &subject));
-                assert!(frozen.is_none(), "seed {}: {row:?} under {frozen:?}", world.seed);
+                born.insert(row.reference.clone(), body.clone());
+                not_under(world, &standing, &row, body);
+            }
+            // Sooner is no more access, and no freeze keeps it back.
+            "extension-requested" => {
+                let mut asked = born[&row.reference].clone();
+                asked["asker"] = body["asker"].clone();
+                not_under(world, &standing, &row, &asked);
             }
             _ => {}
         }
     }
+}
+
+/// What `asked` tells of fits none of the freezes that stand.
+fn not_under(world: &World, standing: &[Standing], row: &HistoryRow, asked: &Value) {
+    let text = |name: &str| asked[name].as_str().unwrap();
+    let subject = Subject {
+        key_arn: &KeyArn::parse(text("key-arn")).unwrap(),
+        key: text("key"),
+        aliases: std::slice::from_ref(&world.alias),
+        grantee: &Principal::parse(text("grantee")).unwrap(),
+        policy: asked["policy"].as_str(),
+        account: &AccountId::parse(text("account")).unwrap(),
+        caller: asked["asker"]["uid"].as_u64().and_then(|uid| u32::try_from(uid).ok()),
+    };
+    let frozen = standing.iter().find(|(_, scope)| fits(scope, &subject));
+    assert!(frozen.is_none(), "seed {}: {row:?} under {frozen:?}", world.seed);
 }
 
 /// When everything is over: all is closed, and the chain verifies.

@@ -32,7 +32,8 @@ fn a_holder_who_goes_takes_the_lease_with_him() {
                 let lease = daemon.create_held(&stage.key, "1h").await.unwrap();
                 assert!(daemon.lease(&lease).await.held);
                 let mut first = daemon.hold(&lease).await.unwrap();
-                let second = daemon.hold(&lease).await.unwrap();
+                let mut second = daemon.hold(&lease).await.unwrap();
+                assert!(live_line(&mut second).await);
                 // He reads, and the lease lives far beyond the grace.
                 for _ in 0..20 {
                     assert!(live_line(&mut first).await);
@@ -46,7 +47,7 @@ fn a_holder_who_goes_takes_the_lease_with_him() {
                 let after = daemon.lease(&lease).await;
                 assert_eq!((after.state.as_str(), after.held), ("ended", false));
                 let told = daemon.history("end-asked").await;
-                assert_eq!((told.len(), told[0].actor.as_str()), (1, "grantd"));
+                assert_eq!((told.len(), told[0].actor.as_str()), (1, "uid 1 (u1)"));
                 assert_eq!(told[0].body["detail"], "its holder is gone");
             })
             .await;
@@ -96,6 +97,30 @@ fn a_lease_whose_asker_never_comes_to_hold_it_is_ended() {
                 assert_eq!(daemon.lease(&other).await.state, "active", "this one needs nobody");
                 let fault = daemon.hold(&other).await.unwrap_err();
                 assert_eq!(fault.kind, Kind::BadArgument);
+            })
+            .await;
+    });
+}
+
+/// An answer that reaches nobody is no holder: whoever asked for it comes again within the grace.
+#[test]
+fn an_answer_that_never_arrived_ends_nothing_by_its_end() {
+    play(|| async {
+        let stage = Stage::new(0);
+        stage
+            .live(async |daemon| {
+                let lease = daemon.create_held(&stage.key, "1h").await.unwrap();
+                drop(daemon.hold(&lease).await.unwrap());
+                pause(20 * SECOND).await;
+                assert_eq!(daemon.lease(&lease).await.state, "active");
+                let mut told = daemon.hold(&lease).await.unwrap();
+                assert!(live_line(&mut told).await);
+                pause(GRACE).await;
+                assert_eq!(daemon.lease(&lease).await.state, "active", "he came again");
+                drop(told);
+                drop(daemon.hold(&lease).await.unwrap());
+                pause(GRACE).await;
+                assert_eq!(daemon.lease(&lease).await.state, "ended");
             })
             .await;
     });

@@ -42,14 +42,17 @@ fn seeds(quarter: u64) -> std::ops::Range<u64> {
 
 fn run(quarter: u64) {
     let mut total = world::Figures::default();
-    for seed in seeds(quarter) {
+    let seeds = seeds(quarter);
+    // A few seeds need not meet everything.
+    let few = seeds.end.saturating_sub(seeds.start) < SHARE;
+    for seed in seeds {
         let figures = World::run(seed);
         total.add(&figures);
     }
     eprintln!("{total}");
     let frozen = total.refused.contains_key("frozen");
     let wild = total.granted > 0 && total.crashes > 0 && total.extended > 0 && frozen;
-    assert!(wild, "the world was too tame: {total}");
+    assert!(few || wild, "the world was too tame: {total}");
 }
 
 #[test]

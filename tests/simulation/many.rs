@@ -33,6 +33,27 @@ fn a_freeze_overtakes_a_create_that_waits_for_its_turn() {
     });
 }
 
+/// A freeze keeps no access longer than without it: only the later deadline is refused.
+#[test]
+fn what_is_frozen_gets_no_longer_and_may_get_shorter() {
+    play(|| async {
+        let stage = Stage::new(0);
+        stage
+            .live(async |daemon| {
+                let lease = daemon.create(&stage.key, "30min").await.unwrap();
+                let made = stage.accepted(Op::CreateGrant).len();
+                daemon.freeze().await;
+                let fault = daemon.extend(1, &lease, "50min").await.unwrap_err();
+                assert_eq!(fault.kind, Kind::Frozen, "{fault}");
+                assert!(fault.text.contains(": a test (freeze 1)"), "{fault}");
+                assert_eq!(stage.accepted(Op::CreateGrant).len(), made);
+                let shorter = daemon.extend(1, &lease, "10min").await.unwrap();
+                assert!(shorter.lease.deadline < lease.deadline);
+            })
+            .await;
+    });
+}
+
 /// A mass revoke is one commit, waits for nobody's attention, and stands behind what is due.
 #[test]
 fn a_hundred_that_a_person_ends_hold_up_no_deadline() {

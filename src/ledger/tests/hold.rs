@@ -1,13 +1,14 @@
 //! What is held, through the lease's life and a restart.
 
 use super::fixture::{World, id, kms, now};
+use crate::ids::Ref;
 use crate::ledger::Note;
 use crate::rules::life::{Event, Outcome, State, Why};
 use crate::rules::time::SECOND;
+use crate::wire::ListHistory;
 
-fn held(world: &World) -> Vec<String> {
-    let held = world.ledger.held().unwrap();
-    held.into_iter().map(|hold| format!("{} {}", hold.reference, hold.holder)).collect()
+fn held(world: &World) -> Vec<Ref> {
+    world.ledger.held().unwrap()
 }
 
 #[test]
@@ -18,7 +19,7 @@ fn a_held_lease_is_known_until_its_end_is_on_its_way() {
     let row = world.ledger.begin(&new, now(0)).unwrap();
     world.granted(2);
     let mut world = world.reopen();
-    assert_eq!(held(&world), [format!("{} uid 1000 (alice)", new.reference)]);
+    assert_eq!(held(&world), [new.reference.clone()]);
     assert!(world.ledger.lease(new.reference.as_str()).unwrap().held);
     let made = Event::Created(Outcome::Done(id("grant1")));
     world.ledger.step(row.id(), &made, now(100), &kms()).unwrap();
@@ -35,14 +36,17 @@ fn what_nobody_holds_is_ended_once_and_only_that() {
     world.ledger.begin(&new, now(0)).unwrap();
     let free = world.lease(2);
     world.ledger.begin(&free, now(0)).unwrap();
-    let note = Note::grantd();
+    let why = "its holder is gone";
     // KMS has not answered its create yet: the wish is recorded all the same.
-    let rows = world.ledger.end_held(&new.reference, now(SECOND), &note).unwrap();
+    let rows = world.ledger.end_held(&new.reference, now(SECOND), why).unwrap();
     assert!(
         matches!(&rows[0].life().state, State::Creating { unwanted: Some(Why::Asked), .. }),
         "{rows:?}"
     );
     assert!(held(&world).is_empty());
-    assert!(world.ledger.end_held(&new.reference, now(SECOND), &note).unwrap().is_empty());
-    assert!(world.ledger.end_held(&free.reference, now(SECOND), &note).unwrap().is_empty());
+    let history = world.ledger.history(&ListHistory::default()).unwrap().items;
+    let last = history.last().unwrap();
+    assert_eq!((last.actor.as_str(), &last.body["detail"]), ("uid 1000 (alice)", &why.into()));
+    assert!(world.ledger.end_held(&new.reference, now(SECOND), why).unwrap().is_empty());
+    assert!(world.ledger.end_held(&free.reference, now(SECOND), why).unwrap().is_empty());
 }
