@@ -23,11 +23,17 @@ use super::token::TokenFile;
 use super::words::{clean, utc};
 use crate::api::pause;
 use crate::fault::{Fault, Kind};
+use crate::rules::time::Time;
 use crate::wire::{HeldLease, Lease, LeaseMade, RevokeLease};
 use signals::Signals;
 
 /// Between two tries to hold the lease again, while the daemon restarts. It waits 30 s for us.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long the daemon may take to hold the lease before COMMAND is given up: as long as it waits
+/// for us.
+const HELD_MAX: Duration = Duration::from_secs(30);
+/// So long nobody wonders; then it is said what is waited for.
+const SILENT_MAX: Duration = Duration::from_secs(2);
 /// Where COMMAND finds the lease's ref.
 const REF: &str = "GRANTD_REF";
 /// Where COMMAND finds the instant at which its access ends at the latest (RFC 3339).
@@ -104,9 +110,24 @@ async fn run(
     let (hear, mut told) = watch::channel(None);
     let mut holding = pin!(hold_on(daemon, lease, &hear));
     // The daemon has to know us before COMMAND begins.
-    if let Either::Left((fault, _)) = select(holding.as_mut(), pin!(told.changed())).await {
-        tell(end(daemon, lease, "the lease could not be held").await, true, lease, out)?;
-        return Err(not_run(fault).into());
+    let limit = held_within(lease, out.now);
+    let held = async {
+        match select(holding.as_mut(), pin!(told.changed())).await {
+            Either::Left((fault, _)) => Err(fault),
+            Either::Right(_) => Ok(()),
+        }
+    };
+    match waited(held, limit, lease, quiet, out).await? {
+        Some(Ok(())) => {}
+        Some(Err(fault)) => {
+            tell(end(daemon, lease, "the lease could not be held").await, true, lease, out)?;
+            return Err(not_run(fault).into());
+        }
+        None => return Err(not_held(lease, limit).into()),
+    }
+    if told.borrow_and_update().as_ref().is_some_and(HeldLease::is_over) {
+        let text = format!("lease {} is over already", lease.reference);
+        return Err(not_run(Fault::new(Kind::LeaseOver, text)).into());
     }
     let mut signals = Signals::new()?;
     let mut child = match command.spawn() {
@@ -145,6 +166,44 @@ async fn run(
         }
     }
     Ok(code(status))
+}
+
+/// How long the daemon may take to know us, in ms: no longer than access lasts.
+fn held_within(lease: &Lease, now: Time) -> Duration {
+    let left = u64::try_from(lease.deadline.since(now)).unwrap_or(0);
+    Duration::from_millis(left).min(HELD_MAX)
+}
+
+/// Wait for `held`, and say so where it takes its time; `None` after `limit`.
+async fn waited<T>(
+    held: impl Future<Output = T>,
+    limit: Duration,
+    lease: &Lease,
+    quiet: bool,
+    out: &mut Out,
+) -> Result<Option<T>, Stop> {
+    let mut held = pin!(held);
+    let silent = SILENT_MAX.min(limit);
+    if let Either::Left((done, _)) = select(held.as_mut(), pin!(pause(silent))).await {
+        return Ok(Some(done));
+    }
+    if !quiet && silent < limit {
+        out.note(&format!("waiting for the daemon to hold lease {}", lease.reference))?;
+    }
+    match select(held, pin!(pause(limit.saturating_sub(silent)))).await {
+        Either::Left((done, _)) => Ok(Some(done)),
+        Either::Right(_) => Ok(None),
+    }
+}
+
+fn not_held(lease: &Lease, limit: Duration) -> Fault {
+    let text = format!(
+        "the daemon has not said within {} s that it holds lease {}; the command was not run, and \
+         the lease ends by itself",
+        limit.as_secs(),
+        lease.reference
+    );
+    Fault::new(Kind::DaemonDown, text).about(lease.reference.clone())
 }
 
 /// Hold the lease for as long as it lives, through restarts of the daemon. Comes back only where

@@ -100,7 +100,9 @@ fn the_command_has_the_streams_and_its_exit_code_is_passed_on() {
 fn a_signal_is_passed_on_and_told_as_shells_tell_it() {
     let (sandbox, host) = world();
     let _daemon = host.ready();
-    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130)] {
+    for (signal, code) in
+        [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130), (Signal::QUIT, 131)]
+    {
         let script = "touch began; exec sleep 100";
         let child = create(&host, &sandbox, &[], &["sh", "-c", script]).spawn().unwrap();
         until("the command runs", || began(&host).exists().then_some(()));

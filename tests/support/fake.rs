@@ -19,7 +19,8 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
-    /// Answers by `answer`, from `METHOD /target` to status and document.
+    /// Answers by `answer`, from `METHOD /target` to status and document. Status 0 breaks off
+    /// without an answer, and `{"line": …}` is an answer of one line.
     pub(crate) fn start(answer: impl Fn(&str) -> (u16, Value) + Send + 'static) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("grantd.sock");
@@ -62,6 +63,15 @@ fn serve(
     let (status, document) = answer(&target);
     let sent = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
     seen.lock().unwrap().push((target, sent));
+    // The answer never comes.
+    if status == 0 {
+        return;
+    }
+    if let Some(line) = document.get("line") {
+        let head =
+            format!("HTTP/1.1 {status} X\r\ncontent-type: application/x-ndjson\r\n\r\n{line}\n");
+        return stream.write_all(head.as_bytes()).unwrap();
+    }
     let kind = if document.get("hint").is_some() {
         "application/problem+json"
     } else {

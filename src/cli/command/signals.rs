@@ -1,8 +1,8 @@
 //! The signals that are meant for COMMAND.
 //!
-//! A terminal sends its Ctrl-C to COMMAND as well as to us: to pass that on would interrupt twice,
-//! and a second interrupt means "at once" to many programs. What is ignored when we start (nohup)
-//! stays ignored for both.
+//! A terminal sends its Ctrl-C and Ctrl-\ to COMMAND as well as to us: to pass those on would
+//! interrupt twice, and a second interrupt means "at once" to many programs. What is ignored when
+//! we start (nohup) stays ignored for both.
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{Signal, getpgrp};
@@ -14,6 +14,7 @@ use crate::fault::{Fault, Kind};
 pub(super) struct Signals {
     hangup: Option<Stream>,
     interrupt: Option<Stream>,
+    quit: Option<Stream>,
     terminate: Option<Stream>,
 }
 
@@ -36,6 +37,7 @@ impl Signals {
         Ok(Self {
             hangup: listen(SignalKind::hangup())?,
             interrupt: listen(SignalKind::interrupt())?,
+            quit: listen(SignalKind::quit())?,
             terminate: listen(SignalKind::terminate())?,
         })
     }
@@ -46,9 +48,10 @@ impl Signals {
             let signal = tokio::select! {
                 () = came(&mut self.hangup) => Signal::HUP,
                 () = came(&mut self.interrupt) => Signal::INT,
+                () = came(&mut self.quit) => Signal::QUIT,
                 () = came(&mut self.terminate) => Signal::TERM,
             };
-            if signal != Signal::INT || !in_foreground() {
+            if !matches!(signal, Signal::INT | Signal::QUIT) || !in_foreground() {
                 return signal;
             }
         }
@@ -65,7 +68,7 @@ async fn came(stream: &mut Option<Stream>) {
     }
 }
 
-/// Whether a terminal's Ctrl-C comes to us, and so to COMMAND, which is in our process group.
+/// Whether a terminal's keys come to us, and so to COMMAND, which is in our process group.
 fn in_foreground() -> bool {
     let terminal =
         open("/dev/tty", OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty());
