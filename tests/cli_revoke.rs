@@ -48,6 +48,8 @@ fn world(accepts: bool) -> Fake {
         lease
     };
     Fake::start(move |target| match target.split('?').next().unwrap() {
+        // Which key the alias is.
+        _ if target.contains("key=alias") => (200, json!({ "items": [lease(ONE)] })),
         "GET /v1/leases" if lists.fetch_add(1, Ordering::Relaxed) == 0 => {
             let mut probe = lease("g-pr0be0pr0be0");
             probe["origin"] = json!("probe");
@@ -78,6 +80,81 @@ fn exactly_what_was_shown_is_ended_and_what_came_since_is_told() {
     same("select-json", run("revoke --grantee RoleB --mine --yes --json", &world(true)));
 }
 
+/// One asked for by alias, two by the key's ARN; the key of the third is another.
+#[test]
+fn an_alias_ends_all_that_is_on_its_key() {
+    let mut by_arn = lease(TWO);
+    by_arn["key"] = by_arn["key-arn"].clone();
+    let fake = Fake::start(move |target| match target {
+        "GET /v1/leases?key=alias%2Fapp" => (200, json!({ "items": [lease(ONE)] })),
+        text if text.starts_with("GET /v1/leases?key=arn") => {
+            (200, json!({ "items": [lease(ONE), by_arn] }))
+        }
+        "GET /v1/leases?key=alias%2Fnone" => (200, json!({ "items": [] })),
+        "POST /v1/revoke" => (200, json!({ "items": [closed(ONE), closed(TWO)] })),
+        other => panic!("{other}"),
+    });
+    let shown = run("revoke --key alias/app --yes", &fake);
+    assert!(shown.contains(&format!("{TWO}  closed")), "{shown}");
+    let sent = asked(&fake).join("\n");
+    assert!(
+        sent.contains(&format!("POST /v1/revoke {{\"refs\":[\"{ONE}\",\"{TWO}\"]}}")),
+        "{sent}"
+    );
+    let shown = run("revoke --key alias/none --yes", &fake);
+    assert!(shown.contains("error: no open lease was asked for by alias/none"), "{shown}");
+    assert!(shown.ends_with("--- exit 66\n"), "{shown}");
+}
+
+/// More than one commit holds, and a daemon that goes away after the first.
+#[test]
+fn what_was_ended_before_a_fault_is_told() {
+    let refs: Vec<String> = (0..150).map(|n| format!("g-{n:012}")).collect();
+    let (all, ended) = (refs.clone(), refs.clone());
+    let posts = AtomicUsize::new(0);
+    let fake = Fake::start(move |target| match target.split('?').next().unwrap() {
+        "GET /v1/leases" => {
+            let items: Vec<Value> = all.iter().map(|reference| lease(reference)).collect();
+            (200, json!({ "items": items }))
+        }
+        _ => match posts.fetch_add(1, Ordering::Relaxed) {
+            0 | 1 => (200, json!({ "items": [] })),
+            2 => {
+                let items: Vec<Value> = ended[..100].iter().map(|one| closed(one)).collect();
+                (200, json!({ "items": items }))
+            }
+            _ => {
+                let text = "lease g-000000000100 is not yours. Nothing was ended";
+                let fault = Fault::new(Kind::NotYours, text);
+                (403, serde_json::to_value(Problem::from(&fault)).unwrap())
+            }
+        },
+    });
+    let shown = run("revoke --all --yes", &fake);
+    assert_eq!(shown.matches("  closed: nothing of it is left at KMS").count(), 100);
+    let told = "error: the daemon was asked to end 100 of 150 leases; the others may live on: \
+                lease g-000000000100 is not yours\n";
+    assert!(shown.contains(told), "{shown}");
+    assert!(!shown.contains("Nothing was ended"), "{shown}");
+    assert!(shown.ends_with("--- exit 77\n"), "{shown}");
+}
+
+/// The daemon goes away while KMS is still to answer: what is known is told.
+#[test]
+fn what_is_known_is_told_although_the_daemon_is_gone() {
+    let posts = AtomicUsize::new(0);
+    let fake = Fake::start(move |target| match target.split('?').next().unwrap() {
+        "GET /v1/leases" => (200, json!({ "items": [lease(ONE), lease(TWO)] })),
+        _ => match posts.fetch_add(1, Ordering::Relaxed) {
+            0 | 1 => (200, json!({ "items": [closed(ONE), overdue(TWO)] })),
+            _ => (0, Value::Null),
+        },
+    });
+    let shown = run("revoke --all --yes", &fake);
+    assert!(shown.contains(&format!("{ONE}  closed")), "{shown}");
+    assert!(shown.contains("closed the connection"), "{shown}");
+}
+
 #[test]
 fn nothing_is_ended_without_a_yes() {
     for (line, name) in [
@@ -106,7 +183,7 @@ fn what_is_not_yours_is_named_before_anything_is_ended() {
     let shown = run("revoke --key alias/app --yes", &fake);
     assert!(shown.contains(&format!("error: lease {TWO} is not yours")), "{shown}");
     assert!(shown.ends_with("--- exit 77\n"), "{shown}");
-    assert_eq!(fake.requests().len(), 2);
+    assert_eq!(fake.requests().len(), 3);
 }
 
 #[test]

@@ -5,12 +5,16 @@ use nix::unistd::User;
 
 use super::args::{FreezeArgs, RevokeArgs, UnfreezeArgs};
 use super::out::{Out, STRONG, Stop};
-use super::select::{self, Selected};
+use super::select::{self, Selected, What};
 use super::source::Daemon;
 use super::words::{clean, utc};
 use crate::fault::{Fault, Kind};
 use crate::ids::AccountId;
 use crate::wire::{Freeze, LiftFreeze, ListLeases, NewFreeze, Scope};
+
+/// Where KMS did not say which key is meant.
+const UNNAMED: &str = "KMS did not say which key that is: it is frozen as it is written, and what \
+                       an alias names only until the alias is moved";
 
 /// Freeze what was typed, or list what is frozen.
 ///
@@ -26,7 +30,6 @@ pub(super) async fn freeze(
         return list(&freezes, out);
     }
     let scope = scope(args)?;
-    let selected = args.revoke.then(|| selected(args, &scope)).transpose()?;
     let reason = args.reason.clone().unwrap_or_default();
     let freeze = daemon.freeze(&NewFreeze { scope, all: args.all, reason }).await?;
     let told = format!(
@@ -35,14 +38,25 @@ pub(super) async fn freeze(
         clean(&freeze.scope.to_string()),
         freeze.id
     );
-    match selected {
-        Some(selected) => {
-            out.note(&told)?;
-            select::end(&selected, daemon, out).await
-        }
-        None if out.json => Ok(out.document(&freeze).map(|()| 0)?),
-        None => Ok(out.line(told).map(|()| 0)?),
+    if freeze.scope.key.is_some() && freeze.keys.is_empty() {
+        out.note(UNNAMED)?;
     }
+    if args.revoke {
+        out.note(&told)?;
+        let (reason, yes) = (args.reason.clone(), args.yes);
+        let what = What::Frozen(freeze);
+        return select::end(&Selected { what, reason, dry_run: false, yes }, daemon, out).await;
+    }
+    if out.json {
+        return Ok(out.document(&freeze).map(|()| 0)?);
+    }
+    out.line(told)?;
+    // It stands, whether that can be counted or not.
+    match What::Frozen(freeze).count(daemon).await {
+        Ok(n) => out.note(&format!("open leases that it fits, and that live on: {n}"))?,
+        Err(fault) => out.trouble(&fault)?,
+    }
+    Ok(0)
 }
 
 fn scope(args: &FreezeArgs) -> Result<Scope, Fault> {
@@ -75,25 +89,6 @@ fn uid(user: &str) -> Result<u32, Fault> {
     found.map(|user| user.uid.as_raw()).ok_or_else(|| {
         let text = format!("--caller {user:?} is no user of this host");
         Fault::new(Kind::BadArgument, text).hint("name a user, or give his uid")
-    })
-}
-
-/// What `--revoke` ends. A listing knows an alias only as it was typed, so the key has to be named
-/// by what every lease bears.
-fn selected(args: &FreezeArgs, scope: &Scope) -> Result<Selected, Fault> {
-    if scope.key.as_ref().is_some_and(|key| key.contains("alias/")) {
-        let text = "--revoke needs the key's ARN or id: under an alias only the leases that were \
-                    asked for by it would be found";
-        return Err(Fault::new(Kind::Usage, text).hint("`grantd show REF` shows a key's ARN"));
-    }
-    let Scope { key, grantee, policy, account, caller } = scope.clone();
-    Ok(Selected {
-        query: ListLeases { key, grantee, policy, ..ListLeases::default() },
-        account,
-        caller,
-        reason: args.reason.clone(),
-        dry_run: false,
-        yes: args.yes,
     })
 }
 
@@ -160,15 +155,13 @@ pub(super) async fn unfreeze(
 impl From<&RevokeArgs> for Selected {
     fn from(args: &RevokeArgs) -> Self {
         Self {
-            query: ListLeases {
+            what: What::Listed(ListLeases {
                 key: args.key.clone(),
                 grantee: args.grantee.clone(),
                 policy: args.policy.clone(),
                 mine: args.mine,
                 ..ListLeases::default()
-            },
-            account: None,
-            caller: None,
+            }),
             reason: args.reason.clone(),
             dry_run: args.dry_run,
             yes: args.yes,

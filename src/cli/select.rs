@@ -3,7 +3,7 @@
 //! What is sent are the refs that were shown, never the selector: a lease that is made meanwhile is
 //! told of at the end, and not ended unseen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::list::{all, table};
@@ -12,9 +12,10 @@ use super::revoke::outcome;
 use super::source::Daemon;
 use crate::api::pause;
 use crate::fault::{Fault, Kind};
-use crate::ids::{AccountId, Ref};
+use crate::ids::{KeyArn, Ref};
+use crate::rules::freeze::{Subject, fits};
 use crate::rules::life::{Class, Origin};
-use crate::wire::{Lease, ListLeases, REVOKE_MAX, RevokeLeases};
+use crate::wire::{Freeze, Lease, ListLeases, REVOKE_MAX, RevokeLeases};
 
 /// Between two looks at what KMS has accepted.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -27,12 +28,8 @@ const NAMED: usize = 4;
 /// What is to be ended, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Selected {
-    /// What the daemon is asked for.
-    pub(super) query: ListLeases,
-    /// Only in this account: the key's, or the one whose credentials made it.
-    pub(super) account: Option<AccountId>,
-    /// Only what this user asked for.
-    pub(super) caller: Option<u32>,
+    /// Which leases.
+    pub(super) what: What,
     /// Why.
     pub(super) reason: Option<String>,
     /// Only show it.
@@ -41,12 +38,95 @@ pub(super) struct Selected {
     pub(super) yes: bool,
 }
 
+/// Which leases are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum What {
+    /// What a listing shows of this; under an alias, all that is on the key.
+    Listed(ListLeases),
+    /// What this freeze fits.
+    Frozen(Freeze),
+}
+
+impl What {
+    /// What is to be listed for it. A listing knows an alias only as it was typed: the leases that
+    /// were asked for by it tell the key, and the key tells all of its leases.
+    ///
+    /// # Errors
+    /// Where an alias tells no key; the daemon's.
+    async fn queries(&self, daemon: &dyn Daemon) -> Result<Vec<ListLeases>, Fault> {
+        let query = match self {
+            Self::Listed(query) => query,
+            Self::Frozen(_) => return Ok(vec![ListLeases::default()]),
+        };
+        let Some(alias) = query.key.as_ref().filter(|key| key.contains("alias/")) else {
+            return Ok(vec![query.clone()]);
+        };
+        let by_alias = ListLeases { key: Some(alias.clone()), ..ListLeases::default() };
+        let known = all(by_alias, daemon).await?;
+        let keys: BTreeSet<KeyArn> = known.into_iter().map(|lease| lease.key_arn).collect();
+        if keys.is_empty() {
+            let text = format!(
+                "no open lease was asked for by {alias}, so it is not known here which key that is"
+            );
+            return Err(Fault::new(Kind::KeyNotFound, text)
+                .hint("name the key's ARN or id: `grantd list` shows what lives"));
+        }
+        let on = |key: KeyArn| ListLeases { key: Some(key.to_string()), ..query.clone() };
+        Ok(keys.into_iter().map(on).collect())
+    }
+
+    /// The open leases of these that are meant and whose end is not on its way yet, by deadline.
+    async fn matching(
+        &self,
+        queries: &[ListLeases],
+        daemon: &dyn Daemon,
+    ) -> Result<Vec<Lease>, Fault> {
+        let mut leases = Vec::new();
+        for query in queries {
+            leases.extend(all(query.clone(), daemon).await?);
+        }
+        leases.retain(|lease| {
+            lease.origin != Origin::Probe
+                && matches!(lease.state.as_str(), "creating" | "active")
+                && match self {
+                    Self::Listed(_) => true,
+                    Self::Frozen(freeze) => fits(&freeze.scope, &freeze.keys, &subject(lease)),
+                }
+        });
+        leases.sort_by_key(|lease| lease.deadline);
+        Ok(leases)
+    }
+
+    /// How many open leases it is.
+    ///
+    /// # Errors
+    /// Those of the listing.
+    pub(super) async fn count(&self, daemon: &dyn Daemon) -> Result<usize, Fault> {
+        let queries = self.queries(daemon).await?;
+        Ok(self.matching(&queries, daemon).await?.len())
+    }
+}
+
+/// A lease as a freeze looks at it. Its key's aliases are not known here: the freeze knows the key.
+fn subject(lease: &Lease) -> Subject<'_> {
+    Subject {
+        key_arn: &lease.key_arn,
+        key: &lease.key,
+        aliases: &[],
+        grantee: &lease.grantee,
+        policy: lease.policy.as_deref(),
+        account: &lease.account,
+        caller: lease.asker.as_ref().map(|asker| asker.uid),
+    }
+}
+
 /// End what matches. The exit code is that of the first fault.
 ///
 /// # Errors
 /// Where nothing was ended: the daemon's fault, or nobody to say yes. When stdout takes no more.
 pub(super) async fn end(args: &Selected, daemon: &dyn Daemon, out: &mut Out) -> Result<u8, Stop> {
-    let leases = matching(args, daemon).await?;
+    let queries = args.what.queries(daemon).await?;
+    let leases = args.what.matching(&queries, daemon).await?;
     let refs: Vec<Ref> = leases.iter().map(|lease| lease.reference.clone()).collect();
     if refs.is_empty() {
         if out.json {
@@ -56,7 +136,7 @@ pub(super) async fn end(args: &Selected, daemon: &dyn Daemon, out: &mut Out) -> 
         return Ok(0);
     }
     // Whether they are the caller's to end is known before anything is ended.
-    ask(&refs, args, true, daemon).await?;
+    ask(&refs, args, true, daemon).await.all()?;
     if !out.json {
         table(&leases, out)?;
     }
@@ -71,10 +151,19 @@ pub(super) async fn end(args: &Selected, daemon: &dyn Daemon, out: &mut Out) -> 
         out.note("nothing was ended")?;
         return Ok(0);
     }
-    let ended = ask(&refs, args, false, daemon).await?;
-    let ended = follow(ended, args, daemon, out).await?;
-    let first = report(&refs, &ended, out)?;
-    appeared(args, &refs, daemon, out).await?;
+    let Told { leases, fault } = ask(&refs, args, false, daemon).await;
+    if let (true, Some(fault)) = (leases.is_empty(), &fault) {
+        return Err(fault.clone().into());
+    }
+    let fault = fault.map(|fault| partly(leases.len(), refs.len(), fault));
+    let (ended, lost) = follow(leases, args, daemon, out).await?;
+    let mut first = report(&refs, &ended, out)?;
+    // What has begun is told to its end, whatever the daemon says meanwhile.
+    let since = appeared(args, &queries, &refs, daemon, out).await?;
+    for fault in [fault, lost, since].into_iter().flatten() {
+        out.trouble(&fault)?;
+        first.get_or_insert(fault);
+    }
     Ok(first.map_or(0, |fault| fault.kind.exit()))
 }
 
@@ -82,19 +171,13 @@ fn count(n: usize) -> String {
     if n == 1 { "1 lease".to_owned() } else { format!("{n} leases") }
 }
 
-/// The open leases that match and whose end is not on its way yet.
-async fn matching(args: &Selected, daemon: &dyn Daemon) -> Result<Vec<Lease>, Fault> {
-    let mut leases = all(args.query.clone(), daemon).await?;
-    leases.retain(|lease| {
-        let account =
-            |id: &AccountId| *id == lease.account || id.as_str() == lease.key_arn.account();
-        let asker = lease.asker.as_ref().map(|asker| asker.uid);
-        lease.origin != Origin::Probe
-            && matches!(lease.state.as_str(), "creating" | "active")
-            && args.account.as_ref().is_none_or(account)
-            && args.caller.is_none_or(|uid| asker == Some(uid))
-    });
-    Ok(leases)
+/// What is told where the daemon took a part and not the next.
+fn partly(taken: usize, of: usize, fault: Fault) -> Fault {
+    let text = format!(
+        "the daemon was asked to end {taken} of {of} leases; the others may live on: {}",
+        fault.text.trim_end_matches(". Nothing was ended")
+    );
+    Fault { text, ..fault }.hint("run it again: it shows what still lives")
 }
 
 /// Whether a person, or `--yes`, says so.
@@ -112,19 +195,29 @@ fn agreed(n: usize, yes: bool, out: &mut Out) -> Result<bool, Stop> {
     }
 }
 
+/// What the daemon told of leases, up to a fault.
+struct Told {
+    leases: Vec<Lease>,
+    fault: Option<Fault>,
+}
+
+impl Told {
+    fn all(self) -> Result<Vec<Lease>, Fault> {
+        self.fault.map_or(Ok(self.leases), Err)
+    }
+}
+
 /// Ask the daemon about all of `refs`, a part at a time: to end them, or only how they are.
-async fn ask(
-    refs: &[Ref],
-    args: &Selected,
-    dry_run: bool,
-    daemon: &dyn Daemon,
-) -> Result<Vec<Lease>, Fault> {
+async fn ask(refs: &[Ref], args: &Selected, dry_run: bool, daemon: &dyn Daemon) -> Told {
     let mut leases = Vec::new();
     for part in refs.chunks(REVOKE_MAX) {
         let request = RevokeLeases { refs: part.to_vec(), reason: args.reason.clone(), dry_run };
-        leases.extend(daemon.revoke_many(&request).await?.items);
+        match daemon.revoke_many(&request).await {
+            Ok(page) => leases.extend(page.items),
+            Err(fault) => return Told { leases, fault: Some(fault) },
+        }
     }
-    Ok(leases)
+    Told { leases, fault: None }
 }
 
 /// Whether KMS has accepted the end.
@@ -132,28 +225,30 @@ fn accepted(lease: &Lease) -> bool {
     matches!(lease.state.as_str(), "ended" | "closed")
 }
 
-/// Look at them until KMS has accepted each end, or nothing moves any more.
+/// Look at them until KMS has accepted each end, nothing moves any more, or the daemon is gone.
 async fn follow(
     ended: Vec<Lease>,
     args: &Selected,
     daemon: &dyn Daemon,
     out: &mut Out,
-) -> Result<BTreeMap<Ref, Lease>, Stop> {
+) -> Result<(BTreeMap<Ref, Lease>, Option<Fault>), Stop> {
     let mut known: BTreeMap<Ref, Lease> =
         ended.into_iter().map(|lease| (lease.reference.clone(), lease)).collect();
-    let mut looks = 0;
+    let (mut looks, mut lost) = (0, None);
     loop {
         let open = known.values().filter(|lease| !accepted(lease));
         let open: Vec<Ref> = open.map(|lease| lease.reference.clone()).collect();
         if out.live && !out.json {
             out.progress(&format!("ended {} of {}", known.len() - open.len(), known.len()))?;
         }
-        if open.is_empty() || looks == LOOKS_MAX {
+        if open.is_empty() || looks == LOOKS_MAX || lost.is_some() {
             break;
         }
         pause(LOOK_EVERY).await;
         looks += 1;
-        for lease in ask(&open, args, true, daemon).await? {
+        let told = ask(&open, args, true, daemon).await;
+        lost = told.fault;
+        for lease in told.leases {
             if accepted(&lease) {
                 looks = 0;
             }
@@ -167,7 +262,7 @@ async fn follow(
             known.len()
         ))?;
     }
-    Ok(known)
+    Ok((known, lost))
 }
 
 /// What became of each, in the order in which they were shown; the first fault.
@@ -207,17 +302,22 @@ fn still(lease: &Lease) -> Fault {
     Fault::new(kind, text).about(lease.reference.clone())
 }
 
-/// Leases that match and were not shown: whoever watches an incident has to know.
+/// Leases that match and were not shown: whoever watches an incident has to know. The fault where
+/// that cannot be said.
 async fn appeared(
     args: &Selected,
+    queries: &[ListLeases],
     refs: &[Ref],
     daemon: &dyn Daemon,
     out: &mut Out,
-) -> Result<(), Stop> {
-    let mut new = matching(args, daemon).await?;
+) -> Result<Option<Fault>, Stop> {
+    let mut new = match args.what.matching(queries, daemon).await {
+        Ok(new) => new,
+        Err(fault) => return Ok(Some(fault)),
+    };
     new.retain(|lease| !refs.contains(&lease.reference));
     if new.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let named: Vec<&str> = new.iter().take(NAMED).map(|l| l.reference.as_str()).collect();
     let more = if new.len() > NAMED { ", …" } else { "" };
@@ -226,5 +326,8 @@ async fn appeared(
         count(new.len()),
         named.join(", ")
     ))?;
-    Ok(())
+    Ok(None)
 }
+
+#[cfg(test)]
+mod tests;

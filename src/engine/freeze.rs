@@ -7,14 +7,20 @@ use std::rc::Rc;
 use super::Caller;
 use super::context::{Context, ledger_fault};
 use super::desk::refused;
+use super::resolve::named;
 use crate::fault::{Fault, Kind};
+use crate::ids::KeyArn;
 use crate::ledger::{NewLease, Urgency};
 use crate::rules::access;
 use crate::rules::policy::REASON_MAX;
+use crate::rules::time::SECOND;
 use crate::wire::{Asker, Freeze, LiftFreeze, NewFreeze};
 
 /// The longest text of a scope: an ARN of a principal.
 const TEXT_MAX: usize = 256;
+
+/// How long a freeze waits for KMS to say which key is meant: one answer of a distant Region.
+const NAMED_MAX: i64 = 2 * SECOND;
 
 /// Freeze.
 pub(crate) async fn freeze(
@@ -38,8 +44,21 @@ pub(crate) async fn freeze(
         let text = "a freeze names what it is for, or everything by `all`, and not both";
         return Err(Fault::new(Kind::BadArgument, text).hint("such as --key alias/app, or --all"));
     }
+    if let (Some(policy), Some(config)) = (&scope.policy, cx.config())
+        && config.policy(policy).is_none()
+    {
+        let text =
+            format!("the configuration has no policy {policy:?}, so this would freeze nothing");
+        let names: Vec<&str> = config.policies.iter().map(|policy| policy.name.as_str()).collect();
+        let hint = format!("its policies are {}", names.join(", "));
+        return Err(Fault::new(Kind::BadArgument, text).hint(hint));
+    }
+    let keys = match &scope.key {
+        Some(key) => keys(cx, key).await?,
+        None => Vec::new(),
+    };
     let (by, now) = (asker(caller), cx.time.now());
-    let job = move |books: &mut crate::ledger::Ledger| books.freeze(&request, &by, now);
+    let job = move |books: &mut crate::ledger::Ledger| books.freeze(&request, &keys, &by, now);
     let freeze = cx.ledger.run(Urgency::Work, job).await.map_err(ledger_fault)?;
     tracing::warn!(
         id = freeze.id,
@@ -49,6 +68,22 @@ pub(crate) async fn freeze(
         freeze.reason
     );
     Ok(freeze)
+}
+
+/// The keys that are meant. Where KMS does not say, the key is frozen as it was written: an
+/// incident does not wait.
+async fn keys(cx: &Rc<Context>, key: &str) -> Result<Vec<KeyArn>, Fault> {
+    let why = match cx.time.within(NAMED_MAX, named(cx, key)).await {
+        Some(Ok(keys)) => return Ok(keys),
+        Some(Err(fault)) if matches!(fault.kind, Kind::BadArgument | Kind::KeyNotFound) => {
+            let text = format!("{}, so this would freeze nothing", fault.text);
+            return Err(Fault { text, ..fault });
+        }
+        Some(Err(fault)) => fault.text,
+        None => "KMS does not answer".to_owned(),
+    };
+    tracing::warn!("it is not known which key {key} is, and it is frozen as it is written: {why}");
+    Ok(Vec::new())
 }
 
 /// Lift.

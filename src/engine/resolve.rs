@@ -8,7 +8,7 @@ use super::context::{Context, is_current};
 use super::lane::{Op, Sent};
 use crate::config::Config;
 use crate::fault::{Fault, Kind};
-use crate::ids::KeyArn;
+use crate::ids::{KeyArn, Region};
 use crate::kms::{Alias, Answer, KeyFacts, Lane};
 use crate::rules::keyref::KeyRef;
 use crate::rules::life::{Class, Outcome};
@@ -29,7 +29,7 @@ pub(crate) async fn resolve(
 ) -> Result<Resolved, Fault> {
     let key = KeyRef::parse(&request.key)
         .map_err(|error| Fault::new(Kind::BadArgument, error.to_string()))?;
-    let lanes = candidates(cx, config, &key, request)?;
+    let lanes = candidates(cx, Some(config), &key, request.region.as_ref())?;
     let mut found = Vec::new();
     for lane in lanes {
         if let Some(id) = key_id(cx, &lane, &key).await? {
@@ -54,26 +54,52 @@ pub(crate) async fn resolve(
     Ok(Resolved { lane, facts, aliases })
 }
 
-/// The lanes of the config in which the key may be.
+/// The keys that `text` names, wherever they are: an alias may name one in each Region. Whoever
+/// answers is believed also where others do not answer.
+pub(crate) async fn named(cx: &Rc<Context>, text: &str) -> Result<Vec<KeyArn>, Fault> {
+    let key =
+        KeyRef::parse(text).map_err(|error| Fault::new(Kind::BadArgument, error.to_string()))?;
+    let lanes = candidates(cx, cx.config().as_deref(), &key, None)?;
+    let asked = futures_util::future::join_all(lanes.iter().map(|lane| key_id(cx, lane, &key)));
+    let (mut keys, mut silent) = (Vec::new(), None);
+    for answer in asked.await {
+        match answer {
+            Ok(arn) => keys.extend(arn.and_then(|arn| KeyArn::parse(arn).ok())),
+            Err(fault) => silent = Some(fault),
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    match silent {
+        _ if !keys.is_empty() => Ok(keys),
+        Some(fault) => Err(fault),
+        None => {
+            let text = format!("there is no key {text} where grantd looks");
+            Err(Fault::new(Kind::KeyNotFound, text))
+        }
+    }
+}
+
+/// The lanes of the config in which the key may be; of the ledger where no config is in force.
 fn candidates(
     cx: &Context,
-    config: &Config,
+    config: Option<&Config>,
     key: &KeyRef,
-    request: &wire::CreateLease,
+    asked: Option<&Region>,
 ) -> Result<Vec<Arc<Lane>>, Fault> {
     let named = key.region();
-    if let (Some(asked), Some(named)) = (&request.region, &named)
+    if let (Some(asked), Some(named)) = (asked, &named)
         && asked != named
     {
         let text = format!("--region {asked} contradicts the Region {named} of the key's ARN");
         return Err(Fault::new(Kind::BadArgument, text));
     }
-    let (region, account) = (named.or_else(|| request.region.clone()), key.account());
+    let (region, account) = (named.or_else(|| asked.cloned()), key.account());
     let lanes = cx.lanes.borrow();
     let fits: Vec<Arc<Lane>> = lanes
         .values()
         .map(|state| &state.lane)
-        .filter(|lane| is_current(config, lane))
+        .filter(|lane| config.is_none_or(|config| is_current(config, lane)))
         .filter(|lane| region.as_ref().is_none_or(|region| *region == lane.region))
         .filter(|lane| account.as_ref().is_none_or(|account| *account == lane.account))
         .cloned()

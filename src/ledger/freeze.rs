@@ -7,7 +7,7 @@ use serde_json::json;
 use super::reads::corrupt;
 use super::{Ledger, LedgerError, NewLease, new, sql};
 use crate::fault::{Fault, Kind};
-use crate::ids::AccountId;
+use crate::ids::{AccountId, KeyArn};
 use crate::rules::freeze::{Subject, fits};
 use crate::rules::life::Origin;
 use crate::rules::time::{Now, Time};
@@ -17,11 +17,17 @@ use crate::wire::{Asker, Freeze, NewFreeze, Scope};
 const FREEZES_MAX: usize = 100;
 
 impl Ledger {
-    /// Freeze.
+    /// Freeze; `keys` are those that the scope's alias names.
     ///
     /// # Errors
     /// A `Fault` of `Busy` when there are 100; those of the disk.
-    pub fn freeze(&mut self, new: &NewFreeze, by: &Asker, now: Now) -> Result<Freeze, LedgerError> {
+    pub fn freeze(
+        &mut self,
+        new: &NewFreeze,
+        keys: &[KeyArn],
+        by: &Asker,
+        now: Now,
+    ) -> Result<Freeze, LedgerError> {
         self.atomic(|ledger| {
             if ledger.freezes()?.len() >= FREEZES_MAX {
                 let text = format!("{FREEZES_MAX} freezes stand, as many as there may be");
@@ -39,16 +45,19 @@ impl Ledger {
                 new.reason,
                 by.uid,
                 by.name,
-                now.latest.0
+                now.latest.0,
+                serde_json::to_string(keys).map_err(corrupt)?
             ])?;
             let freeze = Freeze {
                 id: conn.last_insert_rowid(),
                 scope: new.scope.clone(),
+                keys: keys.to_vec(),
                 reason: new.reason.clone(),
                 by: by.clone(),
                 at: now.latest,
             };
-            let body = json!({ "id": freeze.id, "scope": freeze.scope, "reason": freeze.reason });
+            let body = json!({ "id": freeze.id, "scope": freeze.scope, "keys": freeze.keys,
+                "reason": freeze.reason });
             ledger.append(now.latest, None, "frozen", &new::actor(by.uid, &by.name), &body)?;
             Ok(freeze)
         })
@@ -98,7 +107,7 @@ impl Ledger {
     /// A `Fault` of `Frozen`; those of the disk.
     pub fn refuse_frozen(&self, subject: &Subject<'_>) -> Result<(), LedgerError> {
         let freezes = self.freezes()?;
-        match freezes.iter().find(|freeze| fits(&freeze.scope, subject)) {
+        match freezes.iter().find(|freeze| fits(&freeze.scope, &freeze.keys, subject)) {
             Some(freeze) => Err(frozen(freeze).into()),
             None => Ok(()),
         }
@@ -114,7 +123,7 @@ impl Ledger {
 }
 
 fn frozen(freeze: &Freeze) -> Fault {
-    let Freeze { id, scope, reason, by, at } = freeze;
+    let Freeze { id, scope, reason, by, at, .. } = freeze;
     let who = new::actor(by.uid, &by.name);
     let text = format!("{who} has frozen {scope} since {at}: {reason} (freeze {id})");
     Fault::new(Kind::Frozen, text)
@@ -131,6 +140,7 @@ fn read(raw: &Raw<'_>) -> Result<Freeze, LedgerError> {
             account: account.map(AccountId::parse).transpose().map_err(corrupt)?,
             caller: raw.get("caller")?,
         },
+        keys: serde_json::from_str(&raw.get::<_, String>("keys")?).map_err(corrupt)?,
         reason: raw.get("reason")?,
         by: Asker { uid: raw.get("frozen_by")?, name: raw.get("frozen_by_name")? },
         at: Time(raw.get("frozen_at")?),

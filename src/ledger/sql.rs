@@ -146,10 +146,10 @@ statements! {
         WHERE h.lease > 0 ORDER BY h.lease LIMIT ?1";
 
     NEW_FREEZE = "INSERT INTO freeze(key, grantee, policy, account, caller, reason, frozen_by, \
-        frozen_by_name, frozen_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        frozen_by_name, frozen_at, keys) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     LIFT_FREEZE = "DELETE FROM freeze WHERE id = ?1";
     FREEZES = "SELECT id, key, grantee, policy, account, caller, reason, frozen_by, \
-        frozen_by_name, frozen_at FROM freeze WHERE id > 0 ORDER BY id LIMIT ?1";
+        frozen_by_name, frozen_at, keys FROM freeze WHERE id > 0 ORDER BY id LIMIT ?1";
 
     PROOF = "SELECT proven_at FROM proof WHERE lane = ?1 AND key_arn = ?2";
     SET_PROOF = "INSERT INTO proof(lane, key_arn, proven_at) VALUES(?1, ?2, ?3) ON CONFLICT DO \

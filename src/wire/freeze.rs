@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Asker;
-use crate::ids::AccountId;
+use crate::ids::{AccountId, KeyArn};
 use crate::rules::time::Time;
 
 /// Which leases: all fields that are set have to fit.
@@ -16,7 +16,8 @@ pub struct Scope {
     /// is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Grantee ARN, what stands in it behind the account (`role/RoleB`), or its last piece.
+    /// Grantee ARN, what stands in it behind the account (`role/RoleB`), or its last piece. A role
+    /// or user is meant under whatever path it is, and a role with its sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grantee: Option<String>,
     /// Policy name.
@@ -89,6 +90,10 @@ pub struct Freeze {
     pub id: i64,
     /// Which leases.
     pub scope: Scope,
+    /// The keys that the scope's alias named when it was frozen: they stay frozen when it is moved.
+    /// None for another scope, and where KMS did not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeyArn>,
     /// Why.
     pub reason: String,
     /// Who froze.

@@ -45,6 +45,51 @@ fn a_freeze_outlives_the_daemon_and_stops_no_end() {
     history_verifies(&host);
 }
 
+/// What a freeze is for has to be there, and an alias is its key, wherever it is moved.
+#[test]
+fn a_freeze_that_would_freeze_nothing_is_refused() {
+    let (sandbox, host) = world();
+    let _daemon = host.ready();
+    let freeze =
+        |words: &[&str]| host.grantd(&[&["freeze", "--reason", "incident 12"][..], words].concat());
+    for (words, exit, text) in [
+        (["--key", "app"], 66, "there is no key app where grantd looks, so this would freeze"),
+        (["--key", "alias/ap"], 66, "there is no key alias/ap where grantd looks"),
+        (["--key", "alias"], 66, "there is no key alias where"),
+        (["--key", "alias/a:b"], 64, "is not a key"),
+        (["--policy", "raeders"], 64, "the configuration has no policy \"raeders\""),
+    ] {
+        let refused = freeze(&words);
+        assert_eq!(refused.code, Some(exit), "{refused:?}");
+        assert!(refused.stderr.contains(text), "{refused:?}");
+    }
+    let arn = sandbox.story.key_arn.as_str();
+    let create = ["create", "--key", arn, "--grantee", "role/RoleB", "--operations", "Decrypt"];
+    done(&host, &create);
+    let stands = freeze(&["--key", sandbox.story.alias]).ok();
+    assert!(stands.stderr.contains("open leases that it fits, and that live on: 1"), "{stands:?}");
+    let listed = host.grantd(&["freeze", "--list", "--json"]).ok().json();
+    assert_eq!(listed[0]["keys"], serde_json::json!([arn]));
+    // By the alias what was asked for by the ARN is ended too.
+    let ended = freeze(&["--key", sandbox.story.alias, "--revoke", "--yes"]).ok();
+    assert_eq!(ended.stdout.matches("  ended: KMS accepted at ").count(), 1, "{ended:?}");
+}
+
+/// An incident does not wait for a configuration that loads, nor for KMS.
+#[test]
+fn a_daemon_that_only_ends_freezes_and_lifts() {
+    let (sandbox, host) = world();
+    let daemon = host.ready();
+    let lease = Lease::make(&host, &sandbox, "8s");
+    assert_eq!(daemon.stop(), Some(0));
+    host.configure("group = 7");
+    let _daemon = host.ready();
+    let words = ["freeze", "--policy", "any", "--key", sandbox.story.alias, "--reason", "x"];
+    done(&host, &words);
+    done(&host, &["unfreeze", "1"]);
+    lease.ends_on_time(&sandbox);
+}
+
 #[test]
 fn one_command_freezes_and_ends_what_lives() {
     let (sandbox, host) = world();

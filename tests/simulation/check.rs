@@ -182,7 +182,7 @@ fn not_under(world: &World, standing: &[Standing], row: &HistoryRow, asked: &Val
         account: &AccountId::parse(text("account")).unwrap(),
         caller: asked["asker"]["uid"].as_u64().and_then(|uid| u32::try_from(uid).ok()),
     };
-    let frozen = standing.iter().find(|(_, scope)| fits(scope, &subject));
+    let frozen = standing.iter().find(|(_, scope)| fits(scope, &[], &subject));
     assert!(frozen.is_none(), "seed {}: {row:?} under {frozen:?}", world.seed);
 }
 

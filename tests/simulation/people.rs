@@ -27,6 +27,30 @@ fn the_owner_root_and_an_administrator_end_a_lease_and_nobody_else() {
     });
 }
 
+#[test]
+fn root_and_an_administrator_freeze_and_lift_and_nobody_else() {
+    play(|| async {
+        let stage = Stage::new(0).config("group = \"sim\"", ACCESS);
+        stage
+            .live(async |daemon| {
+                for (uid, may) in [(0, true), (7, true), (1, false)] {
+                    let frozen = daemon.freeze_as(uid).await;
+                    assert_eq!(frozen.is_ok(), may, "{uid}: {frozen:?}");
+                    match frozen {
+                        Ok(freeze) => {
+                            assert_eq!(freeze.by.uid, uid);
+                            let other = daemon.lift(1, freeze.id).await.unwrap_err();
+                            assert_eq!(other.kind, Kind::NotYours);
+                            daemon.lift(uid, freeze.id).await.unwrap();
+                        }
+                        Err(fault) => assert_eq!(fault.kind, Kind::NotYours),
+                    }
+                }
+            })
+            .await;
+    });
+}
+
 /// Root is no administrator: what a policy does not give him, he does not get.
 #[test]
 fn an_administrator_gets_no_more_than_the_policies_give() {

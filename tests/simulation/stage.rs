@@ -14,7 +14,7 @@ use grantd::rules::life::Origin;
 use grantd::rules::time::Time;
 use grantd::wire::{
     CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow, Lease, LeaseExtended, LeaseMade,
-    ListHistory, ListLeases, NewFreeze, Page, RevokeLeases, Scope, Status,
+    LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, RevokeLeases, Scope, Status,
 };
 use kms_sandbox::{Entry, Op, Propagation, Story, StoryOptions};
 use serde_json::json;
@@ -182,9 +182,20 @@ impl Daemon {
 
     /// Freeze everything, as root.
     pub(crate) async fn freeze(&self) -> Freeze {
+        self.freeze_as(0).await.unwrap()
+    }
+
+    /// The same as another.
+    pub(crate) async fn freeze_as(&self, uid: u32) -> Result<Freeze, Fault> {
         let request = NewFreeze { scope: Scope::default(), all: true, reason: "a test".to_owned() };
-        let caller = caller(0);
-        self.ask(|reply| Command::Freeze { caller, request, reply }).await.unwrap()
+        let caller = caller(uid);
+        self.ask(|reply| Command::Freeze { caller, request, reply }).await
+    }
+
+    /// Lift a freeze.
+    pub(crate) async fn lift(&self, uid: u32, id: i64) -> Result<Freeze, Fault> {
+        let (caller, request) = (caller(uid), LiftFreeze::default());
+        self.ask(|reply| Command::Lift { caller, id, request, reply }).await
     }
 
     /// Revoke many as this user.

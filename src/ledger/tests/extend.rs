@@ -199,7 +199,7 @@ fn a_freeze_keeps_a_lease_from_getting_longer() {
     let by = Asker { uid: 0, name: "root".to_owned() };
     let scope = wire::Scope { key: Some("alias/app".to_owned()), ..wire::Scope::default() };
     let freeze = wire::NewFreeze { scope, all: false, reason: "incident".to_owned() };
-    world.ledger.freeze(&freeze, &by, now(0)).unwrap();
+    world.ledger.freeze(&freeze, &[], &by, now(0)).unwrap();
     let frozen = world.ledger.succeed(&world.successor(120), now(SECOND)).unwrap_err();
     assert!(matches!(frozen, LedgerError::Fault(f) if f.kind == Kind::Frozen));
     world.succeed(30);

@@ -31,7 +31,7 @@ fn is_frozen(world: &mut World, lease: &NewLease) -> bool {
 #[test]
 fn no_lease_is_recorded_that_a_freeze_fits_until_it_is_lifted() {
     let mut world = World::new();
-    let freeze = world.ledger.freeze(&on_key("alias/other"), &by(), now(0)).unwrap();
+    let freeze = world.ledger.freeze(&on_key("alias/other"), &[], &by(), now(0)).unwrap();
     let mut world = world.reopen();
     assert_eq!(world.ledger.freezes().unwrap(), std::slice::from_ref(&freeze));
     let mut lease = world.lease(1);
@@ -48,7 +48,7 @@ fn no_lease_is_recorded_that_a_freeze_fits_until_it_is_lifted() {
     assert!(!is_frozen(&mut world, &lease));
     let gone = world.ledger.lift(freeze.id, &by(), None, now(2)).unwrap_err();
     assert!(matches!(&gone, LedgerError::Fault(f) if f.kind == Kind::FreezeUnknown), "{gone:?}");
-    let again = world.ledger.freeze(&on_key(key(1).as_str()), &by(), now(3)).unwrap();
+    let again = world.ledger.freeze(&on_key(key(1).as_str()), &[], &by(), now(3)).unwrap();
     assert_eq!(again.id, freeze.id + 1, "a number is never used again");
     let history = world.ledger.history(&ListHistory::default()).unwrap().items;
     let told: Vec<(&str, &str)> = history
@@ -62,12 +62,23 @@ fn no_lease_is_recorded_that_a_freeze_fits_until_it_is_lifted() {
 }
 
 #[test]
+fn a_frozen_alias_that_is_moved_lets_its_key_not_go() {
+    let mut world = World::new();
+    world.ledger.freeze(&on_key("alias/other"), &[key(1)], &by(), now(0)).unwrap();
+    let mut world = world.reopen();
+    assert_eq!(world.ledger.freezes().unwrap()[0].keys, [key(1)]);
+    let lease = world.lease(1);
+    assert_eq!((&lease.request.key_arn, lease.aliases.len()), (&key(1), 0));
+    assert!(is_frozen(&mut world, &lease));
+}
+
+#[test]
 fn there_are_so_many_and_no_more() {
     let mut world = World::new();
     for n in 0..100 {
-        world.ledger.freeze(&on_key(&format!("alias/k{n}")), &by(), now(n)).unwrap();
+        world.ledger.freeze(&on_key(&format!("alias/k{n}")), &[], &by(), now(n)).unwrap();
     }
-    let full = world.ledger.freeze(&on_key("alias/k100"), &by(), now(100)).unwrap_err();
+    let full = world.ledger.freeze(&on_key("alias/k100"), &[], &by(), now(100)).unwrap_err();
     assert!(matches!(&full, LedgerError::Fault(f) if f.kind == Kind::Busy), "{full:?}");
     assert_eq!(world.ledger.freezes().unwrap().len(), 100);
 }

@@ -11,6 +11,7 @@ use crate::ledger::open::MIGRATIONS;
 use crate::ledger::{Ledger, Note, OpenError, Row, broken_files};
 use crate::rules::life::{Event, Outcome};
 use crate::rules::time::HOUR;
+use crate::wire::{Asker, NewFreeze, Scope};
 
 fn file(dir: &Path) -> PathBuf {
     dir.join("ledger.db")
@@ -86,7 +87,8 @@ fn a_ledger_without_extensions_is_taken_over_with_what_is_in_it() {
     drop(world.ledger);
     let raw = Connection::open(file(dir.path())).unwrap();
     raw.execute_batch(
-        "DROP TRIGGER lease_until_born; DROP TRIGGER lease_until_moves; DROP TABLE extension_key;",
+        "DROP TRIGGER lease_until_born; DROP TRIGGER lease_until_moves; DROP TABLE extension_key;
+         ALTER TABLE freeze DROP COLUMN keys;",
     )
     .unwrap();
     raw.pragma_update(None, "user_version", 4).unwrap();
@@ -188,6 +190,24 @@ fn a_ledger_of_the_first_version_ends_and_closes_what_is_in_it() {
     }
     let (rows, broken) = verify(&ledger);
     assert!(rows >= 3 && broken.is_none(), "{rows} {broken:?}");
+}
+
+#[test]
+fn a_freeze_of_before_its_keys_were_kept_still_stands() {
+    let mut world = World::new();
+    let scope = Scope { key: Some("alias/app".to_owned()), ..Scope::default() };
+    let new = NewFreeze { scope, all: false, reason: "incident".to_owned() };
+    let by = Asker { uid: 0, name: "root".to_owned() };
+    let freeze = world.ledger.freeze(&new, &[], &by, now(0)).unwrap();
+    let dir = world.dir;
+    drop(world.ledger);
+    let raw = Connection::open(file(dir.path())).unwrap();
+    raw.execute_batch("ALTER TABLE freeze DROP COLUMN keys;").unwrap();
+    raw.pragma_update(None, "user_version", 6).unwrap();
+    drop(raw);
+    let (ledger, opened) = Ledger::open(dir.path()).unwrap();
+    assert!(!opened.fresh);
+    assert_eq!(ledger.freezes().unwrap(), [freeze]);
 }
 
 #[test]
