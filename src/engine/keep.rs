@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::agenda::{HORIZON, ROWS_MAX};
-use super::context::{Context, class_of};
+use super::context::{Context, class_of, is_current};
 use super::hold::{TEND_EVERY, tend};
 use super::lane::{Frozen, Op, Sent};
 use super::look::freeze;
@@ -86,8 +86,19 @@ impl Chores {
     }
 }
 
+/// Which lanes are history: they are neither warmed nor asked.
+async fn retire_lanes(cx: &Rc<Context>) {
+    let Ok(open) = cx.ledger.run(Urgency::Work, |books| books.open_lanes()).await else { return };
+    let config = cx.config();
+    for (id, state) in cx.lanes.borrow_mut().iter_mut() {
+        let current = config.as_deref().is_some_and(|config| is_current(config, &state.lane));
+        state.set_past(!current && !open.contains(id));
+    }
+}
+
 /// Take the look-ahead from the ledger.
 pub(crate) async fn load(cx: &Rc<Context>) {
+    retire_lanes(cx).await;
     let now = cx.time.now().latest;
     let until = now.plus(HORIZON);
     let mut rows = cx.ledger.run(Urgency::End, move |books| books.ahead(until, ROWS_MAX)).await;
@@ -160,7 +171,7 @@ fn ask_lanes(cx: &Rc<Context>, now: Time, doubt: bool) {
         let stale = state.asked_at.is_none_or(|at| now.since(at) >= every);
         // A lane that waits is asked too: its outage ends for us when it ends.
         let waits = state.stall.is_some();
-        if (stale || doubt || waits) && !state.asking {
+        if (stale || doubt || waits) && !state.asking && !state.past {
             state.asking = true;
             due.push(Arc::clone(&state.lane));
         }
@@ -275,7 +286,8 @@ fn changed(lane: &Lane, was: &str, identity: &Identity) -> String {
 }
 
 fn lanes(cx: &Context) -> Vec<Arc<Lane>> {
-    cx.lanes.borrow().values().map(|state| Arc::clone(&state.lane)).collect()
+    let lanes = cx.lanes.borrow();
+    lanes.values().filter(|state| !state.past).map(|state| Arc::clone(&state.lane)).collect()
 }
 
 /// A failure is told here, well before a deadline needs the credentials; the next call finds it out

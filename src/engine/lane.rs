@@ -104,6 +104,9 @@ pub(crate) struct LaneState {
     pub(crate) asked_at: Option<Time>,
     /// It is being asked for now.
     pub(crate) asking: bool,
+    /// History: the config does not name it, and nothing of it is open. Nobody needs its
+    /// credentials, which may well be gone.
+    pub(crate) past: bool,
     /// Why the credentials cannot be refreshed; those in hand may serve for a while.
     pub(crate) unrefreshed: Option<String>,
 }
@@ -122,7 +125,17 @@ impl LaneState {
             frozen: None,
             asked_at: None,
             asking: false,
+            past: false,
             unrefreshed: None,
+        }
+    }
+
+    /// Whether it is history; what was wrong with it then is no matter any more.
+    pub(crate) fn set_past(&mut self, past: bool) {
+        self.past = past;
+        if past {
+            (self.stall, self.unrefreshed) = (None, None);
+            self.keys.clear();
         }
     }
 

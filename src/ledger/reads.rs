@@ -1,6 +1,6 @@
 //! Reading rows back: for the engine by what comes next, for people by ref. Each call is bounded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension as _, Row as Raw, params, params_from_iter};
@@ -268,6 +268,16 @@ impl Ledger {
         }
         counts.retain(|_, n| *n != 0);
         Ok(counts)
+    }
+
+    /// The lanes with grants that are not closed.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn open_lanes(&self) -> Result<BTreeSet<i64>, LedgerError> {
+        let mut query = self.conn()?.prepare_cached(sql::OPEN_LANES)?;
+        let lanes = query.query_map([], |raw| raw.get(0))?;
+        Ok(lanes.collect::<Result<_, _>>()?)
     }
 
     /// Open leases that a policy allowed, counted up to `cap`.

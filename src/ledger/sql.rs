@@ -124,6 +124,7 @@ statements! {
         WHERE lane = ?1 AND state IN('creating', 'active', 'ending') AND state <> 'closed' \
         AND create_sent < ?2 LIMIT 1";
     TALLY = "SELECT state, n FROM tally";
+    OPEN_LANES = "SELECT lane FROM tally WHERE state <> 'closed' AND n > 0";
     LIVE_OF_POLICY = "SELECT count(*) FROM (SELECT 1 FROM lease \
         WHERE policy = ?1 AND policy IS NOT NULL AND state IN('creating', 'active', 'ending', \
         'ended') LIMIT ?2)";

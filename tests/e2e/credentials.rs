@@ -306,6 +306,33 @@ fn the_old_identity_lifts_the_freeze_again() {
 }
 
 #[test]
+fn a_lane_that_is_history_needs_no_credentials() {
+    let world = World::new("");
+    let daemon = world.host.ready();
+    let lease = Lease::make(&world.host, &world.sandbox, "2s");
+    lease.closes(&world.host);
+    until("the probe is closed too", || {
+        let counts = world.host.get("/v1/status").body["counts"].clone();
+        (counts.as_object()?.len() == 1).then_some(())
+    });
+    assert_eq!(daemon.stop(), Some(0));
+    // As the lane was, the role cannot be had any more.
+    world.ask_for_external_id("next");
+    world.configure(&format!("role-arn = \"{ROLE}\"\nexternal-id = \"next\""));
+    let _daemon = world.host.ready();
+    let lease = Lease::make(&world.host, &world.sandbox, "2s");
+    lease.closes(&world.host);
+    let status = world.host.get("/v1/status").body;
+    let lanes = status["lanes"].as_array().unwrap();
+    assert!(lanes.len() == 2 && lanes.iter().all(|lane| lane["unrefreshed"].is_null()), "{status}");
+    assert_eq!(
+        (&status["waits"], &status["health"]),
+        (&Value::Array(vec![]), &0.into()),
+        "{status}"
+    );
+}
+
+#[test]
 fn a_profile_gives_the_credentials_and_nothing_of_the_environment_does() {
     let world = World::new("profile = \"work\"");
     let mut host = world.host;
