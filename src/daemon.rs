@@ -18,9 +18,10 @@ use tokio::task::LocalSet;
 use crate::api::{self, Backend, LedgerBooks, Limits};
 use crate::clock::Clock;
 use crate::clock::system::SystemClock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, ConfigError};
 use crate::engine::{self, Beat, Command, Engine, Ports};
 use crate::fault::{Fault, Kind};
+use crate::ids::Group;
 use crate::kms::aws::{AwsKms, Settings};
 use crate::ledger::{Handle, Ledger, broken_files};
 use crate::logging::{self, Format};
@@ -40,10 +41,12 @@ pub struct Options {
     pub config: PathBuf,
     /// The directory of the ledger. Never from the file: a broken file must not hide the ledger.
     pub state_dir: PathBuf,
-    /// The control socket.
-    pub socket: PathBuf,
-    /// How the log is written.
-    pub log: Format,
+    /// The control socket, where the command line or the environment names one.
+    pub socket: Option<PathBuf>,
+    /// The control socket where nothing else names one, the configuration neither.
+    pub default_socket: PathBuf,
+    /// How the log is written, where the command line says so.
+    pub log: Option<Format>,
 }
 
 /// Run until SIGTERM or SIGINT.
@@ -51,12 +54,18 @@ pub struct Options {
 /// # Errors What kept it from starting, or stopped it. With leases open, a bad config is no error:
 /// they are ended on time.
 pub fn run(options: &Options) -> Result<(), Fault> {
-    logging::start(options.log);
+    // First of all: the file says how the rest is logged. A broken one says nothing, and what keeps
+    // the daemon reachable comes from the command line.
+    let loaded = config::load(&options.config);
+    let log = loaded.as_ref().map(|config| config.log).unwrap_or_default();
+    logging::start(options.log.or(log.format).unwrap_or_default(), log.level.unwrap_or_default());
     let notifier = Notifier::from_env();
     let (ledger, _) = Ledger::open(&options.state_dir)?;
-    let (config, end_only) = what_to_do(options, &ledger)?;
-    introduce(options, &ledger, config.as_deref(), end_only.as_deref())?;
-    let listener = api::socket::bind(&options.socket, None)?;
+    let (config, end_only) = what_to_do(loaded, options, &ledger)?;
+    let socket = config.as_ref().and_then(|config| config.socket.as_ref());
+    let socket = options.socket.as_ref().or(socket).unwrap_or(&options.default_socket);
+    introduce((options, socket), &ledger, config.as_deref(), end_only.as_deref())?;
+    let listener = api::socket::bind(socket, None)?;
     let (handle, ledger_thread) = Handle::thread(ledger).map_err(thread_fault)?;
     let (engine, commands) = mpsc::channel(COMMANDS);
     let (stop, stopped) = watch::channel(false);
@@ -80,7 +89,7 @@ pub fn run(options: &Options) -> Result<(), Fault> {
 
 /// The first words in the log: what an operator wants to know of a start.
 fn introduce(
-    options: &Options,
+    (options, socket): (&Options, &Path),
     ledger: &Ledger,
     config: Option<&Config>,
     end_only: Option<&str>,
@@ -90,7 +99,7 @@ fn introduce(
     tracing::info!(
         config = %options.config.display(),
         state_dir = %options.state_dir.display(),
-        socket = %options.socket.display(),
+        socket = %socket.display(),
         group = config.map(|config| config.group.as_str()),
         policies = config.map(|config| config.policies.len()),
         lanes = config.map(|config| config.lanes().count()),
@@ -107,6 +116,7 @@ fn introduce(
 /// The config, or why the daemon only ends. The config makes grants; the ledger alone ends them
 /// (DESIGN 5).
 fn what_to_do(
+    loaded: Result<Config, ConfigError>,
     options: &Options,
     ledger: &Ledger,
 ) -> Result<(Option<Arc<Config>>, Option<String>), Fault> {
@@ -116,7 +126,7 @@ fn what_to_do(
     let broken = broken.first().map(|file| {
         format!("the ledger was corrupt and lies in {}: see docs/recovery.md", file.display())
     });
-    match config::load(&options.config) {
+    match loaded {
         Ok(config) => {
             for problem in config.warnings.to_string().lines() {
                 tracing::warn!("{problem}");
@@ -156,10 +166,15 @@ fn stranded(config: &Config, ledger: &Ledger) -> Result<Option<String>, Fault> {
     let open = ledger.leases(&ListLeases::default(), None, Time(0))?;
     let names = open.items.iter().flat_map(|lease| &lease.grants).filter_map(|g| g.name.as_ref());
     let mut groups = names.filter_map(|name| Name::parse(name).ok());
-    let other = groups.find(|name| *name.group() != config.group);
+    let known = |group: &Group| *group == config.group || config.former_groups.contains(group);
+    let other = groups.find(|name| !known(name.group()));
     Ok(other.map(|name| {
         let (was, path) = (name.group(), &config.path);
-        format!("leases live under the group {was}, and {path} says {}", config.group)
+        format!(
+            "leases live under the group {was}, and {path} says {}; name {was} among its \
+             `former-groups`",
+            config.group
+        )
     }))
 }
 

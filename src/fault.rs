@@ -114,6 +114,8 @@ faults! {
     FileAbsent, "file-absent", 404, exit::ABSENT, "check the path";
     /// The requested time is longer than the policy allows.
     TtlAboveMax, "ttl-above-max", 403, exit::REFUSED, "ask for less, or have the policy changed";
+    /// The requested time is shorter than the policy allows.
+    TtlBelowMin, "ttl-below-min", 403, exit::REFUSED, "ask for more, or have the policy changed";
     /// The lease was extended as often as its policy allows.
     MaxExtensions, "max-extensions", 403, exit::REFUSED,
         "create a new lease when this one has ended, or ask an administrator (`[access]`)";
@@ -141,6 +143,9 @@ faults! {
     /// The key's grant quota is used up.
     KeyFull, "key-full", 409, exit::LATER,
         "end grants that nobody needs, or raise the quota of grants per key";
+    /// As many leases live as the policy allows at once, of all askers or of this one.
+    TooManyLive, "too-many-live", 409, exit::LATER,
+        "`grantd list --mine` shows yours: revoke what nobody needs, or wait until some end";
     /// The idempotency key was used for another request.
     IdempotencyConflict, "idempotency-conflict", 409, exit::USAGE,
         "use a new key for a new request";

@@ -1,8 +1,6 @@
 //! The daemon's log: to standard error, which the journal takes. Text for people, or one JSON
 //! object a line.
 
-use std::str::FromStr;
-
 use tracing_subscriber::EnvFilter;
 
 /// How the log is written.
@@ -15,20 +13,48 @@ pub enum Format {
     Json,
 }
 
-impl FromStr for Format {
-    type Err = String;
+impl Format {
+    /// How each is written.
+    pub const WORDS: [(&str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            other => Err(format!("{other:?} is neither text nor json")),
+/// From which level on grantd's own voice is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Level {
+    /// What keeps a promise from being kept.
+    Error,
+    /// What may.
+    Warn,
+    /// What happens.
+    #[default]
+    Info,
+    /// How.
+    Debug,
+    /// All of it.
+    Trace,
+}
+
+impl Level {
+    /// How each is written.
+    pub const WORDS: [(&str, Self); 5] = [
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
+
+    /// What is logged unless `GRANTD_LOG` says otherwise: our own voice, and the trouble of others.
+    const fn filter(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "warn,grantd=info",
+            Self::Debug => "warn,grantd=debug",
+            Self::Trace => "warn,grantd=trace",
         }
     }
 }
-
-/// What is logged unless `GRANTD_LOG` says otherwise: our own voice, and the trouble of others.
-const FILTER: &str = "warn,grantd=info";
 
 /// The SDK's own trace shows requests and answers, and with them grant tokens: whatever the filter
 /// says, it stays above that.
@@ -38,8 +64,9 @@ fn quiet_sdk(filter: EnvFilter) -> EnvFilter {
 }
 
 /// Start logging for the life of the process. A second call changes nothing.
-pub fn start(format: Format) {
-    let filter = EnvFilter::try_from_env("GRANTD_LOG").unwrap_or_else(|_| EnvFilter::new(FILTER));
+pub fn start(format: Format, level: Level) {
+    let given = EnvFilter::try_from_env("GRANTD_LOG");
+    let filter = given.unwrap_or_else(|_| EnvFilter::new(level.filter()));
     let filter = quiet_sdk(filter);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // An error means that a subscriber is there already, as in tests.

@@ -3,8 +3,6 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::cli;
 use crate::cli::args::Cli;
 use crate::cli::out::Out;
@@ -21,7 +19,7 @@ pub fn main() -> ExitCode {
 
 fn run(argv: impl IntoIterator<Item = OsString>) -> u8 {
     let argv: Vec<OsString> = argv.into_iter().collect();
-    let typed = match Cli::try_parse_from(&argv) {
+    let typed = match Cli::read(&argv) {
         Ok(typed) => typed,
         Err(error) => {
             // clap writes --help and --version to stdout, everything else to stderr; its own code

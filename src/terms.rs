@@ -58,6 +58,23 @@ impl Operation {
         matches!(self, Self::CreateGrant | Self::RetireGrant)
     }
 
+    /// What reading an object takes: S3's GetObject needs Decrypt, and programs ask what key it is
+    /// (kms-facts 10).
+    pub const READ: &'static [Self] = &[Self::Decrypt, Self::DescribeKey];
+    /// What writing one takes: PutObject needs GenerateDataKey, and a multipart upload Decrypt for
+    /// its own parts (kms-facts 10). So who may write may read.
+    pub const WRITE: &'static [Self] = &[Self::Decrypt, Self::GenerateDataKey, Self::DescribeKey];
+
+    /// The operations that a word means: one by KMS's name, or the group `read` or `write`.
+    #[must_use]
+    pub fn named(word: &str) -> Option<&'static [Self]> {
+        match word {
+            "read" => Some(Self::READ),
+            "write" => Some(Self::WRITE),
+            name => Self::ALL.iter().find(|op| op.as_str() == name).map(std::slice::from_ref),
+        }
+    }
+
     /// What to write in place of `text`, which is no operation: the one that was probably meant, or
     /// all of them.
     #[must_use]
@@ -66,11 +83,12 @@ impl Operation {
         if name.eq_ignore_ascii_case("ReEncrypt") {
             return "KMS splits it: ReEncryptFrom and ReEncryptTo".to_owned();
         }
-        let all = || Self::ALL.iter().map(|op| op.as_str());
+        let groups = ["read", "write"].into_iter();
+        let all = || groups.clone().chain(Self::ALL.iter().map(|op| op.as_str()));
         let same = all().find(|known| known.eq_ignore_ascii_case(name));
         match same.or_else(|| nearest(name, all())) {
             Some(near) => format!("did you mean {near:?}?"),
-            None => format!("KMS knows {}", all().collect::<Vec<_>>().join(", ")),
+            None => format!("it takes {}", all().collect::<Vec<_>>().join(", ")),
         }
     }
 }
@@ -83,7 +101,9 @@ impl fmt::Display for Operation {
 
 /// A text that names no grant operation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a grant operation (such as Decrypt, Encrypt, GenerateDataKey, DescribeKey)")]
+#[error(
+    "{0:?} is not a grant operation (such as Decrypt or GenerateDataKey) nor a group (read, write)"
+)]
 pub struct UnknownOperation(pub String);
 
 impl FromStr for Operation {
@@ -126,6 +146,15 @@ impl Constraints {
     pub(crate) fn from_wire<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Ok(Option::<Self>::deserialize(from)?.unwrap_or_default())
     }
+}
+
+/// How many leases of a policy may live at once: made, and their end not yet accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiveMax {
+    /// Of all askers together.
+    pub policy: u32,
+    /// Of one asker, by his uid.
+    pub asker: u32,
 }
 
 /// A CreateGrant request, stored before it is sent and replayed to the letter: the same Name with

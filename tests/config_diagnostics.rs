@@ -3,6 +3,9 @@
 
 use grantd::config::{Names, parse};
 
+#[path = "config_diagnostics/policies.rs"]
+mod policies;
+
 struct Host;
 
 impl Names for Host {
@@ -76,9 +79,8 @@ fn keys_and_syntax() {
         ("max-ttl", "settle = \"8h\"\nmax-ttl = \"8h\""),
         ("max-ttl", "colour = \"red\"\nmax-ttl = \"8h\""),
         ("settle", "state-dir = \"/var/lib/grantd\""),
-        ("require", "adopt = \"report\""),
-        ("require", "min-ttl = \"5min\"\nmax-live = 10"),
-        ("group", "group = \"prod\"\nformer-groups = [\"old\"]"),
+        ("settle", "max-live = 3"),
+        ("settle", "level = \"info\""),
         ("[[account]]", "[account]"),
         ("[daemon]", "daemon = 3\n[x]"),
         ("max-ttl", "max-ttl = \"8h\"\nmax-ttl = \"9h\""),
@@ -195,7 +197,7 @@ fn the_rest_of_a_policy() {
             "operations",
             "operations = [\"decrypt\", \"kms:Encrypt\", \"ReEncrypt\", \"Frobnicate\"]",
         ),
-        ("operations", "operations = [\"read\"]"),
+        ("operations", "operations = [\"Read\", \"rite\"]"),
         ("operations", "operations = [\"Decrypt\", \"CreateGrant\"]"),
         ("callers", "callers = [\"ops\", \"user:\", \"user:*\", \"group:99999999999\"]"),
         ("callers", "callers = [\"user:nobody\", \"group:65534\"]"),
@@ -209,7 +211,7 @@ fn the_rest_of_a_policy() {
         ("max-ttl", "max-ttl = \"4000d\""),
         ("max-ttl", "max-ttl = 2026-11-23"),
         ("max-ttl", "max-ttl = \"8h\"\nlead = \"2h\""),
-        ("require", "require = [\"ticket\", \"encryption-context\"]"),
+        ("require", "require = [\"ticket\", \"encryption-context\", 3]"),
         ("require", "require = \"reason\""),
         ("require", "allow-redelegation = 1"),
     ]);
@@ -229,6 +231,37 @@ fn who_has_access() {
     ];
     let cases: Vec<_> = tables.iter().map(|to| ("group", to.as_str())).collect();
     insta::assert_snapshot!(table(&cases));
+}
+
+#[test]
+fn groups_the_socket_and_the_log() {
+    let group = |rest: &str| format!("group = \"prod\"\nformer-groups = {rest}");
+    let shown = table(&[
+        ("group", &group("[\"old\", \"Old\", \"old\", \"prod\"]")),
+        ("group", &group("\"old\"")),
+        ("settle", "socket = \"grantd.sock\""),
+        ("settle", &format!("socket = \"/run/{}\"", "x".repeat(103))),
+        ("settle", "socket = 7"),
+        ("settle", "log = \"info\""),
+        ("settle", "log = { level = \"inf\", format = \"yaml\", color = true }"),
+        ("settle", "reconcile = \"500ms\""),
+        ("settle", "reconcile = \"2h\""),
+        ("settle", "metrics = \"127.0.0.1:9464\""),
+    ]);
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn hosts_share_the_rates_of_an_account() {
+    let regions = |rest: &str| format!("regions = [\"ap-northeast-1\"]\n{rest}");
+    let shown = table(&[
+        ("regions", &regions("hosts = 0")),
+        ("regions", &regions("hosts = \"two\"")),
+        ("regions", &regions("hosts = 11")),
+        ("regions", &regions("hosts = 4\nrates = { list = 3 }")),
+        ("regions", &regions("hosts = 10")),
+    ]);
+    insta::assert_snapshot!(shown);
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use grantd::config::{Config, ConfigError, DEFAULT_TTL, Names, SETTLE, TIME_OUT, load, parse};
+use grantd::config::{
+    Account, Config, ConfigError, DEFAULT_TTL, Names, Policy, SETTLE, TIME_OUT, grammar, load,
+    parse,
+};
 use grantd::fault::{Fault, exit};
 use grantd::ids::KeyArn;
 use proptest::prelude::*;
@@ -38,7 +41,7 @@ probe = false
 name = "all"
 keys = ["alias/*", "arn:aws:kms:*:000000000000:key/*"]
 grantees = ["role/*", "user/*"]
-operations = ["Sign", "Decrypt", "Decrypt", "CreateGrant"]
+operations = ["Sign", "Decrypt", "CreateGrant"]
 callers = ["user:1000", "group:0"]
 max-ttl = "30min"
 lead = "5s"
@@ -50,31 +53,79 @@ fn example() -> Config {
 }
 
 #[test]
-fn the_example_loads_without_a_warning() {
+fn the_example_begins_with_a_minimum_that_loads_without_a_warning() {
     let config = example();
     assert_eq!(config.warnings.to_string(), "");
     assert_eq!((config.settle, config.time_out), (SETTLE, TIME_OUT));
     assert_eq!((config.accounts.len(), config.policies.len()), (1, 1));
+    let text = std::fs::read_to_string(&config.path).unwrap();
+    let minimum: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).collect();
+    assert_eq!(minimum, MINIMUM);
+    let rest = text.lines().skip(12);
+    assert!(rest.clone().all(|line| line.is_empty() || line.starts_with('#')), "not in the rest");
+}
+
+/// The second part of the example, commented in: a whole file that has every key.
+fn every_key() -> String {
+    let text = std::fs::read_to_string(example().path).unwrap();
+    let (_, reference) = text.split_once("# ---- every key ----\n").unwrap();
+    let key = |line: &&str| {
+        let opened = line.strip_prefix('#').unwrap_or_default();
+        opened.starts_with(|c: char| c.is_ascii_lowercase() || c == '[')
+    };
+    let lines = reference.lines().filter(key).map(|line| &line[1..]);
+    // Keys of other accounts are no keys of this one: `via` stands alone in the example.
+    lines.filter(|line| !line.starts_with("via ")).collect::<Vec<_>>().join("\n")
 }
 
 /// Its comments promise that what is commented out is the default, or at least right.
 #[test]
-fn the_example_loads_with_everything_commented_in() {
-    let text = std::fs::read_to_string(example().path).unwrap();
-    let key = |line: &str| {
-        line.strip_prefix('#')
-            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))
+fn what_the_example_explains_is_the_default() {
+    let full = parse("all.toml", &every_key(), &Nobody).unwrap();
+    let plain = parse("minimum.toml", &MINIMUM.join("\n"), &Nobody).unwrap();
+    let daemon = |c: &Config| (c.settle, c.time_out, c.reconcile, c.former_groups.clone());
+    assert_eq!(daemon(&full), daemon(&plain));
+    let account = |c: &Config| {
+        let Account { rates, hosts, probe, .. } = c.accounts[0].clone();
+        (rates, hosts, probe)
     };
-    let open = |line: &str| if key(line) { line[1..].to_owned() } else { line.to_owned() };
-    let all = text.lines().map(open).collect::<Vec<_>>().join("\n");
-    let full = parse("all.toml", &all, &Nobody).unwrap();
-    let plain = example();
-    assert_eq!((full.settle, full.time_out), (plain.settle, plain.time_out));
-    assert_eq!(full.accounts[0].rates, plain.accounts[0].rates);
-    assert_eq!(full.accounts[0].probe, plain.accounts[0].probe);
-    assert_eq!(full.policies[0].lead, plain.policies[0].lead);
-    assert_eq!(full.policies[0].allow_redelegation, plain.policies[0].allow_redelegation);
+    assert_eq!(account(&full), account(&plain));
+    // Only the place differs, and what it explains beside the minimum's values.
+    let policy = |c: &Config| Policy { place: plain.policies[0].place, ..c.policies[0].clone() };
+    assert_eq!(policy(&full), policy(&plain));
     assert!(full.accounts[0].endpoint.is_some() && full.accounts[0].external_id.is_some());
+    let idle = full.warnings.lines().filter(|line| line.contains("no effect without `adopt`"));
+    assert_eq!(idle.count(), 3, "{}", full.warnings);
+}
+
+const MINIMUM: [&str; 12] = [
+    "group = \"prod\"",
+    "[[account]]",
+    "id = \"111122223333\"",
+    "role-arn = \"arn:aws:iam::111122223333:role/grantd\"",
+    "regions = [\"ap-northeast-1\"]",
+    "[[policy]]",
+    "name = \"s3-readers\"",
+    "keys = [\"alias/my-kms-grant-example-key\"]",
+    "grantees = [\"role/RoleB\"]",
+    "operations = [\"read\"]",
+    "callers = [\"group:root\"]",
+    "max-ttl = \"8h\"",
+];
+
+#[test]
+fn no_key_of_the_grammar_is_missing_in_the_example() {
+    let text = std::fs::read_to_string(example().path).unwrap();
+    let (_, reference) = text.split_once("# ---- every key ----\n").unwrap();
+    // At the start of its line, within another key's table, or as a table of its own.
+    let stands = |key: &str| {
+        let forms = [format!("\n#{key} ="), format!(" {key} ="), format!("\n#[{key}]\n")];
+        let list = format!("\n#[[{key}]]\n");
+        forms.iter().chain([&list]).any(|form| reference.contains(form.as_str()))
+    };
+    let missing: Vec<_> = grammar().filter(|(_, key)| !stands(key)).collect();
+    assert_eq!(missing, [], "explain these in config.example.toml");
+    assert!(grammar().count() > 50);
 }
 
 #[test]

@@ -354,7 +354,11 @@ fn declared_json(headers: &HeaderMap) -> Result<(), Fault> {
     Err(Fault::new(Kind::NotJson, format!("the body of the request {what} {JSON}")))
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+/// What a body says.
+///
+/// # Errors
+/// `BadArgument` with the field and what is wrong with it.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     // serde would also take an array, with the fields in order: a request has names in it.
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         let text = "the body of the request is an array, not an object";

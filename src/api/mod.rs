@@ -36,6 +36,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 pub use books::{Books, LedgerBooks};
+pub use call::parse;
 pub use limits::Limits;
 pub(crate) use limits::pause;
 pub use reply::{JSON, LINES, PROBLEM};

@@ -44,7 +44,9 @@ impl Calls {
 
     pub(super) fn is_shown(&self, peer: &Peer, lease: &Lease) -> Result<(), Fault> {
         let owner = lease.asker.as_ref().map(|asker| asker.uid);
-        if access::sees(self.config().as_deref(), &peer.nameless(), owner) {
+        let (config, peer) = (self.config(), peer.nameless());
+        let own = access::owns(config.as_deref(), &peer, lease.policy.as_deref(), owner);
+        if own || access::sees(config.as_deref(), &peer, owner) {
             return Ok(());
         }
         let text = format!("lease {} is not yours", lease.reference);

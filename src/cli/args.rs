@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use super::create_args::CreateArgs;
 use super::examples;
@@ -30,12 +31,31 @@ pub struct Cli {
     #[arg(default_value = DEFAULT_SOCKET, help_heading = "Global options")]
     #[arg(value_parser = OsStringValueParser::new().map(socket))]
     pub socket: PathBuf,
+    /// Whether it was typed, or stands in the environment: then the daemon listens there, whatever
+    /// its configuration says.
+    #[arg(skip)]
+    pub socket_given: bool,
     /// Print JSON on stdout, and nothing else there
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Read a command line.
+    ///
+    /// # Errors
+    /// clap's, ready to be printed; `--help` and `--version` are among them.
+    pub fn read(argv: &[OsString]) -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches_from(argv)?;
+        let mut typed = Self::from_arg_matches(&matches)?;
+        let typed_out = matches.value_source("socket") != Some(ValueSource::DefaultValue);
+        let empty = matches.get_raw("socket").is_some_and(|mut raw| raw.all(|v| v.is_empty()));
+        typed.socket_given = typed_out && !empty;
+        Ok(typed)
+    }
 }
 
 /// An empty `GRANTD_SOCKET` is as good as none.
@@ -321,9 +341,9 @@ pub struct RunArgs {
     /// Stop when the process that started it ends, however that ends (the demo)
     #[arg(long, hide = true)]
     pub with_parent: bool,
-    /// How the log is written to stderr
-    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
-    pub log: LogFormat,
+    /// How the log is written to stderr [default: as the configuration says, or text]
+    #[arg(long, value_enum)]
+    pub log: Option<LogFormat>,
 }
 
 /// The two ways to write the log.

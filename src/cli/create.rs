@@ -13,7 +13,7 @@ use crate::config::is_loopback;
 use crate::fault::{Fault, Kind};
 use crate::ids::Region;
 use crate::rules::time::Time;
-use crate::terms::{Constraints, Operation};
+use crate::terms::{Constraints, Operation, UnknownOperation};
 use crate::wire::{CreateLease, Lease, LeaseMade};
 
 /// A create that makes sense as far as the command line can tell; the daemon judges the rest.
@@ -149,15 +149,16 @@ fn operations(typed: &[String]) -> Result<Vec<String>, Fault> {
     let typed = typed.iter().flat_map(|text| text.split_whitespace());
     let mut names = Vec::new();
     for text in typed {
-        let known = text.parse::<Operation>().map_err(|unknown| {
+        if Operation::named(text).is_none() {
+            let unknown = UnknownOperation(text.to_owned());
             let fault = Fault::new(Kind::BadArgument, format!("--operations: {unknown}"));
             let near = Operation::ALL.iter().find(|op| op.as_str().eq_ignore_ascii_case(text));
-            match near {
+            return Err(match near {
                 Some(near) => fault.hint(format!("KMS writes it {near}")),
                 None => fault,
-            }
-        })?;
-        names.push(known.as_str().to_owned());
+            });
+        }
+        names.push(text.to_owned());
     }
     if names.is_empty() {
         return Err(Fault::new(Kind::BadArgument, "--operations names none")

@@ -18,7 +18,7 @@ pub struct CreateArgs {
     /// Who gets access: an ARN, or role/NAME or user/NAME in the key's account
     #[arg(long, visible_alias = "grantee-principal")]
     pub grantee: String,
-    /// To do what, such as Decrypt,DescribeKey
+    /// To do what: read, write, or KMS's names such as Decrypt,DescribeKey
     #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "OPERATION")]
     pub operations: Vec<String>,
     /// For how long, such as 2h or 90m [default: as the policy says]

@@ -45,7 +45,7 @@ pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
         Command::Completions(args) => docs::completions(&args, out),
         Command::Man(args) => docs::man(&args, out),
         Command::Check(args) => check::check(&args, out),
-        Command::Run(args) => run::run(args, socket),
+        Command::Run(args) => run::run(args, socket, typed.socket_given),
         Command::Demo(args) => demo(&args, out),
         Command::Sandbox(args) => sandbox(&args, out),
         Command::Create(args) => {

@@ -12,18 +12,20 @@ use crate::logging::Format;
 ///
 /// # Errors
 /// Why it could not start, or had to end.
-pub(super) fn run(args: RunArgs, socket: PathBuf) -> Result<u8, Stop> {
+pub(super) fn run(args: RunArgs, socket: PathBuf, given: bool) -> Result<u8, Stop> {
     if args.with_parent {
         let signal = Some(rustix::process::Signal::TERM);
         rustix::process::set_parent_process_death_signal(signal).map_err(|error| {
             Fault::new(Kind::Io, format!("cannot end with the parent process: {error}"))
         })?;
     }
-    let log = match args.log {
+    let log = args.log.map(|log| match log {
         LogFormat::Text => Format::Text,
         LogFormat::Json => Format::Json,
-    };
+    });
     let RunArgs { config, state_dir, .. } = args;
-    daemon::run(&Options { config, state_dir, socket, log })?;
+    let default_socket = socket;
+    let socket = given.then(|| default_socket.clone());
+    daemon::run(&Options { config, state_dir, socket, default_socket, log })?;
     Ok(0)
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::{Range, RangeInclusive};
 
-use super::daemon::Read;
 use super::diagnostics::Problem;
 use super::schema::RATES;
+use super::top::Read;
 use super::walk::{At, Table, Walk};
 use super::{Account, Rates};
 use crate::ids::{AccountId, Principal, Region};
@@ -14,6 +14,8 @@ use crate::kms::Ways;
 
 /// The most that a rate may be: above it lies a typing error, not a quota.
 const RATE_MAX: i64 = 1_000;
+/// More hosts than this share no account's quota in any sense.
+const HOSTS_MAX: u32 = 100;
 /// What AWS gives an account by default, per second (kms-facts 5).
 const QUOTAS: [(&str, i64); 3] = [("create", 50), ("end", 50), ("list", 100)];
 /// STS takes 2 to 1,224 of `[\w+=,.@:/-]` (botocore sts shape `externalIdType`).
@@ -34,6 +36,7 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Read<Account> 
     let endpoint = table.text(walk, "endpoint-url").and_then(|url| endpoint(walk, &url));
     let aws = endpoint.as_deref().is_none_or(|url| !is_loopback(url));
     let rates = rates(walk, table, aws);
+    let hosts = hosts(walk, table, rates);
     let probe = table.flag(walk, "probe").is_none_or(|flag| flag.value);
     let place = walk.place(&table.span);
     let name = id_text.map(|text| At { value: text.value.to_owned(), span: text.span });
@@ -48,6 +51,7 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Read<Account> 
             regions,
             endpoint,
             rates,
+            hosts,
             probe,
         })
     });
@@ -318,4 +322,19 @@ fn rates(walk: &mut Walk<'_>, table: &Table<'_, '_>, aws: bool) -> Rates {
         }
     }
     rates
+}
+
+/// How many hosts share the rates. Each sends at least one request per second of each kind, so more
+/// hosts than that would be above the rate together.
+fn hosts(walk: &mut Walk<'_>, table: &Table<'_, '_>, rates: Rates) -> u32 {
+    let Some(given) = table.count(walk, "hosts", (1, HOSTS_MAX)) else { return 1 };
+    let Rates { create, end, list } = rates;
+    let pairs = [("create", create), ("end", end), ("list", list)];
+    if let Some((kind, rate)) = pairs.into_iter().find(|(_, rate)| *rate < given.value) {
+        let hosts = given.value;
+        let message = format!("{hosts} hosts cannot share {rate} {kind} requests per second");
+        let help = format!("each sends one at least: raise `rates`, or have {rate} hosts or fewer");
+        walk.problem(Problem::at(given.span, message).help(help));
+    }
+    given.value
 }

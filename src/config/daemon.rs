@@ -1,139 +1,91 @@
-//! The top of the file and `[daemon]`.
+//! `[daemon]`: where it listens, how it logs, how long it waits.
 
-use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use toml::de::{DeTable, DeValue};
-
-use super::access::{self, Access};
-use super::account::{self, reaches_aws};
+use super::account::reaches_aws;
 use super::diagnostics::Problem;
-use super::schema::{ACCOUNT, DAEMON, POLICY, ROOT, Schema};
+use super::schema::{DAEMON, LOG};
 use super::walk::{At, Table, Walk};
-use super::{Account, Policy, SETTLE, SETTLE_MAX, SETTLE_MIN, TIME_OUT, TIME_OUT_MIN, policy};
-use crate::ids::Group;
+use super::{
+    Account, Log, RECONCILE, RECONCILE_MAX, RECONCILE_MIN, SETTLE, SETTLE_MAX, SETTLE_MIN,
+    TIME_OUT, TIME_OUT_MIN,
+};
+use crate::logging::{Format, Level};
 use crate::rules::policy::show_span;
 
-/// Everything in the file.
-pub(super) struct Parts {
-    pub(super) group: Group,
+/// The longest path of a socket: `sun_path` of unix(7) holds 108 bytes, the last of them 0.
+const SOCKET_MAX: usize = 107;
+
+/// What `[daemon]` says, or the defaults.
+pub(super) struct Daemon {
+    pub(super) socket: Option<PathBuf>,
+    pub(super) log: Log,
+    pub(super) reconcile: i64,
     pub(super) settle: i64,
     pub(super) time_out: i64,
-    pub(super) access: Access,
-    pub(super) accounts: Vec<Account>,
-    pub(super) policies: Vec<Policy>,
 }
 
-/// Read the whole tree. `None` only after a problem was reported.
-pub(super) fn root(walk: &mut Walk<'_>, tree: &DeTable<'_>) -> Option<Parts> {
-    let table = Table::open(walk, tree, 0..0, &ROOT);
-    let group = table.required_text(walk, "group");
-    let group = group.and_then(|text| match Group::parse(text.value) {
-        Ok(group) => Some(group),
-        Err(bad) => {
-            walk.problem(Problem::at(text.span, bad.to_string()));
-            None
-        }
-    });
-    let accounts = tables(walk, &table, "account", &ACCOUNT, account::read);
-    if is_empty(&table, "account") {
-        let problem = Problem::whole("the file has no [[account]]");
-        walk.problem(problem.help("add one with id, role-arn and regions").derived());
-    }
-    unique(walk, &accounts, "account");
-    let accounts: Vec<_> = accounts.into_iter().filter_map(|read| read.value).collect();
-    let policies =
-        tables(walk, &table, "policy", &POLICY, |walk, table| policy::read(walk, table, &accounts));
-    if is_empty(&table, "policy") {
-        let problem = Problem::whole("the file has no [[policy]]: every create will be refused");
-        walk.warn(problem);
-    }
-    unique(walk, &policies, "policy");
-    let (settle, time_out) = daemon(walk, &table, &accounts);
-    let access = access::read(walk, &table);
-    Some(Parts {
-        group: group?,
-        settle,
-        time_out,
-        access,
-        accounts,
-        policies: policies.into_iter().filter_map(|read| read.value).collect(),
-    })
-}
-
-/// One table of a list: what it says, if it is right, and its name, even if the rest is wrong.
-pub(super) struct Read<T> {
-    pub(super) value: Option<T>,
-    pub(super) name: Option<At<String>>,
-}
-
-/// Each table of the list under `key`.
-fn tables<T>(
-    walk: &mut Walk<'_>,
-    root: &Table<'_, '_>,
-    key: &str,
-    schema: &'static Schema,
-    mut read: impl FnMut(&mut Walk<'_>, &Table<'_, '_>) -> Read<T>,
-) -> Vec<Read<T>> {
-    let Some(value) = root.get(key) else {
-        return Vec::new();
+pub(super) fn read(walk: &mut Walk<'_>, root: &Table<'_, '_>, accounts: &[Account]) -> Daemon {
+    let mut daemon = Daemon {
+        socket: None,
+        log: Log::default(),
+        reconcile: RECONCILE,
+        settle: SETTLE,
+        time_out: TIME_OUT,
     };
-    let DeValue::Array(list) = value.get_ref() else {
-        let message = format!("there may be several: write [[{key}]], in two brackets");
-        walk.problem(Problem::at(value.span(), message));
-        return Vec::new();
-    };
-    let mut all = Vec::new();
-    for entry in list.iter() {
-        if let Some(table) = Table::of(walk, entry, schema) {
-            all.push(read(walk, &table));
-        }
-    }
-    all
-}
-
-/// Report every name that was used before, at both places.
-fn unique<T>(walk: &mut Walk<'_>, all: &[Read<T>], what: &str) {
-    let mut first: BTreeMap<&str, &At<String>> = BTreeMap::new();
-    for name in all.iter().filter_map(|read| read.name.as_ref()) {
-        match first.get(name.value.as_str()) {
-            Some(earlier) => {
-                let message = format!("the {what} {:?} is there already", name.value);
-                let problem = Problem::at(name.span.clone(), message);
-                walk.problem(problem.other(earlier.span.clone(), "first here"));
-            }
-            None => {
-                first.insert(&name.value, name);
-            }
-        }
-    }
-}
-
-/// Whether the list under `key` is not there or has no entry.
-fn is_empty(root: &Table<'_, '_>, key: &str) -> bool {
-    let none = |value: &DeValue<'_>| matches!(value, DeValue::Array(list) if list.is_empty());
-    root.get(key).is_none_or(|value| none(value.get_ref()))
-}
-
-fn daemon(walk: &mut Walk<'_>, root: &Table<'_, '_>, accounts: &[Account]) -> (i64, i64) {
     let Some(table) = root.get("daemon").and_then(|v| Table::of(walk, v, &DAEMON)) else {
-        return (SETTLE, TIME_OUT);
+        return daemon;
     };
-    let settle = table.duration(walk, "settle").map_or(SETTLE, |settle| {
+    daemon.socket = table.text(walk, "socket").and_then(|text| socket(walk, &text));
+    if let Some(table) = table.get("log").and_then(|v| Table::of(walk, v, &LOG)) {
+        daemon.log = Log {
+            level: table.word(walk, "level", &Level::WORDS),
+            format: table.word(walk, "format", &Format::WORDS),
+        };
+    }
+    if let Some(settle) = table.duration(walk, "settle") {
         check_settle(walk, &settle, accounts);
-        settle.value
-    });
-    let time_out = table.duration(walk, "time-out").map_or(TIME_OUT, |given| {
-        if !(TIME_OUT_MIN..=TIME_OUT).contains(&given.value) {
-            let (least, most) = (show_span(TIME_OUT_MIN), show_span(TIME_OUT));
-            let message = format!("`time-out` may not be {}", show_span(given.value));
-            let help = format!(
-                "one KMS attempt gets {least} to {most}; what is not answered by then is looked after"
-            );
-            walk.problem(Problem::at(given.span, message).help(help));
-        }
-        given.value
-    });
-    (settle, time_out)
+        daemon.settle = settle.value;
+    }
+    if let Some(given) = table.duration(walk, "time-out") {
+        let help = "one KMS attempt gets no more; what is not answered by then is looked after";
+        within(walk, "time-out", &given, (TIME_OUT_MIN, TIME_OUT), help);
+        daemon.time_out = given.value;
+    }
+    if let Some(given) = table.duration(walk, "reconcile") {
+        let help = "what another host left behind is found that late";
+        within(walk, "reconcile", &given, (RECONCILE_MIN, RECONCILE_MAX), help);
+        daemon.reconcile = given.value;
+    }
+    daemon
+}
+
+fn within(walk: &mut Walk<'_>, key: &str, given: &At<i64>, (least, most): (i64, i64), help: &str) {
+    if (least..=most).contains(&given.value) {
+        return;
+    }
+    let message = format!("`{key}` may not be {}", show_span(given.value));
+    let help = format!("from {} to {}: {help}", show_span(least), show_span(most));
+    walk.problem(Problem::at(given.span.clone(), message).help(help));
+}
+
+/// systemd makes the directory of the default; another one must be there.
+fn socket(walk: &mut Walk<'_>, text: &At<&str>) -> Option<PathBuf> {
+    let problem = |message: String| Problem::at(text.span.clone(), message);
+    if !text.value.starts_with('/') || text.value.contains('\0') {
+        let message = format!("{:?} is no absolute path", text.value);
+        let help =
+            "write `socket = \"/run/grantd/grantd.sock\"`: the daemon's directory is no fixed one";
+        walk.problem(problem(message).help(help));
+        return None;
+    }
+    if text.value.len() > SOCKET_MAX {
+        let message = format!("this path has {} bytes", text.value.len());
+        let help = format!("the kernel takes {SOCKET_MAX} for a socket: choose a shorter one");
+        walk.problem(problem(message).help(help));
+        return None;
+    }
+    Some(PathBuf::from(text.value))
 }
 
 fn check_settle(walk: &mut Walk<'_>, settle: &At<i64>, accounts: &[Account]) {

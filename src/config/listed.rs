@@ -18,8 +18,12 @@ fn configured(accounts: &[Account]) -> String {
     ids.join(", ")
 }
 
-/// One entry of `keys`.
-pub(super) fn key(text: &At<&str>, accounts: &[Account]) -> Result<KeyPattern, Problem> {
+/// One entry of `keys`; with `via`, of another account's.
+pub(super) fn key(
+    text: &At<&str>,
+    accounts: &[Account],
+    via: Option<&Account>,
+) -> Result<KeyPattern, Problem> {
     let problem = |message: String| Problem::at(text.span.clone(), message);
     let help = "write an alias (alias/NAME), or an ARN (arn:aws:kms:REGION:ACCOUNT:key/ID); * and ? are patterns";
     let (scope, rest) = match text.value.strip_prefix("arn:") {
@@ -29,9 +33,15 @@ pub(super) fn key(text: &At<&str>, accounts: &[Account]) -> Result<KeyPattern, P
             let [partition, "kms", region, account, rest] = parts.as_slice() else {
                 return Err(problem(format!("{:?} is no ARN of a KMS key", text.value)).help(help));
             };
-            (Some(key_scope(text, partition, region, account, accounts)?), *rest)
+            let scope = key_scope(text, (partition, region, account), accounts, via)?;
+            (Some(scope), *rest)
         }
     };
+    if via.is_some() && rest.starts_with("alias/") {
+        let why = "an alias of another account cannot be looked up";
+        let help = "with `via`, write the ARN of each key: arn:aws:kms:REGION:ACCOUNT:key/ID";
+        return Err(problem(why.to_owned()).help(help));
+    }
     let (part, by_alias) = match (rest.strip_prefix("key/"), rest.starts_with("alias/")) {
         (_, true) => (rest, true),
         (Some(id), false) if scope.is_some() => (id, false),
@@ -55,10 +65,9 @@ pub(super) fn key(text: &At<&str>, accounts: &[Account]) -> Result<KeyPattern, P
 
 fn key_scope(
     text: &At<&str>,
-    partition: &str,
-    region: &str,
-    account: &str,
+    (partition, region, account): (&str, &str, &str),
     accounts: &[Account],
+    via: Option<&Account>,
 ) -> Result<KeyScope, Problem> {
     let problem = |message: String| Problem::at(text.span.clone(), message);
     if has_glob(partition) || has_glob(account) {
@@ -67,24 +76,45 @@ fn key_scope(
     }
     let id = AccountId::parse(account).map_err(|bad| problem(bad.to_string()))?;
     let region_glob = glob(text, region, false)?;
-    let Some(owner) = accounts.iter().find(|a| a.id == id) else {
-        let message = format!("the key is of account {id}, which no [[account]] names");
-        let help = match accounts.is_empty() {
-            true => "add the account".to_owned(),
-            false => format!("this file has {}", configured(accounts)),
-        };
-        return Err(problem(message).help(help).derived());
+    let owner = accounts.iter().find(|a| a.id == id);
+    let maker = match (owner, via) {
+        (Some(_), Some(via)) if via.id != id => {
+            let why = format!("account {id} has an [[account]] of its own");
+            let help = "its keys need no `via`: give them a policy without it";
+            return Err(problem(why).help(help));
+        }
+        (Some(_), Some(_)) => {
+            let why = format!("the key is of account {id} itself");
+            return Err(problem(why).help("leave `via` out: it is for other accounts' keys"));
+        }
+        (Some(owner), None) => owner,
+        (None, Some(via)) => via,
+        (None, None) => {
+            let message = format!("the key is of account {id}, which no [[account]] names");
+            let help = match accounts.is_empty() {
+                true => "add the account".to_owned(),
+                false => format!(
+                    "this file has {}; `via` names the one whose credentials may use another's keys",
+                    configured(accounts)
+                ),
+            };
+            return Err(problem(message).help(help).derived());
+        }
     };
-    if !owner.regions.iter().any(|r| region_glob.matches(r.as_str())) {
-        let regions: Vec<_> = owner.regions.iter().map(|r| r.as_str()).collect();
-        let message = format!("the Region {region:?} is not among those of account {id}");
+    if !maker.regions.iter().any(|r| region_glob.matches(r.as_str())) {
+        let regions: Vec<_> = maker.regions.iter().map(|r| r.as_str()).collect();
+        let message = format!("the Region {region:?} is not among those of account {}", maker.id);
         return Err(problem(message).help(format!("it has {}", regions.join(", "))).derived());
     }
     Ok(KeyScope { partition: partition.to_owned(), region: region_glob, account: id })
 }
 
-/// One entry of `grantees`.
-pub(super) fn grantee(text: &At<&str>, accounts: &[Account]) -> Result<GranteePattern, Problem> {
+/// One entry of `grantees`, for these keys.
+pub(super) fn grantee(
+    text: &At<&str>,
+    accounts: &[Account],
+    keys: &[KeyPattern],
+) -> Result<GranteePattern, Problem> {
     let problem = |message: String| Problem::at(text.span.clone(), message);
     let Some(arn) = text.value.strip_prefix("arn:") else {
         return short_grantee(text, accounts);
@@ -114,7 +144,9 @@ pub(super) fn grantee(text: &At<&str>, accounts: &[Account]) -> Result<GranteePa
                 "a pattern may only stand for roles or users, never for a session or account root";
             return Err(problem(why.to_owned()).help("write role/… or user/… of service iam"));
         }
-        if !accounts.is_empty() && !accounts.iter().any(|a| a.id.as_str() == *account) {
+        let of_key = keys.iter().filter_map(KeyPattern::account).any(|id| id.as_str() == *account);
+        let known = of_key || accounts.iter().any(|a| a.id.as_str() == *account);
+        if !accounts.is_empty() && !known {
             let why = format!(
                 "a pattern never matches another account's principals, and no [[account]] is {account}"
             );

@@ -9,39 +9,45 @@
 
 mod access;
 mod account;
+mod adopt;
 mod callers;
+mod covered;
 mod daemon;
 mod diagnostics;
+mod limits;
 mod listed;
+mod load;
 mod pattern;
 mod policy;
+mod require;
 mod schema;
+mod top;
+mod via;
 mod walk;
 
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use crate::fault::{Fault, Kind};
 use crate::ids::{AccountId, Group, KeyArn, Principal, Region};
 use crate::kms::{Lane, Ways};
+use crate::logging;
 use crate::rules::access::Caller;
 use crate::rules::time::{DAY, HOUR, MINUTE, SECOND};
-use crate::terms::Operation;
+use crate::terms::{LiveMax, Operation};
 
 pub use access::Access;
 pub use account::is_loopback;
+pub use adopt::{Adopt, Brake, Foreign};
 pub use callers::{CallerPattern, Names, System};
 pub use diagnostics::{Diagnostics, Place, Problem};
+pub use limits::Own;
+pub use load::{ConfigError, FILE_MAX, load};
 pub use pattern::{GranteePattern, KeyPattern};
+pub use require::ContextPattern;
+pub use schema::grammar;
 
-/// Larger files are not read: a policy file is written by people.
-pub const FILE_MAX: u64 = 1024 * 1024;
-/// The mode bit that lets everybody write.
-const WRITABLE_BY_ALL: u32 = 0o002;
 /// `settle` when the file says nothing: signature window, propagation and slack (5 + 5 + 1 min,
 /// DESIGN 3).
 pub const SETTLE: i64 = 11 * MINUTE;
@@ -56,6 +62,13 @@ pub const SETTLE_MAX: i64 = DAY;
 pub const TIME_OUT: i64 = 10 * SECOND;
 /// The least: below it a healthy answer from another continent would count as none.
 pub const TIME_OUT_MIN: i64 = SECOND / 10;
+/// How often Names are searched for when the file says nothing: what a host of the group left
+/// behind is on time if it is older than this.
+pub const RECONCILE: i64 = 5 * MINUTE;
+/// The least: below it the searches would eat the pace of the looks.
+pub const RECONCILE_MIN: i64 = SECOND;
+/// The most: a stand-in is late by as much.
+pub const RECONCILE_MAX: i64 = HOUR;
 /// `default-ttl` when the policy says nothing, unless its `max-ttl` is less.
 pub const DEFAULT_TTL: i64 = HOUR;
 /// The longest `max-ttl`: what is meant to last longer than ten years belongs into the key policy.
@@ -75,6 +88,14 @@ pub struct Config {
     pub path: String,
     /// The group of hosts that stand in for each other.
     pub group: Group,
+    /// What the group was called before: grants under these Names are ours too.
+    pub former_groups: Vec<Group>,
+    /// Where to listen, unless the command line says so.
+    pub socket: Option<PathBuf>,
+    /// How to log, unless the command line and the environment say so.
+    pub log: Log,
+    /// How often KMS is searched for grants under our Names, in ms.
+    pub reconcile: i64,
     /// How long after the last CreateGrant send a stray copy may still appear, in ms.
     pub settle: i64,
     /// The time-out of one KMS attempt, in ms.
@@ -87,6 +108,15 @@ pub struct Config {
     pub policies: Vec<Policy>,
     /// What is allowed but probably not meant.
     pub warnings: Diagnostics,
+}
+
+/// How the file wants the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Log {
+    /// From which level on.
+    pub level: Option<logging::Level>,
+    /// In which form.
+    pub format: Option<logging::Format>,
 }
 
 /// An account whose credentials make and end grants: one lane per Region.
@@ -110,6 +140,8 @@ pub struct Account {
     pub endpoint: Option<String>,
     /// How many requests per second each lane sends at most.
     pub rates: Rates,
+    /// How many hosts share these rates.
+    pub hosts: u32,
     /// Whether the way out is proven before the first lease on a key.
     pub probe: bool,
 }
@@ -142,12 +174,16 @@ pub struct Policy {
     pub place: Place,
     /// Which keys.
     pub keys: Vec<KeyPattern>,
+    /// The account whose credentials make the grants, where the keys are another account's.
+    pub via: Option<AccountId>,
     /// Who may be given access.
     pub grantees: Vec<GranteePattern>,
     /// To do what; sorted, each once.
     pub operations: Vec<Operation>,
     /// Who may ask.
     pub callers: Vec<CallerPattern>,
+    /// How long at least; in ms.
+    pub min_ttl: i64,
     /// How long, when the asker does not say; in ms.
     pub default_ttl: i64,
     /// How long at most, counted from the lease's first creation; in ms.
@@ -158,8 +194,16 @@ pub struct Policy {
     pub lead: i64,
     /// Whether the asker must say why.
     pub require_reason: bool,
+    /// The encryption context that the asker must constrain the grant to.
+    pub require_context: Vec<ContextPattern>,
+    /// How many of its leases may live at once.
+    pub max_live: LiveMax,
+    /// Whose a lease is.
+    pub own: Own,
     /// Whether `CreateGrant` and `RetireGrant` may be given.
     pub allow_redelegation: bool,
+    /// What is to become of grants that others made.
+    pub adopt: Adopt,
 }
 
 impl Account {
@@ -178,6 +222,14 @@ impl Account {
         }
     }
 
+    /// The share of the rates that this host takes: all hosts together keep within them.
+    #[must_use]
+    pub fn pace(&self) -> Rates {
+        let share = |rate: u32| (rate / self.hosts.max(1)).max(1);
+        let Rates { create, end, list } = self.rates;
+        Rates { create: share(create), end: share(end), list: share(list) }
+    }
+
     /// Its lanes, one per Region, in the order of the file.
     pub fn lanes(&self) -> impl Iterator<Item = Lane> {
         self.regions.iter().map(|region| self.lane(region))
@@ -191,10 +243,15 @@ impl Config {
         self.accounts.iter().find(|a| a.id.as_str() == id)
     }
 
-    /// The account that serves this key: its owner, where the key's Region is among the account's.
+    /// The account whose credentials make grants on this key: its owner, or, for another account's
+    /// key, the one that the policies go `via`; where the key's Region is among that account's.
     #[must_use]
     pub fn account_of(&self, key: &KeyArn) -> Option<&Account> {
-        let account = self.account(key.account())?;
+        let account = self.account(key.account()).or_else(|| {
+            let of = |k: &KeyPattern| k.account().is_some_and(|id| id.as_str() == key.account());
+            let policy = self.policies.iter().find(|policy| policy.keys.iter().any(of))?;
+            self.account(policy.via.as_ref()?.as_str())
+        })?;
         let serves = account.regions.iter().any(|r| r.as_str() == key.region());
         serves.then_some(account)
     }
@@ -241,103 +298,10 @@ impl Config {
     }
 }
 
-fn lists(patterns: &[CallerPattern], caller: &Caller) -> bool {
+/// Whether one of `patterns` lists this caller.
+pub(crate) fn lists(patterns: &[CallerPattern], caller: &Caller) -> bool {
     let one = |p: &CallerPattern| p.matches(caller.uid, caller.gid, &caller.groups);
     patterns.iter().any(one)
-}
-
-/// Why there is no config.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file is larger than [`FILE_MAX`].
-    #[error("{} is larger than {FILE_MAX} bytes: this is no configuration", path.display())]
-    TooLarge {
-        /// Which.
-        path: PathBuf,
-    },
-    /// The file is no UTF-8.
-    #[error("{}: byte {offset} is not UTF-8; TOML is UTF-8 text", path.display())]
-    NotText {
-        /// Which.
-        path: PathBuf,
-        /// Where.
-        offset: usize,
-    },
-    /// The file has problems.
-    #[error("{0}")]
-    Wrong(Box<Diagnostics>),
-}
-
-impl ConfigError {
-    /// One line: how many problems, and the first. The whole text is for `grantd check` and the
-    /// log.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        let Self::Wrong(diagnostics) = self else { return self.to_string() };
-        let first = diagnostics.lines().next().unwrap_or_default();
-        match diagnostics.problems().len() {
-            0 | 1 => first,
-            n => format!("{n} problems, the first at {first}"),
-        }
-    }
-}
-
-impl From<&ConfigError> for Fault {
-    /// The whole text, as it is shown to people. An absent file is `config` too: the daemon cannot
-    /// run without.
-    fn from(error: &ConfigError) -> Self {
-        let fault = Fault::new(Kind::Config, error.to_string());
-        match error {
-            ConfigError::Read { .. } => fault.hint("name the file with --config"),
-            ConfigError::TooLarge { .. } | ConfigError::NotText { .. } | ConfigError::Wrong(_) => {
-                fault
-            }
-        }
-    }
-}
-
-/// Read, parse and check the file at `path`; user and group names are resolved by the system.
-///
-/// # Errors
-/// [`ConfigError`], with every problem of the file.
-pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let (text, mode) = read(path)?;
-    let mut config = parse(&path.display().to_string(), &text, &System)?;
-    if mode & WRITABLE_BY_ALL != 0 {
-        let warning = "everybody on this host may write this file, and so give himself access";
-        config.warnings.add(Problem::whole(warning).help("chmod o-w"));
-    }
-    Ok(config)
-}
-
-/// The text and the mode of the file.
-fn read(path: &Path) -> Result<(String, u32), ConfigError> {
-    let unreadable = |source| ConfigError::Read { path: path.to_owned(), source };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.mode();
-    let mut bytes = Vec::new();
-    // One byte more than allowed tells "as large as allowed" from "larger", and bounds what a
-    // device file can give.
-    let mut file = file.take(FILE_MAX + 1);
-    file.read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > FILE_MAX {
-        return Err(ConfigError::TooLarge { path: path.to_owned() });
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok((text, mode)),
-        Err(error) => {
-            let offset = error.utf8_error().valid_up_to();
-            Err(ConfigError::NotText { path: path.to_owned(), offset })
-        }
-    }
 }
 
 /// Parse and check `text`, which was read from `path`.
@@ -347,23 +311,16 @@ fn read(path: &Path) -> Result<(String, u32), ConfigError> {
 pub fn parse(path: &str, text: &str, names: &dyn Names) -> Result<Config, ConfigError> {
     let (tree, syntax) = DeTable::parse_recoverable(text);
     let mut walk = walk::Walk::new(text, names);
-    let parts = daemon::root(&mut walk, tree.get_ref());
+    let config = top::read(&mut walk, tree.get_ref());
     let syntax: Vec<_> = syntax.iter().map(walk::syntax_problem).collect();
     let (problems, warnings) = walk.finish(syntax);
     let shared: Arc<str> = Arc::from(text);
     let diagnostics = |problems| Diagnostics::new(path, Arc::clone(&shared), problems);
-    match (parts, problems.is_empty()) {
-        (Some(parts), true) => Ok(Config {
-            path: path.to_owned(),
-            group: parts.group,
-            settle: parts.settle,
-            time_out: parts.time_out,
-            access: parts.access,
-            accounts: parts.accounts,
-            policies: parts.policies,
-            warnings: diagnostics(warnings),
-        }),
-        (Some(_) | None, _) => Err(ConfigError::Wrong(Box::new(diagnostics(problems)))),
+    match config.filter(|_| problems.is_empty()) {
+        Some(config) => {
+            Ok(Config { path: path.to_owned(), warnings: diagnostics(warnings), ..config })
+        }
+        None => Err(ConfigError::Wrong(Box::new(diagnostics(problems)))),
     }
 }
 

@@ -25,12 +25,14 @@ const SERVICE_LINKED: &str = "role/aws-service-role/";
 #[derive(Debug, Clone)]
 pub(crate) struct Glob {
     text: String,
+    /// Whether `/` separates.
+    slash: bool,
     matcher: Option<GlobMatcher>,
 }
 
 impl PartialEq for Glob {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.text == other.text && self.slash == other.slash
     }
 }
 
@@ -52,7 +54,7 @@ impl Glob {
         } else {
             None
         };
-        Ok(Self { text: text.to_owned(), matcher })
+        Ok(Self { text: text.to_owned(), slash, matcher })
     }
 
     pub(crate) fn is_literal(&self) -> bool {
@@ -64,6 +66,23 @@ impl Glob {
             Some(matcher) => matcher.is_match(text),
             None => self.text == text,
         }
+    }
+
+    /// Whether it matches all that `other` matches. False where that is not plain to see.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        if self == other || other.is_literal() {
+            return self == other || self.matches(&other.text);
+        }
+        let rest = |end: &str| {
+            let prefix = self.text.strip_suffix(end).filter(|prefix| !has_glob(prefix))?;
+            other.text.strip_prefix(prefix).map(|rest| (prefix, rest))
+        };
+        if !self.slash {
+            return rest("*").is_some();
+        }
+        // Only behind a `/` does `**` cross; a single `*` covers what does not cross either.
+        rest("**").is_some_and(|(prefix, _)| prefix.ends_with('/'))
+            || rest("*").is_some_and(|(_, rest)| !rest.contains('/') && !rest.contains("**"))
     }
 }
 
@@ -103,6 +122,26 @@ impl KeyPattern {
             true => aliases.iter().any(|alias| self.glob.matches(alias)),
             false => self.glob.matches(key.key_id()),
         }
+    }
+
+    /// Whether it names every key that `other` names. False where that is not plain to see.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let reaches = match (&self.scope, &other.scope) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(wide), Some(narrow)) => {
+                wide.partition == narrow.partition
+                    && wide.account == narrow.account
+                    && wide.region.covers(&narrow.region)
+            }
+        };
+        reaches && self.by_alias == other.by_alias && self.glob.covers(&other.glob)
+    }
+
+    /// The account that it names; `None` for an alias in any.
+    #[must_use]
+    pub fn account(&self) -> Option<&AccountId> {
+        self.scope.as_ref().map(|scope| &scope.account)
     }
 
     /// Whether it goes by alias: the aliases of a key must be known to tell.
@@ -154,6 +193,21 @@ impl GranteePattern {
             && person
             && !resource.starts_with(SERVICE_LINKED)
             && self.glob.matches(resource)
+    }
+
+    /// Whether it names everybody whom `other` names. False where that is not plain to see.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        if self == other {
+            return true;
+        }
+        // Whom a pattern never names, it does not cover either.
+        let resource = other.glob.text.as_str();
+        let person = resource.starts_with("role/") || resource.starts_with("user/");
+        !self.is_literal()
+            && person
+            && !resource.starts_with(SERVICE_LINKED)
+            && self.scope == other.scope
+            && self.glob.covers(&other.glob)
     }
 
     /// Whether it is written out in full, without `*` and the like.

@@ -1,10 +1,14 @@
 //! `[[policy]]`: which keys, to whom, for what, asked by whom, for how long.
 
 use super::callers::caller;
-use super::daemon::Read;
 use super::diagnostics::Problem;
+use super::top::Read;
+use super::via::{self, Routes};
 use super::walk::{At, Table, Walk};
-use super::{Account, DEFAULT_TTL, EXTENSIONS, EXTENSIONS_MAX, Policy, TTL_MAX, TTL_MIN, listed};
+use super::{
+    Account, DEFAULT_TTL, EXTENSIONS, EXTENSIONS_MAX, Policy, TTL_MAX, TTL_MIN, adopt, limits,
+    listed, require,
+};
 use crate::rules::policy::show_span;
 use crate::terms::Operation;
 
@@ -16,30 +20,50 @@ pub(super) fn read(
     walk: &mut Walk<'_>,
     table: &Table<'_, '_>,
     accounts: &[Account],
+    routes: &mut Routes,
 ) -> Read<Policy> {
     let name = table.required_text(walk, "name").map(|text| name(walk, text));
-    let keys = each(walk, table, "keys", |_, text| listed::key(text, accounts));
-    let grantees = each(walk, table, "grantees", |_, text| listed::grantee(text, accounts));
+    let via = via::read(walk, table, accounts);
+    let maker = via.as_ref().and_then(|via| accounts.iter().find(|a| a.id == via.value));
+    // A `via` that is wrong leaves open what the keys may be: they are not judged by it.
+    let judged = table.get("via").is_none() || via.is_some();
+    let keys = match judged {
+        true => each(walk, table, "keys", |_, text| listed::key(text, accounts, maker)),
+        false => Vec::new(),
+    };
+    if let Some(via) = &via {
+        routes.take(walk, via, &keys);
+    }
+    let grantees = each(walk, table, "grantees", |_, text| listed::grantee(text, accounts, &keys));
     let callers = each(walk, table, "callers", caller);
     let redelegate = table.flag(walk, "allow-redelegation");
     let allow_redelegation = redelegate.is_some_and(|flag| flag.value);
     let operations = operations(walk, table, allow_redelegation);
-    let (default_ttl, max_ttl, lead) = times(walk, table);
-    let max_extensions = extensions(walk, table);
-    let require_reason = require(walk, table);
+    let times = times(walk, table);
+    let (require_reason, require_context) = require::read(walk, table);
+    let max_live = limits::max_live(walk, table);
+    let own = limits::own(walk, table);
+    let adopt = adopt::read(walk, table);
+    let max_extensions = table.count(walk, "max-extensions", (0, EXTENSIONS_MAX));
     let value = name.clone().map(|name| Policy {
         name: name.value,
         place: walk.place(&table.span),
         keys,
+        via: via.map(|via| via.value),
         grantees,
         operations,
         callers,
-        default_ttl,
-        max_ttl,
-        max_extensions,
-        lead,
+        min_ttl: times.min,
+        default_ttl: times.default,
+        max_ttl: times.max,
+        lead: times.lead,
+        max_extensions: max_extensions.map_or(EXTENSIONS, |at| at.value),
         require_reason,
+        require_context,
+        max_live,
+        own,
         allow_redelegation,
+        adopt,
     });
     Read { value, name }
 }
@@ -67,82 +91,94 @@ fn name(walk: &mut Walk<'_>, text: At<&str>) -> At<String> {
 }
 
 fn operations(walk: &mut Walk<'_>, table: &Table<'_, '_>, redelegate: bool) -> Vec<Operation> {
-    let mut all = each(walk, table, "operations", |_, text| {
+    let named = each(walk, table, "operations", |_, text| {
         let problem = |message: String| Problem::at(text.span.clone(), message);
-        let operation: Operation = text.value.parse().map_err(|_| unknown_operation(text))?;
-        if operation.redelegates() && !redelegate {
-            let why = format!(
+        let operations = Operation::named(text.value).ok_or_else(|| {
+            let why = format!("{:?} is no grant operation", text.value);
+            problem(why).help(Operation::advice(text.value))
+        })?;
+        match operations.iter().find(|operation| operation.redelegates() && !redelegate) {
+            None => Ok(operations),
+            Some(operation) => Err(problem(format!(
                 "a grant with {operation} can outlive its lease: who holds it can pass access on"
-            );
-            return Err(problem(why)
-                .help("leave it out, or say `allow-redelegation = true` in this policy"));
+            ))
+            .help("leave it out, or say `allow-redelegation = true` in this policy")),
         }
-        Ok(operation)
     });
+    let mut all: Vec<_> = named.into_iter().flatten().copied().collect();
     all.sort_unstable();
     all.dedup();
     all
 }
 
-fn unknown_operation(text: &At<&str>) -> Problem {
-    let problem = |message: String| Problem::at(text.span.clone(), message);
-    if matches!(text.value, "read" | "write") {
-        let message =
-            format!("the operation group {:?} is not supported by this version", text.value);
-        return problem(message).help("list the operations one by one");
-    }
-    problem(format!("{:?} is no grant operation", text.value)).help(Operation::advice(text.value))
+/// How long a lease lasts, in ms.
+struct Times {
+    min: i64,
+    default: i64,
+    max: i64,
+    lead: i64,
 }
 
-/// `default-ttl`, `max-ttl` and `lead`, and how they fit each other.
-fn times(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> (i64, i64, i64) {
+/// `min-ttl`, `default-ttl`, `max-ttl` and `lead`, and how they fit each other.
+fn times(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Times {
     if table.get("max-ttl").is_none() {
         table.missing(walk, "max-ttl");
     }
-    let max = table.duration(walk, "max-ttl");
-    let max = max.and_then(|max| bounded(walk, "max-ttl", max));
-    let default = table.duration(walk, "default-ttl");
-    let default = default.and_then(|ttl| bounded(walk, "default-ttl", ttl));
+    let max = ttl(walk, table, "max-ttl");
+    let default = ttl(walk, table, "default-ttl");
+    let min = ttl(walk, table, "min-ttl");
     let lead = table.duration(walk, "lead");
-    let max_ttl = max.as_ref().map_or(TTL_MAX, |at| at.value);
-    if let (Some(default), Some(max)) = (&default, &max)
-        && default.value > max.value
-    {
-        let message = format!("`default-ttl` is {}, above the maximum", show_span(default.value));
-        let problem = Problem::at(default.span.clone(), message);
-        walk.problem(problem.other(max.span.clone(), "the maximum of this policy"));
+    let maximum = "the maximum of this policy";
+    not_above(walk, ("default-ttl", &default), (&max, "the maximum", maximum));
+    not_above(walk, ("min-ttl", &min), (&max, "the maximum", maximum));
+    not_above(walk, ("min-ttl", &min), (&default, "the default", "the default of this policy"));
+    let max_ttl = max.map_or(TTL_MAX, |at| at.value);
+    let min_ttl = min.as_ref().map_or(TTL_MIN, |at| at.value);
+    let default_ttl =
+        default.map_or(DEFAULT_TTL.clamp(min_ttl.min(max_ttl), max_ttl), |at| at.value);
+    if let Some(lead) = &lead {
+        check_lead(walk, lead, min.as_ref(), default_ttl);
     }
-    let default_ttl = default.as_ref().map_or(DEFAULT_TTL.min(max_ttl), |at| at.value);
-    if let Some(lead) = &lead
-        && lead.value >= default_ttl
-    {
-        let message = format!(
-            "`lead` is {}, and a lease of {} would end before it began",
-            show_span(lead.value),
-            show_span(default_ttl)
-        );
+    Times { min: min_ttl, default: default_ttl, max: max_ttl, lead: lead.map_or(0, |at| at.value) }
+}
+
+fn not_above(
+    walk: &mut Walk<'_>,
+    (key, low): (&str, &Option<At<i64>>),
+    (high, what, there): (&Option<At<i64>>, &str, &str),
+) {
+    let (Some(low), Some(high)) = (low, high) else { return };
+    if low.value > high.value {
+        let message = format!("`{key}` is {}, above {what}", show_span(low.value));
+        let problem = Problem::at(low.span.clone(), message);
+        walk.problem(problem.other(high.span.clone(), there));
+    }
+}
+
+/// The end is sent `lead` before the deadline: a lease no longer than that would end before it
+/// began.
+fn check_lead(walk: &mut Walk<'_>, lead: &At<i64>, min: Option<&At<i64>>, default_ttl: i64) {
+    let shown = show_span(lead.value);
+    if let Some(min) = min.filter(|min| min.value <= lead.value) {
+        let message = format!("`min-ttl` is {}, not above the lead", show_span(min.value));
+        let problem = Problem::at(min.span.clone(), message);
+        let help = format!("make it more than {shown}, or leave it out");
+        walk.problem(problem.other(lead.span.clone(), "the lead of this policy").help(help));
+    }
+    if lead.value >= default_ttl {
+        let default = show_span(default_ttl);
+        let message =
+            format!("`lead` is {shown}, and a lease of {default} would end before it began");
         let problem = Problem::at(lead.span.clone(), message);
         walk.problem(problem.help(
             "make it less than `default-ttl`: the end is sent that much before the deadline",
         ));
     }
-    (default_ttl, max_ttl, lead.map_or(0, |at| at.value))
 }
 
-fn extensions(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> u32 {
-    let Some(given) = table.number(walk, "max-extensions") else { return EXTENSIONS };
-    match u32::try_from(given.value) {
-        Ok(n) if n <= EXTENSIONS_MAX => n,
-        Ok(_) | Err(_) => {
-            let message = format!("`max-extensions` may not be {}", given.value);
-            let help = format!("from 0 to {EXTENSIONS_MAX}; the default is {EXTENSIONS}");
-            walk.problem(Problem::at(given.span, message).help(help));
-            EXTENSIONS
-        }
-    }
-}
-
-fn bounded(walk: &mut Walk<'_>, key: &str, ttl: At<i64>) -> Option<At<i64>> {
+/// A time that a lease may have.
+fn ttl(walk: &mut Walk<'_>, table: &Table<'_, '_>, key: &str) -> Option<At<i64>> {
+    let ttl = table.duration(walk, key)?;
     if (TTL_MIN..=TTL_MAX).contains(&ttl.value) {
         return Some(ttl);
     }
@@ -150,23 +186,4 @@ fn bounded(walk: &mut Walk<'_>, key: &str, ttl: At<i64>) -> Option<At<i64>> {
     let help = format!("from {} to {}", show_span(TTL_MIN), show_span(TTL_MAX));
     walk.problem(Problem::at(ttl.span, message).help(help));
     None
-}
-
-fn require(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> bool {
-    let mut reason = false;
-    for text in table.texts(walk, "require").unwrap_or_default() {
-        match text.value {
-            "reason" => reason = true,
-            "encryption-context" => {
-                let message =
-                    "`require = [\"encryption-context\"]` is not supported by this version";
-                walk.problem(Problem::at(text.span, message).help("leave it out until then"));
-            }
-            other => {
-                let message = format!("{other:?} is nothing that can be required");
-                walk.problem(Problem::at(text.span, message).help("it takes \"reason\""));
-            }
-        }
-    }
-    reason
 }

@@ -23,18 +23,25 @@ pub(super) const ROOT: Schema = Schema {
     title: "the top of the file",
     keys: &[
         ("group", "\"prod\""),
+        ("former-groups", "[\"staging\"]"),
         ("daemon", "{ settle = \"11min\" }"),
         ("access", "{ admin = [\"group:wheel\"] }"),
         ("account", "[{ id = \"111122223333\" }]"),
         ("policy", "[{ name = \"s3-readers\" }]"),
     ],
-    later: &["former-groups"],
+    later: &[],
 };
 
 pub(super) const DAEMON: Schema = Schema {
     title: "[daemon]",
-    keys: &[("settle", "\"11min\""), ("time-out", "\"10s\"")],
-    later: &["socket", "log", "reconcile", "metrics"],
+    keys: &[
+        ("socket", "\"/run/grantd/grantd.sock\""),
+        ("log", "{ level = \"info\", format = \"text\" }"),
+        ("settle", "\"11min\""),
+        ("time-out", "\"10s\""),
+        ("reconcile", "\"5min\""),
+    ],
+    later: &["metrics"],
 };
 
 pub(super) const ACCESS: Schema = Schema {
@@ -42,6 +49,9 @@ pub(super) const ACCESS: Schema = Schema {
     keys: &[("admin", "[\"group:wheel\"]"), ("read", "[\"group:auditors\"]")],
     later: &[],
 };
+
+pub(super) const LOG: Schema =
+    Schema { title: "log", keys: &[("level", "\"info\""), ("format", "\"text\"")], later: &[] };
 
 pub(super) const ACCOUNT: Schema = Schema {
     title: "[[account]]",
@@ -56,9 +66,10 @@ pub(super) const ACCOUNT: Schema = Schema {
         ("regions", "[\"ap-northeast-1\"]"),
         ("endpoint-url", "\"http://127.0.0.1:4567\""),
         ("rates", "{ create = 10, end = 24, list = 20 }"),
+        ("hosts", "2"),
         ("probe", "true"),
     ],
-    later: &["proxy", "hosts"],
+    later: &["proxy"],
 };
 
 pub(super) const RATES: Schema =
@@ -69,28 +80,42 @@ pub(super) const POLICY: Schema = Schema {
     keys: &[
         ("name", "\"s3-readers\""),
         ("keys", "[\"alias/my-kms-grant-example-key\"]"),
+        ("via", "\"111122223333\""),
         ("grantees", "[\"role/RoleB\"]"),
         ("operations", "[\"Decrypt\", \"DescribeKey\"]"),
         ("callers", "[\"group:ops\"]"),
+        ("min-ttl", "\"15min\""),
         ("default-ttl", "\"2h\""),
         ("max-ttl", "\"8h\""),
         ("max-extensions", "3"),
         ("lead", "\"5min\""),
         ("require", "[\"reason\"]"),
+        ("max-live", "100"),
+        ("max-live-per-asker", "20"),
+        ("own", "\"uid\""),
         ("allow-redelegation", "true"),
+        ("adopt", "\"report\""),
+        ("adopt-unnamed", "true"),
+        ("grace", "\"1h\""),
+        ("brake", "{ count = 10, percent = 10 }"),
     ],
-    later: &[
-        "via",
-        "min-ttl",
-        "max-live",
-        "max-live-per-asker",
-        "own",
-        "adopt",
-        "adopt-unnamed",
-        "grace",
-        "brake",
-    ],
+    later: &[],
 };
 
+pub(super) const REQUIRE: Schema = Schema {
+    title: "an entry of `require`",
+    keys: &[("encryption-context", "{ \"aws:s3:arn\" = \"arn:aws:s3:::team-a/*\" }")],
+    later: &[],
+};
+
+pub(super) const BRAKE: Schema =
+    Schema { title: "brake", keys: &[("count", "10"), ("percent", "10")], later: &[] };
+
 /// Every table, to tell where a misplaced key belongs.
-pub(super) const ALL: [&Schema; 6] = [&ROOT, &DAEMON, &ACCESS, &ACCOUNT, &RATES, &POLICY];
+pub(super) const ALL: [&Schema; 9] =
+    [&ROOT, &DAEMON, &LOG, &ACCESS, &ACCOUNT, &RATES, &POLICY, &REQUIRE, &BRAKE];
+
+/// Every key of the grammar, with the table that takes it.
+pub fn grammar() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ALL.iter().flat_map(|schema| schema.keys.iter().map(|(key, _)| (schema.title, *key)))
+}

@@ -1,6 +1,7 @@
 //! Reading values out of the spanned tree. Every method reports what is wrong and goes on: a value
 //! that could not be read is `None`, and the file as a whole is refused at the end.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -11,6 +12,9 @@ use super::diagnostics::{Place, Problem, place};
 use super::schema::{ALL, Schema};
 use crate::rules::policy::parse_span;
 use crate::terms::nearest;
+
+/// Entries of one list: what a person writes is far below it, and each request asks all of them.
+const LIST_MAX: usize = 1_000;
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
@@ -47,7 +51,14 @@ impl<'a> Walk<'a> {
         read: impl Fn(&mut Self, &At<&str>) -> Result<T, Problem>,
     ) -> Vec<T> {
         let mut all = Vec::new();
+        let mut seen: BTreeMap<&str, &Range<usize>> = BTreeMap::new();
         for text in texts {
+            if let Some(first) = seen.insert(text.value, &text.span) {
+                let problem =
+                    Problem::at(text.span.clone(), format!("{:?} is there twice", text.value));
+                self.warn(problem.other(first.clone(), "first here"));
+                continue;
+            }
             match read(self, text) {
                 Ok(value) => all.push(value),
                 Err(problem) => self.problem(problem),
@@ -141,7 +152,13 @@ impl<'t, 'i> Table<'t, 'i> {
         walk.problem(problem.help(help).derived());
     }
 
-    fn wrong(&self, walk: &mut Walk<'_>, key: &str, value: &Spanned<DeValue<'i>>, want: &str) {
+    pub(super) fn wrong(
+        &self,
+        walk: &mut Walk<'_>,
+        key: &str,
+        value: &Spanned<DeValue<'i>>,
+        want: &str,
+    ) {
         let message = format!("`{key}` takes {want}, not {}", kind(value.get_ref()));
         let help = format!("write {}", self.schema.example(key));
         walk.problem(Problem::at(value.span(), message).help(help));
@@ -163,6 +180,44 @@ impl<'t, 'i> Table<'t, 'i> {
             self.missing(walk, key);
         }
         self.text(walk, key)
+    }
+
+    /// One of the words that mean a value, where given.
+    pub(super) fn word<T: Copy>(
+        &self,
+        walk: &mut Walk<'_>,
+        key: &str,
+        words: &[(&str, T)],
+    ) -> Option<T> {
+        let text = self.text(walk, key)?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text.value) {
+            return Some(*value);
+        }
+        let all = || words.iter().map(|(word, _)| *word);
+        let known: Vec<_> = all().map(|word| format!("{word:?}")).collect();
+        let problem = Problem::at(text.span, format!("`{key}` may not be {:?}", text.value));
+        walk.problem(match nearest(text.value, all()) {
+            Some(near) => problem.help(format!("did you mean {near:?}?")),
+            None => problem.help(format!("it takes {}", known.join(", "))),
+        });
+        None
+    }
+
+    /// A whole number from `least` to `most`, where given.
+    pub(super) fn count(
+        &self,
+        walk: &mut Walk<'_>,
+        key: &str,
+        (least, most): (u32, u32),
+    ) -> Option<At<u32>> {
+        let given = self.number(walk, key)?;
+        if let Some(value) = u32::try_from(given.value).ok().filter(|n| (least..=most).contains(n))
+        {
+            return Some(At { value, span: given.span });
+        }
+        let message = format!("`{key}` may not be {}", given.value);
+        walk.problem(Problem::at(given.span, message).help(format!("from {least} to {most}")));
+        None
     }
 
     /// `true` or `false`, where given.
@@ -213,6 +268,12 @@ impl<'t, 'i> Table<'t, 'i> {
             self.wrong(walk, key, value, "a list of texts");
             return None;
         };
+        if list.len() > LIST_MAX {
+            let message = format!("`{key}` has {} entries", list.len());
+            let help = format!("at most {LIST_MAX}: a pattern says more in less");
+            walk.problem(Problem::at(value.span(), message).help(help));
+            return None;
+        }
         let mut texts = Vec::new();
         for entry in list.iter() {
             if let DeValue::String(text) = entry.get_ref() {

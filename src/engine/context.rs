@@ -2,7 +2,7 @@
 //! cells; no borrow is ever held across an await.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -50,6 +50,8 @@ pub(crate) struct Context {
     pub(crate) proving: RefCell<BTreeMap<(i64, KeyArn), Turn>>,
     /// Who is there of those by whom leases live.
     pub(crate) holders: RefCell<BTreeMap<Ref, Holder>>,
+    /// Keys whose grants are being counted.
+    pub(crate) counting: RefCell<BTreeSet<KeyArn>>,
     /// When a refusal of this kind to this user was last written to the history.
     pub(crate) refusals: RefCell<BTreeMap<(u32, &'static str), Time>>,
     /// Set once the daemon stops: nothing new is sent.
@@ -97,6 +99,7 @@ impl Context {
             findings: Findings::default(),
             proving: RefCell::default(),
             holders: RefCell::default(),
+            counting: RefCell::default(),
             refusals: RefCell::default(),
             stopping: Cell::default(),
             halt: Notify::new(),

@@ -80,6 +80,7 @@ async fn make(
     };
     let mut new = decided()?;
     refuse_frozen(cx, &new).await?;
+    cx.room(&new.lane, &new.request.key_arn).await?;
     if probes(cx, &new.lane) {
         cx.prove(&new.lane, &new.request.key_arn).await?;
         // The proof took its time: what is asked for by a span is counted from now.
@@ -314,6 +315,7 @@ fn new_lease(
         deadline: terms.deadline,
         latest: terms.latest,
         lead_ms: terms.lead,
+        max_live: Some(terms.max_live),
         settle: config.settle,
         order,
     }

@@ -87,7 +87,7 @@ async fn change(
     }
     let extended = match deadline > known.standing.deadline {
         true => allowed(cx, &config, asked, &known, deadline).await,
-        false => shortened(asked, &known.lease).map(|extended| (extended, Vec::new())),
+        false => shortened(&config, asked, &known.lease).map(|extended| (extended, Vec::new())),
     };
     let (extended, aliases) = extended.map_err(|fault| fault.about(reference.clone()))?;
     let standing = known.standing;
@@ -150,8 +150,9 @@ async fn allowed(
     deadline: Time,
 ) -> Result<(Extended, Vec<String>), Fault> {
     let Known { lease, standing, .. } = known;
-    let owner = lease.asker.as_ref().map(|asker| asker.uid);
-    if !access::extends(config, caller, owner) {
+    let asker = lease.asker.as_ref().map(|asker| asker.uid);
+    let owner = access::owns(Some(config), caller, lease.policy.as_deref(), asker);
+    if !owner && !access::extends(config, caller, asker) {
         return Err(anothers(cx, caller, lease));
     }
     let asked = wire::CreateLease {
@@ -189,7 +190,7 @@ async fn allowed(
             started_at: lease.started_at,
             latest: lease.latest,
             extensions: standing.extensions,
-            owner: owner == Some(caller.uid),
+            owner,
             admin: config.is_admin(caller),
             beyond: request.beyond_policy,
         },
@@ -198,9 +199,14 @@ async fn allowed(
 }
 
 /// An earlier deadline takes no more than who may end the lease at once: no policy is asked.
-fn shortened(Asked { caller, request }: Asked<'_>, lease: &wire::Lease) -> Result<Extended, Fault> {
-    let owner = lease.asker.as_ref().map(|asker| asker.uid);
-    policy::shorten(request.reason.as_deref(), owner == Some(caller.uid), lease.latest)
+fn shortened(
+    config: &Config,
+    Asked { caller, request }: Asked<'_>,
+    lease: &wire::Lease,
+) -> Result<Extended, Fault> {
+    let asker = lease.asker.as_ref().map(|asker| asker.uid);
+    let owner = access::owns(Some(config), caller, lease.policy.as_deref(), asker);
+    policy::shorten(request.reason.as_deref(), owner, lease.latest)
 }
 
 /// What goes into the ledger, and to KMS: the lease's own terms, and another deadline.

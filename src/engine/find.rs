@@ -25,10 +25,9 @@ const AGAIN: i64 = 2 * SECOND;
 /// list ours key by key.
 const FLOOD: usize = 20_000;
 
-/// While a grant of before the start may still come to light, searches come this often.
+/// While a grant of before the start may still come to light, searches come this often; afterwards,
+/// for what another host made and left behind, as often as the config says.
 const EVERY_YOUNG: i64 = MINUTE;
-/// And afterwards: for what another host made and left behind.
-const EVERY: i64 = 5 * MINUTE;
 
 /// Search `lane`, again and again, beside everything else. One search is not enough: a grant may
 /// take its time to be listed, and a stray create to arrive.
@@ -46,7 +45,8 @@ pub(crate) async fn search(cx: Rc<Context>, lane: Arc<Lane>) {
         {
             let first = *first.get_or_insert(began.now.latest);
             let young = began.now.least.since(first) < config.settle;
-            pause = if young { EVERY_YOUNG.min(config.settle) } else { EVERY };
+            let soon = if young { EVERY_YOUNG.min(config.settle) } else { config.reconcile };
+            pause = soon.min(config.reconcile);
         }
         cx.rest(pause).await;
     }
@@ -97,7 +97,8 @@ async fn policy_keys(
     let patterns = config.policies.iter().flat_map(|policy| &policy.keys);
     let literal = patterns.filter_map(|pattern| KeyArn::parse(pattern.to_string()).ok());
     keys.extend(literal.filter(|key| {
-        key.region() == lane.region.as_str() && key.account() == lane.account.as_str()
+        let maker = config.account_of(key).map(|account| &account.id);
+        key.region() == lane.region.as_str() && maker == Some(&lane.account)
     }));
     keys.sort();
     keys.dedup();
@@ -131,8 +132,10 @@ async fn claim(
     let Ok(aliases) = aliases(cx, lane).await else { return false };
     let mut unproven = 0;
     for entry in listed {
-        let names = KeyArn::parse(entry.key_arn.as_str()).map(|key| names_of(&aliases, &key));
-        let names = names.unwrap_or_default();
+        // The aliases are those of the lane's own account: another's keys have none here.
+        let own = |key: &KeyArn| key.account() == lane.account.as_str();
+        let key = KeyArn::parse(entry.key_arn.as_str()).ok().filter(own);
+        let names = key.map_or_else(Vec::new, |key| names_of(&aliases, &key));
         let (name, policy) = match judge(config, lane, &names, &entry, began.latest) {
             Found::Ours { name, policy } => (name, policy.map(|policy| policy.name.clone())),
             Found::Unproven(why) => {

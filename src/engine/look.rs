@@ -160,22 +160,38 @@ pub(crate) async fn list(
         Scope::One(key, _) | Scope::Key(key) => Some(key),
         Scope::Retirable => None,
     };
-    let mut all = Vec::new();
+    let (mut all, began) = (Vec::new(), cx.time.now().latest);
+    pages(cx, lane, scope, key, |page| all.extend(page)).await?;
+    if let Scope::Key(key) = scope {
+        cx.counted(key, all.len(), began);
+    }
+    Ok(all)
+}
+
+/// Each page of a listing to its end, or what kept us from it. Where `waits` names a key, that key
+/// waits after a refusal.
+pub(crate) async fn pages(
+    cx: &Rc<Context>,
+    lane: &Lane,
+    scope: Scope<'_>,
+    waits: Option<&KeyArn>,
+    mut take: impl FnMut(Vec<Listed>),
+) -> Result<(), Class> {
     let mut marker = None;
     for _ in 0..PAGES_MAX {
         cx.place(lane, Op::List, false).await;
         let answer = cx.kms.page(lane, scope, marker.take()).await;
-        cx.heard(lane, Op::List, key, Sent::default(), &answer);
+        cx.heard(lane, Op::List, waits, Sent::default(), &answer);
         if let Some(class) = class_of(&answer.outcome) {
             tracing::warn!(account = %lane.account, region = %lane.region, ?class,
                 "a listing broke off: {}", answer.detail.as_deref().unwrap_or("no answer"));
             return Err(class);
         }
         let Outcome::Done(page) = answer.outcome else { continue };
-        all.extend(page.grants);
+        take(page.grants);
         marker = page.marker;
         if marker.is_none() {
-            return Ok(all);
+            return Ok(());
         }
     }
     Err(Class::Invalid)

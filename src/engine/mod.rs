@@ -7,12 +7,13 @@
 //! or an end.
 //!
 //! Reading order: `run` (the loop), `due` and `look` (what it sends), `record` (what it writes),
-//! `lane` and `agenda` (what it remembers), `desk`, `resolve`, `send` and `prove` (creates),
-//! `extend` and `revoke` (another end than was asked for), `find` (our grants without a row),
-//! `hold` (leases that live by being held), `keep` (chores).
+//! `lane` and `agenda` (what it remembers), `desk`, `resolve`, `send`, `prove` and `census`
+//! (creates), `extend` and `revoke` (another end than was asked for), `find` (our grants without a
+//! row), `hold` (leases that live by being held), `keep` (chores).
 
 mod agenda;
 mod audit;
+mod census;
 mod context;
 mod desk;
 mod due;

@@ -113,6 +113,7 @@ impl Context {
             deadline,
             latest: deadline,
             lead_ms: 0,
+            max_live: None,
             settle: config.settle,
             order: lane.own_order(),
         })

@@ -48,6 +48,10 @@ pub(crate) async fn resolve(
     };
     let answer = cx.kms.describe(&lane, &id).await;
     let facts = told(cx, &lane, &request.key, answer)?;
+    // KMS shows nobody another account's aliases.
+    if facts.arn.account() != lane.account.as_str() {
+        return Ok(Resolved { lane, facts, aliases: Vec::new() });
+    }
     let answer = cx.kms.aliases(&lane, Some(&facts.arn)).await;
     let aliases = told(cx, &lane, &request.key, answer)?;
     let aliases = aliases.into_iter().map(|alias| alias.name).collect();
@@ -94,7 +98,13 @@ fn candidates(
         let text = format!("--region {asked} contradicts the Region {named} of the key's ARN");
         return Err(Fault::new(Kind::BadArgument, text));
     }
-    let (region, account) = (named.or_else(|| asked.cloned()), key.account());
+    let region = named.or_else(|| asked.cloned());
+    // Another account's key is used through the account that the policies go via.
+    let maker = match key {
+        KeyRef::Arn(arn) => config.and_then(|config| config.account_of(arn)),
+        KeyRef::Alias(_) | KeyRef::AliasArn(..) | KeyRef::Id(_) => None,
+    };
+    let account = maker.map(|maker| maker.id.clone()).or_else(|| key.account());
     let lanes = cx.lanes.borrow();
     let fits: Vec<Arc<Lane>> = lanes
         .values()

@@ -49,7 +49,9 @@ pub(crate) async fn revoke(
 /// Refuse whoever may not end this lease.
 pub(crate) fn not_yours(cx: &Context, caller: &Caller, known: &wire::Lease) -> Result<(), Fault> {
     let owner = known.asker.as_ref().map(|asker| asker.uid);
-    match access::ends(cx.config().as_deref(), caller, owner) {
+    let config = cx.config();
+    let own = access::owns(config.as_deref(), caller, known.policy.as_deref(), owner);
+    match own || access::ends(config.as_deref(), caller, owner) {
         true => Ok(()),
         false => Err(anothers(cx, caller, known)),
     }

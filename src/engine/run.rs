@@ -84,7 +84,7 @@ impl Engine {
         for lane in lanes {
             let config = cx.config();
             let account = config.as_deref().and_then(|c| c.account(lane.account.as_str()));
-            let rates = account.map_or_else(Rates::default, |account| account.rates);
+            let rates = account.map_or_else(Rates::default, |account| account.pace());
             cx.lanes.borrow_mut().insert(lane.id, LaneState::new(lane, rates));
         }
         Ok(Self { cx: Rc::new(cx) })

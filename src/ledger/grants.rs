@@ -58,6 +58,7 @@ impl Ledger {
                 ledger.refuse_repeat(asker.uid, new.idempotency.as_ref())?;
             }
             ledger.refuse_frozen_lease(new)?;
+            ledger.refuse_too_many(new)?;
             let facts = Facts {
                 deadline: new.deadline,
                 lead: new.lead_ms,

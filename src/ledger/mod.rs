@@ -4,6 +4,7 @@
 //!   transactions.
 //! - `grants`, `succeed` and `found` move rows (always through `rules::life::step`), `columns` maps
 //!   a life to columns and back.
+//! - `limits` refuses what is above a hard limit, in the transaction that would pass it.
 //! - `history` is the hash chain, written in the same transaction as the change it tells of.
 //! - `reads` and `pages` answer questions, each bounded; `sql` holds every statement, so that a
 //!   test can ask for its plan.
@@ -28,6 +29,7 @@ mod freeze;
 mod grants;
 mod history;
 mod hold;
+mod limits;
 mod memos;
 mod new;
 mod open;
@@ -53,6 +55,7 @@ pub use base::Ledger;
 pub use error::{LedgerError, OpenError};
 pub use grants::Stepped;
 pub use history::{Head, Walk};
+pub use limits::Census;
 pub use memos::{Clocks, Stall};
 pub use new::{FoundGrant, LaneFacts, NewLease, Note, Successor};
 pub use open::Opened;

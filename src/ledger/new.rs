@@ -9,7 +9,7 @@ use crate::rules::freeze::Subject;
 use crate::rules::life::{EndOrder, Facts, Origin};
 use crate::rules::policy::Override;
 use crate::rules::time::{Now, Time};
-use crate::terms::{Constraints, GrantRequest, Operation};
+use crate::terms::{Constraints, GrantRequest, LiveMax, Operation};
 use crate::wire::Asker;
 
 /// The longest detail that a history row keeps, in bytes: KMS's own messages are shorter, a proxy's
@@ -68,6 +68,8 @@ pub struct NewLease {
     pub latest: Time,
     /// How long before the deadline the end is sent, in ms.
     pub lead_ms: i64,
+    /// How many leases of its policy may live at once, with this one; `None` where none counts.
+    pub max_live: Option<LiveMax>,
     /// How long after the last CreateGrant send a stray copy may appear, in ms.
     pub settle: i64,
     /// The ways out.

@@ -14,7 +14,7 @@ const SQLITE_MIN: i32 = 3_051_003;
 /// "grtd": marks the file as a ledger.
 const APPLICATION_ID: i64 = 0x6772_7464;
 /// The migrations, in order; a file's `user_version` says how many it has.
-pub(super) const MIGRATIONS: [&str; 7] = [
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_init.sql"),
     include_str!("../../migrations/0002_lane_ways.sql"),
     include_str!("../../migrations/0003_hold.sql"),
@@ -22,6 +22,7 @@ pub(super) const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/0005_extension.sql"),
     include_str!("../../migrations/0006_lease_until.sql"),
     include_str!("../../migrations/0007_freeze_keys.sql"),
+    include_str!("../../migrations/0008_limits.sql"),
 ];
 /// Files up to this size are checked whole at every start: some tens of milliseconds. Larger ones
 /// are checked in slices while grantd already ends what is due.

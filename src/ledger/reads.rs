@@ -280,24 +280,6 @@ impl Ledger {
         Ok(lanes.collect::<Result<_, _>>()?)
     }
 
-    /// Open leases that a policy allowed, counted up to `cap`.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn live_of_policy(&self, policy: &str, cap: u32) -> Result<u32, LedgerError> {
-        let mut query = self.conn()?.prepare_cached(sql::LIVE_OF_POLICY)?;
-        Ok(query.query_row(params![policy, cap], |raw| raw.get(0))?)
-    }
-
-    /// Open leases of a user, counted up to `cap`.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn live_of_asker(&self, uid: u32, cap: u32) -> Result<u32, LedgerError> {
-        let mut query = self.conn()?.prepare_cached(sql::LIVE_OF_ASKER)?;
-        Ok(query.query_row(params![uid, cap], |raw| raw.get(0))?)
-    }
-
     /// Read rows after row id `after` (0 to start), to see that each page can be read and each row
     /// means something: a check of a large ledger in slices, beside the walk of the history.
     ///

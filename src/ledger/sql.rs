@@ -54,6 +54,14 @@ statements! {
     IDENTITY = "SELECT identity FROM lane WHERE id = ?1";
     SET_IDENTITY = "UPDATE lane SET identity = ?2 WHERE id = ?1";
 
+    LIVE_OF_POLICY = "SELECT count(*) FROM (SELECT 1 FROM lease WHERE policy = ?1 \
+        AND state IN('creating', 'active', 'ending') LIMIT ?2)";
+    LIVE_OF_ASKER = "SELECT count(*) FROM (SELECT 1 FROM lease WHERE policy = ?1 \
+        AND asker_uid = ?2 AND state IN('creating', 'active', 'ending') LIMIT ?3)";
+    CENSUS = "SELECT grants, seen_at FROM census WHERE key_arn = ?1";
+    SET_CENSUS = "INSERT INTO census(key_arn, grants, seen_at) VALUES(?1, ?2, ?3) \
+        ON CONFLICT(key_arn) DO UPDATE SET grants = ?2, seen_at = ?3";
+
     NEW_LEASE = "INSERT INTO lease(ref, lane, origin, key, key_arn, key_id, grantee, \
         grantee_short, operations, constraints, policy, reason, asker_uid, asker, \
         idem_key, idem_hash, started_at, deadline, latest, lead_ms) \
@@ -125,12 +133,6 @@ statements! {
         AND create_sent < ?2 LIMIT 1";
     TALLY = "SELECT state, n FROM tally";
     OPEN_LANES = "SELECT lane FROM tally WHERE state <> 'closed' AND n > 0";
-    LIVE_OF_POLICY = "SELECT count(*) FROM (SELECT 1 FROM lease \
-        WHERE policy = ?1 AND policy IS NOT NULL AND state IN('creating', 'active', 'ending', \
-        'ended') LIMIT ?2)";
-    LIVE_OF_ASKER = "SELECT count(*) FROM (SELECT 1 FROM lease \
-        WHERE asker_uid = ?1 AND asker_uid IS NOT NULL AND state IN('creating', 'active', \
-        'ending', 'ended') LIMIT ?2)";
 
     LEASE_REFS = "SELECT ref FROM lease WHERE ref >= ?1 AND ref < ?2 ORDER BY ref LIMIT 2";
     LEASE = "SELECT l.id, l.ref, l.state, l.key_arn, l.key, l.grantee, l.operations, \

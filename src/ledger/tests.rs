@@ -8,6 +8,7 @@ mod freeze;
 mod history;
 mod hold;
 mod life;
+mod limits;
 mod lists;
 mod memos;
 mod opening;

@@ -5,7 +5,7 @@
 //! service itself. He gets no more grants than a policy gives him, and does not go beyond one:
 //! what is done in the name of the administrators is done by a person whom `[access]` names.
 
-use crate::config::Config;
+use crate::config::{Config, Own, lists};
 
 /// Root's uid.
 const ROOT: u32 = 0;
@@ -35,6 +35,20 @@ pub fn sees_all(config: Option<&Config>, caller: &Caller) -> bool {
 #[must_use]
 pub fn sees(config: Option<&Config>, caller: &Caller, owner: Option<u32>) -> bool {
     owner == Some(caller.uid) || sees_all(config, caller)
+}
+
+/// Whether a lease is the caller's: he asked for it, or the policy that allowed it shares its
+/// leases among all who may ask (`own = "policy"`). A policy that is gone shares nothing.
+#[must_use]
+pub fn owns(
+    config: Option<&Config>,
+    caller: &Caller,
+    policy: Option<&str>,
+    asker: Option<u32>,
+) -> bool {
+    let policy = config.zip(policy).and_then(|(config, name)| config.policy(name));
+    let shared = policy.filter(|policy| policy.own == Own::Policy);
+    asker == Some(caller.uid) || shared.is_some_and(|policy| lists(&policy.callers, caller))
 }
 
 /// Whether the caller may end, freeze and resume what is not his own.

@@ -9,7 +9,7 @@
 //! the present instead of the CreationDate.
 
 use crate::config::{Config, Policy, is_loopback};
-use crate::ids::KeyArn;
+use crate::ids::{Group, KeyArn};
 use crate::kms::{Lane, Listed};
 use crate::rules::name::{BadName, Name, PREFIX};
 use crate::rules::policy::{lists_grantee, lists_key, show_span};
@@ -48,7 +48,7 @@ pub fn judge<'c>(
     listed: &Listed,
     now: Time,
 ) -> Found<'c> {
-    if !claims(config, &listed.name) || strangers(lane, &listed.key_arn) {
+    if !claims(config, &listed.name) || strangers(config, lane, &listed.key_arn) {
         return Found::Foreign;
     }
     match prove(config, lane, aliases, listed, now) {
@@ -57,18 +57,22 @@ pub fn judge<'c>(
     }
 }
 
-/// Whether the Name says that it is our group's. Another group's is foreign: other hosts answer for
-/// it.
+/// Whether the Name says that it is our group's, by its present or a former name. Another group's
+/// is foreign: other hosts answer for it.
 fn claims(config: &Config, name: &str) -> bool {
-    let rest = name.strip_prefix(PREFIX);
-    let rest = rest.and_then(|rest| rest.strip_prefix(config.group.as_str()));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let groups = std::iter::once(&config.group).chain(&config.former_groups);
+    let rest = |group: &Group| name.strip_prefix(PREFIX)?.strip_prefix(group.as_str());
+    groups.filter_map(rest).any(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether the key is another account's. Whoever owns a key may name our role on it, as often as he
-/// likes: that must cost us no alarm. On keys of our own account it takes CreateGrant there.
-fn strangers(lane: &Lane, key_arn: &str) -> bool {
-    KeyArn::parse(key_arn).is_ok_and(|key| key.account() != lane.account.as_str())
+/// Whether the key is of an account whose keys this lane does not serve. Whoever owns a key may
+/// name our role on it, as often as he likes: that must cost us no alarm. On keys of our own
+/// account it takes CreateGrant there.
+fn strangers(config: &Config, lane: &Lane, key_arn: &str) -> bool {
+    KeyArn::parse(key_arn).is_ok_and(|key| {
+        let maker = || config.account_of(&key).map(|account| &account.id);
+        key.account() != lane.account.as_str() && maker() != Some(&lane.account)
+    })
 }
 
 fn prove<'c>(

@@ -8,6 +8,7 @@
 mod extend;
 mod fit;
 mod read;
+mod require;
 mod span;
 mod times;
 
@@ -16,17 +17,17 @@ use crate::fault::{Fault, Kind};
 use crate::ids::{KeyArn, Principal};
 use crate::kms::KeyFacts;
 use crate::rules::time::Time;
-use crate::terms::{Constraints, Operation};
+use crate::terms::{Constraints, LiveMax, Operation};
 
 pub use extend::{Extended, Extension, Override, extend, shorten};
 pub use fit::{CONTEXT_PAIRS_MAX, CONTEXT_VALUE_MAX};
 pub use read::{Until, expand_grantee, is_grantee, parse_operations, parse_ttl};
+pub use require::REASON_MAX;
+use require::sayable;
 pub use span::{BadSpan, parse_span, show_span};
 pub use times::new_deadline;
 use times::times;
 
-/// Characters of a reason: it is for people, and every listing of the history carries it.
-pub const REASON_MAX: usize = 1_000;
 /// Entries of a list that a refusal quotes; `grantd check` and the file show the rest.
 const QUOTED: usize = 4;
 /// Policies that a refusal names as nearest.
@@ -103,6 +104,8 @@ pub struct Terms {
     pub lead: i64,
     /// Sorted, each once.
     pub operations: Vec<Operation>,
+    /// How many leases may live at once, this one with them: the ledger counts.
+    pub max_live: LiveMax,
 }
 
 /// What is refused, and why.
@@ -232,7 +235,7 @@ fn terms(config: &Config, policy: &Policy, ask: &Ask<'_>) -> Result<Terms, Fault
     // What cannot be right at all comes before what the policy wants besides: who mends the latter
     // first should not meet the former after it.
     let (deadline, latest) = times(policy, &by, ask)?;
-    reason(policy, &by, ask)?;
+    require::met(policy, &by, ask)?;
     Ok(Terms {
         policy: policy.name.clone(),
         place,
@@ -240,6 +243,7 @@ fn terms(config: &Config, policy: &Policy, ask: &Ask<'_>) -> Result<Terms, Fault
         latest,
         lead: policy.lead,
         operations,
+        max_live: policy.max_live,
     })
 }
 
@@ -285,25 +289,6 @@ fn key_can(ask: &Ask<'_>, operations: &[Operation]) -> Result<(), Fault> {
             .hint("KMS takes up to 8 pairs of 384 characters, on symmetric keys")),
         None => Ok(()),
     }
-}
-
-fn reason(policy: &Policy, by: &str, ask: &Ask<'_>) -> Result<(), Fault> {
-    let reason = ask.reason.unwrap_or_default();
-    sayable(reason)?;
-    if policy.require_reason && reason.trim().is_empty() {
-        let text = format!("{by} requires a reason");
-        return Err(Fault::new(Kind::Requirement, text).hint("add --reason \"…\""));
-    }
-    Ok(())
-}
-
-/// Whether a reason is one line of a length that every listing can carry.
-fn sayable(reason: &str) -> Result<(), Fault> {
-    if reason.chars().count() > REASON_MAX || reason.chars().any(char::is_control) {
-        let text = format!("--reason is above {REASON_MAX} characters, or has control characters");
-        return Err(Fault::new(Kind::BadArgument, text).hint("say it in a line"));
-    }
-    Ok(())
 }
 
 fn no_policy(ask: &Ask<'_>, misses: &[Miss]) -> Fault {

@@ -19,6 +19,7 @@ mod kms;
 mod many;
 mod people;
 mod scenarios;
+mod settings;
 mod stage;
 mod switches;
 mod world;

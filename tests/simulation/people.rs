@@ -67,3 +67,20 @@ fn an_administrator_gets_no_more_than_the_policies_give() {
             .await;
     });
 }
+
+/// `own = "policy"`: user 2 may ask, and so ends what user 1 asked for; a stranger does not.
+#[test]
+fn a_policy_may_share_its_leases_among_its_callers() {
+    play(|| async {
+        let stage = Stage::new(0).config("max-ttl", "own = \"policy\"\nmax-ttl");
+        let key = stage.key.clone();
+        stage
+            .live(async |daemon| {
+                let lease = daemon.create(&key, "10min").await.unwrap();
+                let fault = daemon.revoke(9, &lease).await.unwrap_err();
+                assert_eq!(fault.kind, Kind::NotYours);
+                assert_eq!(daemon.revoke(2, &lease).await.unwrap().state, "ended");
+            })
+            .await;
+    });
+}

@@ -38,6 +38,8 @@ grantees = ["role/*"]
 operations = ["Decrypt", "DescribeKey"]
 callers = ["user:1", "user:2", "user:3"]
 max-ttl = "1h"
+max-live = 10000
+max-live-per-asker = 10000
 "#;
 
 pub(crate) struct Nobody;

@@ -14,6 +14,8 @@ pub struct Sandbox {
     /// Who and what is in it. (Its `core` is the world before it began; the running one is the
     /// handle's.)
     pub story: Story,
+    account: String,
+    region: String,
 }
 
 /// A configuration for the story's account; what a test does not say is as follows.
@@ -42,10 +44,17 @@ impl Sandbox {
     /// A sandbox on a port of its own.
     #[must_use]
     pub fn start() -> Self {
-        let story = Story::new(StoryOptions::default(), now_ms());
+        Self::with(StoryOptions::default())
+    }
+
+    /// The same with another account or Region.
+    #[must_use]
+    pub fn with(options: StoryOptions) -> Self {
+        let (account, region) = (options.account.clone(), options.region.clone());
+        let story = Story::new(options, now_ms());
         let handle = Handle::new(story.core.clone(), system_clock());
         let server = Running::start(handle).expect("a port of loopback");
-        Self { server, story }
+        Self { server, story, account, region }
     }
 
     /// Its handle.
@@ -69,16 +78,19 @@ impl Sandbox {
         let Config { settle, create_rate, end_rate, probe, account: more } = config;
         let mut text = format!("group = \"test\"\n\n[daemon]\nsettle = \"{settle}\"\n\n");
         let account = format!(
-            "[[account]]\nid = \"111122223333\"\nretiring-principal = \"{}\"\n\
-             regions = [\"ap-northeast-1\"]\nendpoint-url = \"{}\"\nprobe = {probe}\n\
+            "[[account]]\nid = \"{}\"\nretiring-principal = \"{}\"\n\
+             regions = [\"{}\"]\nendpoint-url = \"{}\"\nprobe = {probe}\n\
              rates = {{ create = {create_rate}, end = {end_rate}, list = 50 }}\n{more}\n\n",
+            self.account,
             self.story.grantd.arn,
+            self.region,
             self.server.url(),
         );
         let policy = format!(
             "[[policy]]\nname = \"readers\"\nkeys = [\"{}\"]\ngrantees = [\"role/RoleB\"]\n\
              operations = [\"Decrypt\", \"DescribeKey\"]\ncallers = [\"user:{}\"]\n\
-             default-ttl = \"1min\"\nmax-ttl = \"1h\"\n",
+             default-ttl = \"1min\"\nmax-ttl = \"1h\"\n\
+             max-live = 10000\nmax-live-per-asker = 10000\n",
             self.story.alias,
             rustix::process::getuid().as_raw(),
         );

@@ -59,6 +59,7 @@ async fn record(handle: &Handle) -> Ref {
         deadline,
         latest: deadline,
         lead_ms: 0,
+        max_live: None,
         settle: 0,
         order: EndOrder::Retire,
     };

@@ -62,3 +62,29 @@ fn the_widest_pattern_names_no_service_no_root_and_no_other_account() {
     assert!(!grantee("role/*", Some("444455556666")).matches(abroad, &key));
     assert!(grantee("role/a", Some("444455556666")).matches(abroad, &key));
 }
+
+#[test]
+fn a_pattern_covers_what_it_plainly_matches_and_no_more() {
+    let covers = |wide: &str, narrow: &str, slash| {
+        Glob::new(wide, slash).unwrap().covers(&Glob::new(narrow, slash).unwrap())
+    };
+    for (wide, narrow, slash, yes) in [
+        ("alias/a", "alias/a", false, true),
+        ("alias/a", "alias/b", false, false),
+        ("alias/*", "alias/a/b", false, true),
+        ("alias/*", "alias/a/*", false, true),
+        ("alias/a*", "alias/*", false, false),
+        ("alias/{a,b}", "alias/a", false, true),
+        ("alias/{a,b}*", "alias/a*", false, false),
+        ("role/*", "role/a", true, true),
+        ("role/*", "role/a*", true, true),
+        ("role/*", "role/a/b", true, false),
+        ("role/*", "role/{a/b,c}", true, false),
+        ("role/*", "role/**", true, false),
+        ("role/**", "role/a/*", true, true),
+        ("role/**", "role/*", true, true),
+        ("role**", "role/a/*", true, false),
+    ] {
+        assert_eq!(covers(wide, narrow, slash), yes, "{wide} {narrow}");
+    }
+}

@@ -55,6 +55,7 @@ fn begin(books: &mut Ledger, name: &str, deadline: i64) -> Row {
         deadline: Time(deadline),
         latest: Time(deadline),
         lead_ms: 0,
+        max_live: None,
         settle: 0,
         order: EndOrder::Retire,
     };

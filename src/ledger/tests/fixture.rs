@@ -129,6 +129,7 @@ pub(super) fn lease(lane: &Arc<Lane>, n: u64) -> NewLease {
         deadline,
         latest: START.plus(8 * HOUR),
         lead_ms: 5 * SECOND,
+        max_live: None,
         settle: SETTLE,
         order: EndOrder::Retire,
         reference,

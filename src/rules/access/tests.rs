@@ -104,3 +104,33 @@ fn what_nobody_here_asked_for_is_nobodys() {
     assert!(ends(Some(&config), &caller(1002, 1002, &[200]), None));
     assert!(ends(None, &caller(0, 0, &[]), None));
 }
+
+/// Under `own = "policy"` those who may ask share the leases; under the other they do not, and
+/// where no config loads only the asker is left.
+#[test]
+fn a_policy_may_share_its_leases_among_those_who_may_ask() {
+    let policy = |own: &str| {
+        let policy = "[[policy]]\nname = \"p\"\nkeys = [\"alias/a\"]\ngrantees = [\"role/B\"]\n\
+                      operations = [\"read\"]\ncallers = [\"group:ops\"]\nmax-ttl = \"1h\"\n";
+        let text = format!("group = \"prod\"\n{ACCOUNT}{policy}own = \"{own}\"\n");
+        parse("grantd.toml", &text, &Host).unwrap()
+    };
+    let (shared, apart) = (policy("policy"), policy("uid"));
+    let (owner, ops, stranger) =
+        (caller(1001, 1001, &[]), caller(1002, 1002, &[200]), caller(1004, 1004, &[5]));
+    let table = [
+        (Some(&shared), Some("p"), &ops, true),
+        (Some(&shared), Some("p"), &stranger, false),
+        (Some(&shared), Some("p"), &owner, true),
+        (Some(&shared), Some("gone"), &ops, false),
+        (Some(&shared), None, &ops, false),
+        (Some(&apart), Some("p"), &ops, false),
+        (Some(&apart), Some("p"), &owner, true),
+        (None, Some("p"), &ops, false),
+        (None, Some("p"), &owner, true),
+    ];
+    for (config, policy, who, own) in table {
+        assert_eq!(owns(config, who, policy, OWNER), own, "{policy:?} {who:?}");
+    }
+    assert!(owns(Some(&shared), &ops, Some("p"), None), "what was found under the policy");
+}

@@ -179,3 +179,36 @@ fn an_emulator_on_this_host_may_leave_fields_out() {
         "unproven: its deadline is 8h 5m 1s after its creation, above the maximum of 8h"
     );
 }
+
+/// A group that was renamed, and a key of another account: both are ours to end.
+#[test]
+fn former_groups_and_keys_by_way_of_our_account_are_ours() {
+    let text =
+        CONFIG.replacen("group = \"prod\"", "group = \"prod\"\nformer-groups = [\"old\"]", 1);
+    let shared = "[[policy]]\nname = \"shared\"\nvia = \"111122223333\"\n\
+                  keys = [\"arn:aws:kms:ap-northeast-1:999988887777:key/*\"]\n\
+                  grantees = [\"arn:aws:iam::111122223333:role/RoleB\"]\n\
+                  operations = [\"Decrypt\"]\ncallers = [\"user:1000\"]\nmax-ttl = \"8h\"\n";
+    let renamed = parse("grantd.toml", &format!("{text}{shared}"), &Nobody).unwrap();
+    let plain = config();
+    let (_, lane) = plain.lanes().next().unwrap();
+    let aliases = ["alias/app".to_owned()];
+    let by = |config: &Config, listed: &Listed, aliases: &[String]| match judge(
+        config,
+        &lane,
+        aliases,
+        listed,
+        at("2026-11-23T12:00:00Z"),
+    ) {
+        Found::Ours { policy, .. } => policy.map_or("probe", |p| p.name.as_str()).to_owned(),
+        Found::Unproven(why) => why,
+        Found::Foreign => "foreign".to_owned(),
+    };
+    let old = Listed { name: ours().name.replacen("prod", "old", 1), ..ours() };
+    assert_eq!(by(&plain, &old, &aliases), "foreign");
+    assert_eq!(by(&renamed, &old, &aliases), "long");
+    assert_eq!(by(&renamed, &ours(), &aliases), "long");
+    let theirs = Listed { key_arn: KEY.replace("111122223333", "999988887777"), ..ours() };
+    assert_eq!(by(&plain, &theirs, &[]), "foreign");
+    assert_eq!(by(&renamed, &theirs, &[]), "shared");
+}

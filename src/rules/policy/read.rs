@@ -49,17 +49,18 @@ pub fn parse_ttl(text: &str) -> Result<i64, Fault> {
     })
 }
 
-/// Read operation names; sorted, each once.
+/// Read operation names and the groups `read` and `write`; sorted, each once.
 ///
 /// # Errors
 /// `BadArgument` for an unknown one (with the name that was probably meant), and for none at all.
 pub fn parse_operations(texts: &[String]) -> Result<Vec<Operation>, Fault> {
     let mut all = Vec::new();
     for text in texts {
-        all.push(text.parse().map_err(|_| {
+        let named = Operation::named(text).ok_or_else(|| {
             Fault::new(Kind::BadArgument, format!("{text:?} is no grant operation"))
                 .hint(Operation::advice(text))
-        })?);
+        })?;
+        all.extend_from_slice(named);
     }
     if all.is_empty() {
         return Err(Fault::new(Kind::BadArgument, "no operation is asked for")

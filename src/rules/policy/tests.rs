@@ -1,4 +1,5 @@
 mod extend;
+mod more;
 mod promises;
 
 use std::collections::BTreeMap;
@@ -56,6 +57,27 @@ grantees = ["user/bob", "arn:aws:iam::111122223333:role/RoleB"]
 operations = ["Decrypt"]
 callers = ["user:alice", "user:unknown"]
 max-ttl = "1d"
+
+[[policy]]
+name = "team-a"
+keys = ["alias/team-a"]
+grantees = ["role/Writer"]
+operations = ["write"]
+callers = ["user:1004"]
+min-ttl = "15min"
+max-ttl = "4h"
+lead = "10min"
+require = [{ encryption-context = { "aws:s3:arn" = "arn:aws:s3:::team-a/*", purpose = "?*" } }]
+
+[[policy]]
+name = "shared"
+via = "444455556666"
+keys = ["arn:aws:kms:eu-west-1:999988887777:key/*"]
+grantees = ["role/Guest", "arn:aws:iam::111122223333:role/RoleB"]
+operations = ["read"]
+callers = ["user:alice"]
+max-ttl = "1h"
+max-live = 7
 "#;
 
 /// `12:00:00.500`: deadlines are rounded down from it.
@@ -366,7 +388,8 @@ fn a_refusal_carries_what_each_policy_missed_nearest_first() {
     };
     let words: Vec<_> =
         refusal.misses.iter().map(|m| (m.policy.as_str(), m.missed.len())).collect();
-    assert_eq!(words, [("s3-readers", 1), ("team", 1), ("abroad", 2)]);
+    let all = [("s3-readers", 1), ("team", 1), ("abroad", 2), ("shared", 2), ("team-a", 3)];
+    assert_eq!(words, all);
     assert_eq!(refusal.misses[0].place, "grantd.toml:12:1");
     assert_eq!(refusal.misses[0].missed, [Missed::Caller(vec!["group:ops".to_owned()])]);
 }

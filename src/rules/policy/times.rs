@@ -15,8 +15,17 @@ pub(super) fn times(policy: &Policy, by: &str, ask: &Ask<'_>) -> Result<(Time, T
         let text = format!("{asked} is above {max}, the maximum of {by}");
         return Err(Fault::new(Kind::TtlAboveMax, text).hint(format!("ask for {max} or less")));
     }
+    let length = match ask.until {
+        Until::At(at) => at.floor_second().since(now.floor_second()),
+        Until::Default | Until::Ttl(_) => deadline.since(now),
+    };
     let deadline = deadline.floor_second();
     ahead(&asked, deadline, (policy.lead, by), now)?;
+    if length < policy.min_ttl {
+        let min = show_span(policy.min_ttl);
+        let text = format!("{asked} is below {min}, the minimum of {by}");
+        return Err(Fault::new(Kind::TtlBelowMin, text).hint(format!("ask for {min} or more")));
+    }
     Ok((deadline, latest))
 }
 

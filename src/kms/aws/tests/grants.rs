@@ -65,6 +65,7 @@ async fn world_of(lane: Lane) -> World {
         deadline,
         latest: deadline,
         lead_ms: 0,
+        max_live: None,
         settle: MINUTE,
         order: EndOrder::Retire,
     };
