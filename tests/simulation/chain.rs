@@ -1,6 +1,6 @@
 //! What must hold of leases with several grants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use grantd::rules::life::How;
 use grantd::rules::name::Name;
@@ -66,17 +66,21 @@ pub(crate) fn nothing_ends_before_its_successor(world: &World) {
         if world.revoked.borrow().contains(&reference) {
             continue;
         }
-        for (old, grant) in &chain {
-            let Some(ended) = grant.ended_at_ms else { continue };
+        let serials: BTreeSet<u32> = chain.iter().map(|(name, _)| name.serial()).collect();
+        for serial in serials {
+            // A second grant under one Name is ended at once: the last of them counts.
+            let own = || chain.iter().filter(|(name, _)| name.serial() == serial);
+            let last = own().map(|(name, grant)| (grant.ended_at_ms.unwrap_or(i64::MAX), name));
+            let Some((ended, old)) = last.max() else { continue };
             // The next that KMS made: what comes after that takes over from that.
-            let later = chain.iter().filter(|(name, _)| name.serial() > old.serial());
+            let later = chain.iter().filter(|(name, _)| name.serial() > serial);
             let next = later.min_by_key(|(name, next)| (name.serial(), next.created_at_ms));
             if let Some((name, successor)) = next.filter(|(_, next)| ended < next.created_at_ms) {
                 let least = old.deadline().min(name.deadline());
+                let seed = world.seed;
                 assert!(
                     ended >= least.0,
-                    "seed {}: {grant:?} ended before {successor:?}",
-                    world.seed
+                    "seed {seed}: {old} ended before {successor:?}\n{chain:#?}"
                 );
             }
         }
