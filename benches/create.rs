@@ -11,7 +11,7 @@ fn create(c: &mut Criterion) {
     let sandbox = Sandbox::start();
     sandbox.handle().with(|core| core.settings_mut().quotas.clear());
     let rates = Config { create_rate: 10_000, end_rate: 10_000, ..Config::default() };
-    let host = sandbox.host(env!("CARGO_BIN_EXE_grantd"), &rates);
+    let host = sandbox.host(env!("CARGO_BIN_EXE_grantd"), &rates).direct();
     let _daemon = host.ready();
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -12,7 +12,7 @@ use testbed::{Config, PATIENCE, Sandbox, now_ms, until_within};
 fn main() {
     let sandbox = Sandbox::start();
     let rates = Config { create_rate: RATE, end_rate: RATE, ..Config::default() };
-    let host = sandbox.host(env!("CARGO_BIN_EXE_grantd"), &rates);
+    let host = sandbox.host(env!("CARGO_BIN_EXE_grantd"), &rates).direct();
     let daemon = host.ready();
     println!("resident memory, idle: {:.1} MB", resident_mb(daemon.pid()));
 

@@ -18,7 +18,7 @@ const ONE: &str = "g-7k2m9x4p1q8z";
 fn create_and_run(deadline: &str, held: (u16, Value)) -> (String, bool) {
     let mut lease = lease(ONE);
     lease["deadline"] = json!(deadline);
-    let made = json!({ "lease": lease, "token": null, "repeated": false });
+    let made = json!({ "lease": lease, "repeated": false });
     let fake = Fake::start(move |target| match target {
         "POST /v1/leases" => (201, made.clone()),
         _ => held.clone(),

@@ -84,7 +84,8 @@ impl Calls {
             | Action::Verify
             | Action::Freezes
             | Action::Status
-            | Action::Health => match bodiless(&head.method, &body) {
+            | Action::Health
+            | Action::Document => match bodiless(&head.method, &body) {
                 Ok(()) => self.read(peer, action).await,
                 Err(fault) => Err(fault),
             },
@@ -118,6 +119,7 @@ impl Calls {
             Action::Health => {
                 Ok(reply::ok(&Health { version: env!("CARGO_PKG_VERSION").to_owned() }))
             }
+            Action::Document => Ok(reply::document()),
             Action::Create
             | Action::Extend(_)
             | Action::Revoke(_)
@@ -369,7 +371,8 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
         let path = error.path().to_string();
         let place = if path == "." { String::new() } else { format!("field {path:?}: ") };
         let text = format!("the body of the request: {place}{}", error.inner());
-        Fault::new(Kind::BadArgument, text).hint("docs/api.md lists the fields of each request")
+        Fault::new(Kind::BadArgument, text)
+            .hint("GET /v1/openapi.json lists the fields of each request")
     })?;
     json.end().map_err(|error| {
         let text = format!("the body of the request: {error}");

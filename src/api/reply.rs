@@ -19,6 +19,9 @@ pub const PROBLEM: &str = "application/problem+json";
 /// The media type of an answer that goes on: one JSON document a line.
 pub const LINES: &str = "application/x-ndjson";
 
+/// Kept by hand: the tests hold every exchange against it.
+const DOCUMENT: &str = include_str!("../../docs/openapi.json");
+
 /// A whole answer, or one that goes on.
 pub(super) type Reply = Response<Either<Full<Bytes>, Lines>>;
 
@@ -30,6 +33,11 @@ pub(super) fn ok<T: Serialize>(body: &T) -> Reply {
 /// 201 and `body`.
 pub(super) fn created<T: Serialize>(body: &T) -> Reply {
     json(StatusCode::CREATED, JSON, body)
+}
+
+/// 200 and the document that describes this API.
+pub(super) fn document() -> Reply {
+    whole(StatusCode::OK, JSON, Bytes::from_static(DOCUMENT.as_bytes()))
 }
 
 /// 201 and where the lease is; 200 when an idempotency key found it made.
@@ -92,7 +100,11 @@ pub(super) fn turned_away(fault: &Fault) -> String {
 }
 
 fn json<T: Serialize>(status: StatusCode, kind: &'static str, body: &T) -> Reply {
-    let mut reply = Response::new(Either::Left(Full::new(Bytes::from(text(body)))));
+    whole(status, kind, Bytes::from(text(body)))
+}
+
+fn whole(status: StatusCode, kind: &'static str, body: Bytes) -> Reply {
+    let mut reply = Response::new(Either::Left(Full::new(body)));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));

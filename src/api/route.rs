@@ -29,6 +29,7 @@ pub(super) enum Action {
     Verify,
     Status,
     Health,
+    Document,
 }
 
 /// Why there is no action: the fault, and for a wrong method the methods that would do.
@@ -65,6 +66,7 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
         (&Method::GET, ["v1", "history", "verify"]) => Action::Verify,
         (&Method::GET, ["v1", "status"]) => Action::Status,
         (&Method::GET, ["v1", "health"]) => Action::Health,
+        (&Method::GET, ["v1", "openapi.json"]) => Action::Document,
         (_, pieces) => return Err(nowhere(method, path, pieces)),
     };
     query.finish()?;
@@ -79,7 +81,9 @@ fn nowhere(method: &Method, path: &str, pieces: &[&str]) -> NoAction {
         ["v1", "revoke"]
         | ["v1", "freezes", _, "lift"]
         | ["v1", "leases", _, "extend" | "revoke" | "hold"] => "POST",
-        ["v1", "history" | "status" | "health"] | ["v1", "history", "verify"] => "GET",
+        ["v1", "history" | "status" | "health" | "openapi.json"] | ["v1", "history", "verify"] => {
+            "GET"
+        }
         ["v1", "leases", prefix] if !prefix.is_empty() => "GET",
         _ => {
             let text = format!("no route {path:?}");
@@ -184,7 +188,8 @@ impl Query {
 
 fn bad(name: &str, what: &str) -> Fault {
     let text = format!("query parameter {name:?} {what}");
-    Fault::new(Kind::BadArgument, text).hint("docs/api.md lists the parameters of each route")
+    Fault::new(Kind::BadArgument, text)
+        .hint("GET /v1/openapi.json lists the parameters of each route")
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ impl Calls {
             Action::Leases(_)
             | Action::Lease(_)
             | Action::Health
+            | Action::Document
             | Action::Create
             | Action::Extend(_)
             | Action::Revoke(_)

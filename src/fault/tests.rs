@@ -72,12 +72,23 @@ fn a_code_of_a_newer_version_keeps_its_exit_code_and_its_words() {
     }
 }
 
+/// Each stands under the schema of its status, once.
 #[test]
-fn the_page_on_the_api_has_the_whole_table() {
-    let page = include_str!("../../docs/api.md");
-    let (_, table) = page.split_once("| `type` | status | exit |\n|---|---|---|\n").unwrap();
-    let (table, _) = table.split_once("\n\n").unwrap();
-    let row = |kind: &Kind| format!("| `{}` | {} | {} |", kind.code(), kind.http(), kind.exit());
-    let expected: Vec<String> = Kind::ALL.iter().map(row).collect();
-    assert_eq!(table.lines().collect::<Vec<_>>(), expected);
+fn the_document_of_the_api_has_the_whole_table() {
+    let document = include_str!("../../docs/openapi.json");
+    let document: serde_json::Value = serde_json::from_str(document).unwrap();
+    let mut described = BTreeSet::new();
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        let refined = &schema["allOf"][1];
+        let Some(status) = refined["properties"]["status"]["const"].as_u64() else { continue };
+        for fault in refined["oneOf"].as_array().unwrap() {
+            let constant = |field: &str| fault["properties"][field]["const"].clone();
+            let row = format!("{} {status} {}", constant("type"), constant("exit"));
+            assert!(described.insert(row), "twice in {name}: {fault}");
+        }
+    }
+    let row = |kind: &Kind| format!("{:?} {} {}", kind.code(), kind.http(), kind.exit());
+    let known: BTreeSet<String> = Kind::ALL.iter().map(row).collect();
+    let difference: Vec<_> = known.symmetric_difference(&described).collect();
+    assert!(difference.is_empty(), "only in src/fault.rs or in docs/openapi.json: {difference:?}");
 }

@@ -15,13 +15,16 @@ fn roomy() -> Limits {
     Limits { connections: 256, per_uid: 256, ..Limits::default() }
 }
 
+/// Less than the bad ones are given: a good call does not wait for them to go.
+const GOOD_CALL_MAX: Duration = Duration::from_secs(4);
+
 /// How many calls a good client gets through before `done`, each within the bound.
 async fn good_calls_until(client: Client, done: impl Fn() -> bool) -> usize {
     let mut calls = 0;
     while !done() {
         let began = Instant::now();
         client.health().await.unwrap();
-        assert!(began.elapsed() < Duration::from_secs(2), "a good call took {:?}", began.elapsed());
+        assert!(began.elapsed() < GOOD_CALL_MAX, "a good call took {:?}", began.elapsed());
         calls += 1;
     }
     calls
@@ -30,7 +33,8 @@ async fn good_calls_until(client: Client, done: impl Fn() -> bool) -> usize {
 #[tokio::test]
 async fn two_hundred_half_sent_requests_are_closed_and_delay_nobody() {
     let world = World::with(roomy());
-    let mut streams: Vec<UnixStream> = (0..200).map(|_| world.dial()).collect();
+    // Past the relay: its threads would be what is measured, and nothing is exchanged here.
+    let mut streams: Vec<UnixStream> = (0..200).map(|_| world.dial_past_relay()).collect();
     let began = Instant::now();
     for stream in &mut streams {
         stream.write_all(b"GET /v1/status HTTP/1.1\r\nHost: gra").unwrap();

@@ -7,11 +7,14 @@
 )]
 
 mod calls;
+mod document;
 mod hold;
 mod hostile;
+mod log;
 #[path = "../support/redact.rs"]
 mod redact;
 mod replies;
+mod shelf;
 mod sight;
 mod stop;
 mod support;

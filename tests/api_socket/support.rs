@@ -1,17 +1,17 @@
 //! A server in a thread of its own, as the daemon runs it, and the two whom it asks.
 
+use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt, ready};
-use grantd::api::{Backend, Books, Limits, serve, socket};
+use grantd::api::{Backend, Limits, serve, socket};
 use grantd::client::Client;
 use grantd::config::Config;
 use grantd::engine::{Caller, Command};
@@ -20,8 +20,11 @@ use grantd::ids::Ref;
 use grantd::wire::*;
 use nix::unistd::{Uid, User};
 use serde_json::json;
+use testbed::Relay;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::log::Tap;
+use super::shelf::{NextFault, Shelf};
 use crate::redact;
 
 /// Failing bound of every wait.
@@ -29,13 +32,21 @@ pub(crate) const BOUND: Duration = Duration::from_secs(10);
 /// As many commands as the engine of these tests lets wait.
 pub(crate) const QUEUE: usize = 2;
 pub(crate) const REF: &str = "g-7k2m9x4p1q8z";
+/// A hash of the history.
+pub(crate) const HASH: &str = "1234567812345678123456781234567812345678123456781234567812345678";
 
 /// A running server.
 pub(crate) struct World {
+    /// Dropped before the directory.
+    relay: Option<Relay>,
     _dir: tempfile::TempDir,
+    /// Where clients reach the server: every exchange is held against the API's document.
     pub(crate) socket: PathBuf,
+    /// Where the server itself listens.
+    pub(crate) own_socket: PathBuf,
     /// What reached the engine and the ledger, as they saw it.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    next_fault: NextFault,
     log: Tap,
     /// Commands on `alias/held` wait here.
     pub(crate) held: Receiver<Command>,
@@ -53,18 +64,18 @@ impl World {
     }
 
     fn under(limits: Limits, config: Option<Arc<Config>>) -> Self {
-        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (asked, next_fault) = (Arc::new(Mutex::new(Vec::new())), NextFault::default());
         let (engine, commands) = mpsc::channel(QUEUE);
         let (hold, held) = channel();
-        let engine_asked = Arc::clone(&asked);
-        std::thread::spawn(move || play_engine(commands, &engine_asked, &hold));
-        Self::of((limits, config), engine, asked, held)
+        let (engine_asked, fault) = (Arc::clone(&asked), next_fault.clone());
+        std::thread::spawn(move || play_engine(commands, &engine_asked, &fault, &hold));
+        Self::of((limits, config), engine, asked, next_fault, held)
     }
 
     /// With a configuration in force, or none that loads, and a socket that lets everybody connect.
     pub(crate) fn open_to_all(config: Option<Config>) -> Self {
         let world = Self::under(Limits::default(), config.map(Arc::new));
-        for (path, mode) in [(world._dir.path(), 0o755), (&world.socket, 0o666)] {
+        for (path, mode) in [(world._dir.path(), 0o755), (&world.own_socket, 0o666)] {
             std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         }
         world
@@ -73,22 +84,25 @@ impl World {
     /// With an engine that takes nothing out of its queue.
     pub(crate) fn stuck(limits: Limits) -> (Self, mpsc::Receiver<Command>) {
         let (engine, commands) = mpsc::channel(QUEUE);
-        (Self::of((limits, None), engine, Arc::default(), channel().1), commands)
+        let (asked, fault) = (Arc::default(), NextFault::default());
+        (Self::of((limits, None), engine, asked, fault, channel().1), commands)
     }
 
     fn of(
         (limits, config): (Limits, Option<Arc<Config>>),
         engine: mpsc::Sender<Command>,
         asked: Arc<Mutex<Vec<String>>>,
+        next_fault: NextFault,
         held: Receiver<Command>,
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s");
-        let listener = socket::bind(&path, None).unwrap();
+        let (path, own) = (dir.path().join("s"), dir.path().join("own"));
+        let listener = socket::bind(&own, None).unwrap();
+        let relay = Some(Relay::start(&path, &own));
         let (stop, stopped) = oneshot::channel::<()>();
         let (_, config) = watch::channel(config);
-        let ledger = Arc::new(Shelf(Arc::clone(&asked)));
-        let backend = Backend { engine, ledger, config };
+        let shelf = Shelf { asked: Arc::clone(&asked), next_fault: next_fault.clone() };
+        let backend = Backend { engine, ledger: Arc::new(shelf), config };
         let log = Tap::default();
         let subscriber = log.subscriber();
         let server = std::thread::spawn(move || {
@@ -97,7 +111,18 @@ impl World {
             let stop = async { drop(stopped.await) };
             runtime.unwrap().block_on(serve(listener, backend, limits, stop))
         });
-        Self { _dir: dir, socket: path, asked, log, held, stop: Some(stop), server: Some(server) }
+        Self {
+            relay,
+            _dir: dir,
+            socket: path,
+            own_socket: own,
+            asked,
+            next_fault,
+            log,
+            held,
+            stop: Some(stop),
+            server: Some(server),
+        }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -111,11 +136,19 @@ impl World {
 
     /// All that the server logged so far.
     pub(crate) fn log(&self) -> String {
-        String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap()
+        self.log.text()
     }
 
     pub(crate) fn dial(&self) -> UnixStream {
-        let stream = UnixStream::connect(&self.socket).unwrap();
+        Self::connect(&self.socket)
+    }
+
+    pub(crate) fn dial_past_relay(&self) -> UnixStream {
+        Self::connect(&self.own_socket)
+    }
+
+    fn connect(socket: &Path) -> UnixStream {
+        let stream = UnixStream::connect(socket).unwrap();
         stream.set_read_timeout(Some(BOUND)).unwrap();
         stream
     }
@@ -141,6 +174,16 @@ impl World {
         ))
     }
 
+    /// Let the engine or the ledger, whoever is asked next, answer with this fault.
+    pub(crate) fn fail_next(&self, kind: Kind) {
+        self.next_fault.set(kind);
+    }
+
+    /// Which answers of the API's document were given so far; nobody is let in any more.
+    pub(crate) fn seen(&mut self) -> BTreeSet<String> {
+        self.relay.take().unwrap().seen()
+    }
+
     /// Tell the server to stop, without waiting for it.
     pub(crate) fn begin_stop(&mut self) {
         drop(self.stop.take());
@@ -161,28 +204,6 @@ impl Drop for World {
                 ended.unwrap().unwrap();
             }
         }
-    }
-}
-
-/// A log, kept.
-#[derive(Debug, Clone, Default)]
-struct Tap(Arc<Mutex<Vec<u8>>>);
-
-impl Tap {
-    fn subscriber(&self) -> impl tracing::Subscriber + Send + Sync + use<> {
-        let tap = self.clone();
-        let all = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
-        all.with_ansi(false).without_time().with_writer(move || tap.clone()).finish()
-    }
-}
-
-impl Write for Tap {
-    fn write(&mut self, some: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(some)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 
@@ -245,7 +266,7 @@ pub(crate) fn status() -> Status {
         "version": "0.0.0", "health": 1, "alarms": ["one"], "end-only": null,
         "started-at": "2026-11-23T15:00:00Z", "now": "2026-11-23T16:00:00Z",
         "counts": {"active": 1}, "next-deadline": "2026-11-23T18:00:00Z", "overdue": [],
-        "overdue-count": 0, "waits": [], "lanes": [], "history-head": "ab", "unproven": 0,
+        "overdue-count": 0, "waits": [], "lanes": [], "history-head": HASH, "unproven": 0,
     }))
     .unwrap()
 }
@@ -260,6 +281,7 @@ pub(crate) fn create(key: &str) -> CreateLease {
 fn play_engine(
     mut commands: mpsc::Receiver<Command>,
     asked: &Mutex<Vec<String>>,
+    next_fault: &NextFault,
     hold: &Sender<Command>,
 ) {
     while let Some(command) = commands.blocking_recv() {
@@ -270,7 +292,7 @@ fn play_engine(
                 if request.key == "alias/held" {
                     hold.send(Command::Create { caller, request, idempotency, reply }).unwrap();
                 } else if request.key != "alias/silent" {
-                    drop(reply.send(made(&request, idempotency.as_deref())));
+                    drop(reply.send(next_fault.or(made(&request, idempotency.as_deref()))));
                 }
             }
             Command::Extend { caller, reference, request, idempotency, reply } => {
@@ -278,7 +300,7 @@ fn play_engine(
                 let said =
                     format!("extend {reference} for {who}: {request:?}, key {idempotency:?}");
                 asked.lock().unwrap().push(said);
-                drop(reply.send(extended(&reference, &request)));
+                drop(reply.send(next_fault.or(extended(&reference, &request))));
             }
             Command::Revoke { caller, reference, reason, reply } => {
                 let said = format!("revoke {reference} for {}: {reason:?}", who(&caller));
@@ -287,20 +309,21 @@ fn play_engine(
                     "g-0" => Err(Fault::new(Kind::NotYours, "lease g-0 is alice's")),
                     _ => Ok(lease("ended")),
                 };
-                drop(reply.send(answer));
+                drop(reply.send(next_fault.or(answer)));
             }
             Command::RevokeMany { caller, request, reply } => {
                 let said = format!("revoke many for {}: {request:?}", who(&caller));
                 asked.lock().unwrap().push(said);
-                drop(reply.send(Ok(Page { items: vec![lease("ending")], next: None })));
+                let page = Page { items: vec![lease("ending")], next: None };
+                drop(reply.send(next_fault.or(Ok(page))));
             }
             Command::Freeze { caller, request, reply } => {
                 asked.lock().unwrap().push(format!("freeze for {}: {request:?}", who(&caller)));
-                drop(reply.send(Ok(freeze())));
+                drop(reply.send(next_fault.or(Ok(freeze()))));
             }
             Command::Lift { caller, id, request, reply } => {
                 asked.lock().unwrap().push(format!("lift {id} for {}: {request:?}", who(&caller)));
-                drop(reply.send(Ok(freeze())));
+                drop(reply.send(next_fault.or(Ok(freeze()))));
             }
             Command::Hold { caller, reference, reply } => {
                 let said = format!("hold {reference} for {}", who(&caller));
@@ -310,10 +333,10 @@ fn play_engine(
                     hold.send(Command::Hold { caller, reference, reply }).unwrap();
                 } else {
                     tell.try_send(line("ended")).unwrap();
-                    drop(reply.send(Ok(told)));
+                    drop(reply.send(next_fault.or(Ok(told))));
                 }
             }
-            Command::Status { reply } => drop(reply.send(Ok(status()))),
+            Command::Status { reply } => drop(reply.send(next_fault.or(Ok(status())))),
         }
     }
 }
@@ -343,50 +366,5 @@ fn extended(reference: &str, request: &ExtendLease) -> Result<LeaseExtended, Fau
             repeated: false,
             gap: Some(gap),
         }),
-    }
-}
-
-/// The ledger of these tests.
-struct Shelf(Arc<Mutex<Vec<String>>>);
-
-impl Shelf {
-    fn note(&self, what: String) {
-        self.0.lock().unwrap().push(what);
-    }
-}
-
-impl Books for Shelf {
-    fn lease<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Lease, Fault>> {
-        self.note(format!("lease {prefix}"));
-        let found = match prefix {
-            "g-0" => Err(Fault::new(Kind::RefUnknown, "no lease g-0")),
-            _ => Ok(lease("active")),
-        };
-        ready(found).boxed()
-    }
-
-    fn leases(&self, filter: ListLeases, _: u32) -> BoxFuture<'_, Result<Page<Lease>, Fault>> {
-        self.note(format!("{filter:?}"));
-        let page = Page { items: vec![lease("active")], next: Some("c1".into()) };
-        ready(Ok(page)).boxed()
-    }
-
-    fn history(&self, filter: ListHistory) -> BoxFuture<'_, Result<Page<HistoryRow>, Fault>> {
-        self.note(format!("{filter:?}"));
-        let row = serde_json::from_value(json!({
-            "seq": 1, "at": "2026-11-23T16:00:00Z", "ref": REF, "kind": "granted",
-            "actor": "kms", "body": {"grant-id": "abc"}, "hash": "ab",
-        }));
-        ready(Ok(Page { items: vec![row.unwrap()], next: None })).boxed()
-    }
-
-    fn freezes(&self) -> BoxFuture<'_, Result<Page<Freeze>, Fault>> {
-        self.note("freezes".into());
-        ready(Ok(Page { items: vec![freeze()], next: None })).boxed()
-    }
-
-    fn verify(&self) -> BoxFuture<'_, Result<Verified, Fault>> {
-        self.note("verify".into());
-        ready(Ok(Verified { rows: 1, head: "ab".into(), broken: None })).boxed()
     }
 }

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use testbed::Relay;
 
 /// A request as it came: method and target, and the body.
 pub(crate) type Request = (String, Value);
 
 /// The server; it ends with the test process.
 pub(crate) struct Fake {
+    relay: Option<Relay>,
     _dir: tempfile::TempDir,
     /// Where it listens.
     pub(crate) socket: PathBuf,
@@ -19,11 +21,21 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
-    /// Answers by `answer`, from `METHOD /target` to status and document. Status 0 breaks off
-    /// without an answer, and `{"line": …}` is an answer of one line.
+    /// Answers by `answer`, from `METHOD /target` to status and document; what it answers is held
+    /// against the API's document, as the daemon's own words are. Status 0 breaks off without an
+    /// answer, and `{"line": …}` is an answer of one line.
     pub(crate) fn start(answer: impl Fn(&str) -> (u16, Value) + Send + 'static) -> Self {
+        let mut fake = Self::off_contract(answer);
+        let front = fake.socket.with_file_name("grantd.sock");
+        fake.relay = Some(Relay::start(&front, &fake.socket));
+        fake.socket = front;
+        fake
+    }
+
+    /// The same for answers that no daemon of this version gives.
+    pub(crate) fn off_contract(answer: impl Fn(&str) -> (u16, Value) + Send + 'static) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let socket = dir.path().join("grantd.sock");
+        let socket = dir.path().join("fake.sock");
         let listener = UnixListener::bind(&socket).unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
@@ -32,7 +44,7 @@ impl Fake {
                 serve(stream.unwrap(), &answer, &seen);
             }
         });
-        Self { _dir: dir, socket, requests }
+        Self { relay: None, _dir: dir, socket, requests }
     }
 
     /// What was asked so far.
@@ -78,8 +90,12 @@ fn serve(
         "application/json"
     };
     let text = document.to_string();
+    let place = match document["lease"]["ref"].as_str() {
+        Some(reference) if status == 201 => format!("location: /v1/leases/{reference}\r\n"),
+        _ => String::new(),
+    };
     let head = format!(
-        "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+        "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\n{place}content-length: {}\r\n\r\n",
         text.len()
     );
     stream.write_all(head.as_bytes()).unwrap();
@@ -102,7 +118,7 @@ pub(crate) fn lease(reference: &str) -> Value {
         "origin": "asked", "account": "111122223333", "region": "ap-northeast-1",
         "endpoint": "http://127.0.0.1:4599", "started-at": "2125-11-23T16:00:00Z",
         "deadline": "2125-11-23T18:00:00Z", "latest": "2125-11-24T00:00:00Z", "lead-ms": 0,
-        "closed-at": null,
+        "closed-at": null, "held": false,
         "grants": [{
             "serial": 1, "twin": 0, "grant-id": "abc123",
             "name": format!("grantd/prod/{reference}/1/2125-11-23T18:00:00Z"), "state": "active",

@@ -6,12 +6,15 @@ use std::process::{Child, Command, ExitStatus};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::host::Host;
+use crate::relay::Relay;
 use crate::until;
 
 /// A running daemon; killed when dropped.
 #[derive(Debug)]
 pub struct Daemon {
     child: Child,
+    /// Between it and [`Host::socket`]; none where the host is direct.
+    _relay: Option<Relay>,
 }
 
 impl Daemon {
@@ -20,10 +23,11 @@ impl Daemon {
         let log = log.expect("the log is writable");
         command.arg("run").arg("--config").arg(host.config());
         command.arg("--state-dir").arg(host.state_dir());
-        command.arg("--socket").arg(host.socket());
+        command.arg("--socket").arg(host.daemon_socket());
         command.stdout(log.try_clone().expect("a second handle"));
         command.stderr(log);
-        Self { child: command.spawn().expect("the binary starts") }
+        let child = command.spawn().expect("the binary starts");
+        Self { child, _relay: host.relay() }
     }
 
     /// Its process id.

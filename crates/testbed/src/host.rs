@@ -10,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::daemon::Daemon;
+use crate::relay::Relay;
 use crate::until;
 
 /// How much of the log a failed test shows.
@@ -21,6 +22,7 @@ pub struct Host {
     dir: TempDir,
     binary: PathBuf,
     env: Vec<(String, String)>,
+    direct: bool,
 }
 
 /// What a command did.
@@ -53,6 +55,7 @@ impl Host {
             dir: dir.expect("a temporary directory"),
             binary: binary.into(),
             env: Vec::new(),
+            direct: false,
         };
         std::fs::create_dir(host.state_dir()).expect("a new directory");
         host.credentials("AKIDNOBODY", "nothing")
@@ -63,6 +66,14 @@ impl Host {
     pub fn credentials(mut self, id: &str, secret: &str) -> Self {
         self.set("AWS_ACCESS_KEY_ID", id);
         self.set("AWS_SECRET_ACCESS_KEY", secret);
+        self
+    }
+
+    /// The same without a [`Relay`] before its daemons: for measurements, and for what the socket's
+    /// own permissions do. What is said there is held against no document.
+    #[must_use]
+    pub fn direct(mut self) -> Self {
+        self.direct = true;
         self
     }
 
@@ -84,10 +95,21 @@ impl Host {
         self.dir().join("state")
     }
 
-    /// Where the daemon listens.
+    /// Where clients reach the daemon.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.dir().join("sock")
+    }
+
+    /// Where the daemon itself listens.
+    #[must_use]
+    pub fn daemon_socket(&self) -> PathBuf {
+        if self.direct { self.socket() } else { self.dir().join("daemon.sock") }
+    }
+
+    /// What is to stand before a daemon of this machine.
+    pub(crate) fn relay(&self) -> Option<Relay> {
+        (!self.direct).then(|| Relay::start(&self.socket(), &self.daemon_socket()))
     }
 
     /// The configuration's path.

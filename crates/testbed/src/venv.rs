@@ -21,6 +21,9 @@ pub const SERVERS: Venv =
 pub const CLIENTS: Venv =
     Venv { name: "venv-clients", packages: &["awscli==1.46.3", "boto3==1.44.8"] };
 
+/// What makes requests from the API's document.
+pub const FUZZERS: Venv = Venv { name: "venv-fuzzers", packages: &["schemathesis==4.32.5"] };
+
 impl Venv {
     /// The directory of its programs, made if need be.
     ///

@@ -22,6 +22,7 @@ fn each_route_is_an_action() {
     assert_eq!(get("/v1/history/verify"), Action::Verify);
     assert_eq!(get("/v1/status"), Action::Status);
     assert_eq!(get("/v1/health"), Action::Health);
+    assert_eq!(get("/v1/openapi.json"), Action::Document);
 }
 
 #[test]
@@ -79,6 +80,7 @@ fn a_wrong_method_learns_the_right_ones() {
         (Method::POST, "/v1/history/verify", "GET"),
         (Method::HEAD, "/v1/status", "GET"),
         (Method::OPTIONS, "/v1/health", "GET"),
+        (Method::POST, "/v1/openapi.json", "GET"),
     ];
     for (method, path, allow) in cases {
         let refusal = route(&method, path, None).unwrap_err();

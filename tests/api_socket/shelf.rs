@@ -1,0 +1,83 @@
+//! The ledger of these tests, and the fault that may come in place of the next answer.
+
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use grantd::api::Books;
+use grantd::fault::{Fault, Kind};
+use grantd::wire::*;
+use serde_json::json;
+
+use super::support::{HASH, REF, freeze, lease};
+
+/// What the next answer is to be, whatever it would have been.
+#[derive(Clone, Default)]
+pub(crate) struct NextFault(Arc<Mutex<Option<Kind>>>);
+
+impl NextFault {
+    pub(crate) fn set(&self, kind: Kind) {
+        *self.0.lock().unwrap() = Some(kind);
+    }
+
+    pub(crate) fn or<T>(&self, answer: Result<T, Fault>) -> Result<T, Fault> {
+        match self.0.lock().unwrap().take() {
+            Some(kind) => Err(Fault::new(kind, "as the test wants it")),
+            None => answer,
+        }
+    }
+}
+
+/// The ledger of these tests.
+pub(crate) struct Shelf {
+    pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    pub(crate) next_fault: NextFault,
+}
+
+impl Shelf {
+    fn note(&self, what: String) {
+        self.asked.lock().unwrap().push(what);
+    }
+
+    fn answer<'a, T: Send + 'a>(
+        &self,
+        answer: Result<T, Fault>,
+    ) -> BoxFuture<'a, Result<T, Fault>> {
+        ready(self.next_fault.or(answer)).boxed()
+    }
+}
+
+impl Books for Shelf {
+    fn lease<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Lease, Fault>> {
+        self.note(format!("lease {prefix}"));
+        let found = match prefix {
+            "g-0" => Err(Fault::new(Kind::RefUnknown, "no lease g-0")),
+            _ => Ok(lease("active")),
+        };
+        self.answer(found)
+    }
+
+    fn leases(&self, filter: ListLeases, _: u32) -> BoxFuture<'_, Result<Page<Lease>, Fault>> {
+        self.note(format!("{filter:?}"));
+        let page = Page { items: vec![lease("active")], next: Some("c1".into()) };
+        self.answer(Ok(page))
+    }
+
+    fn history(&self, filter: ListHistory) -> BoxFuture<'_, Result<Page<HistoryRow>, Fault>> {
+        self.note(format!("{filter:?}"));
+        let row = serde_json::from_value(json!({
+            "seq": 1, "at": "2026-11-23T16:00:00Z", "ref": REF, "kind": "granted",
+            "actor": "kms", "body": {"grant-id": "abc"}, "hash": HASH,
+        }));
+        self.answer(Ok(Page { items: vec![row.unwrap()], next: None }))
+    }
+
+    fn freezes(&self) -> BoxFuture<'_, Result<Page<Freeze>, Fault>> {
+        self.note("freezes".into());
+        self.answer(Ok(Page { items: vec![freeze()], next: None }))
+    }
+
+    fn verify(&self) -> BoxFuture<'_, Result<Verified, Fault>> {
+        self.note("verify".into());
+        self.answer(Ok(Verified { rows: 1, head: HASH.into(), broken: None }))
+    }
+}
