@@ -12,7 +12,7 @@ use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -27,7 +27,7 @@ const KEPT_MAX: usize = 64 * 1024 * 1024;
 /// A running relay. When dropped it fails the test if an exchange broke the contract.
 #[derive(Debug)]
 pub struct Relay {
-    front: PathBuf,
+    listener: UnixListener,
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
 }
@@ -67,8 +67,9 @@ impl Relay {
         std::fs::set_permissions(front, all).expect("a socket of our own");
         let shared = Arc::new(Shared::default());
         let (book, back) = (Arc::clone(&shared), back.to_owned());
-        let acceptor = std::thread::spawn(move || accept(&listener, &back, &book));
-        Self { front: front.to_owned(), shared, acceptor: Some(acceptor) }
+        let accepts = listener.try_clone().expect("a second handle");
+        let acceptor = std::thread::spawn(move || accept(&accepts, &back, &book));
+        Self { listener, shared, acceptor: Some(acceptor) }
     }
 
     /// Ends the relay, and gives what it saw, such as `GET /v1/leases/{ref} 404`.
@@ -87,8 +88,8 @@ impl Relay {
 
     fn close(&mut self) {
         self.shared.closing.store(true, Ordering::SeqCst);
-        // An accept ends with a client, and with nothing else.
-        drop(UnixStream::connect(&self.front));
+        // Wakes the accept. Its file may be gone, or another relay's by now, so nobody can knock.
+        drop(rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both));
         if let Some(acceptor) = self.acceptor.take() {
             acceptor.join().expect("the relay does not panic");
         }
