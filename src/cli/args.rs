@@ -7,9 +7,12 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+pub use super::check_args::{CheckArgs, DoctorArgs};
 use super::create_args::CreateArgs;
 use super::examples;
+pub use super::explain_args::ExplainArgs;
 use super::extend_args::ExtendArgs;
+pub use super::iam_policy::IamPolicyArgs;
 
 /// Where the daemon listens unless told otherwise. The unit's `RuntimeDirectory=grantd` makes the
 /// directory.
@@ -93,8 +96,15 @@ pub enum Command {
     History(HistoryArgs),
     /// Tell how the daemon is, and what needs attention
     Status(StatusArgs),
+    /// Tell how a request would be decided, and by which policy
+    #[command(after_help = examples::EXPLAIN)]
+    Explain(Box<ExplainArgs>),
     /// Check a configuration as the daemon would load it
     Check(CheckArgs),
+    /// Print the IAM policies that the configuration needs, and no more
+    IamPolicy(IamPolicyArgs),
+    /// Look at all that grantd stands on, and say what to do
+    Doctor(DoctorArgs),
     /// Run the daemon in the foreground
     Run(RunArgs),
     /// See the whole story in a minute, without an AWS account
@@ -318,15 +328,6 @@ pub struct VerifyArgs {
 #[derive(Debug, Args)]
 #[command(after_help = examples::STATUS)]
 pub struct StatusArgs {}
-
-/// `grantd check`.
-#[derive(Debug, Args)]
-#[command(after_help = examples::CHECK)]
-pub struct CheckArgs {
-    /// The configuration
-    #[arg(value_name = "FILE", default_value = DEFAULT_CONFIG)]
-    pub file: PathBuf,
-}
 
 /// `grantd run`.
 #[derive(Debug, Args)]

@@ -28,6 +28,7 @@ fn without_hidden(command: Command) -> Command {
     let hidden = command.get_arguments().any(Arg::is_hide_set);
     let name = match command.get_name() {
         "create" => "create",
+        "explain" => "explain",
         "run" => "run",
         _ => return command,
     };

@@ -133,13 +133,63 @@ Exit codes:
   0 well, 1 something needs attention, 2 something is overdue or the daemon only ends leases,
   3 the daemon is silent";
 
+/// `grantd explain --help`.
+pub const EXPLAIN: &str = "\
+Examples:
+  grantd explain --as alice --key alias/app --grantee role/RoleB --operations Decrypt --ttl 2h
+  grantd explain --config ./grantd.toml --key alias/app --grantee role/RoleB --operations Sign \\
+    --key-spec ECC_NIST_P256 --json
+
+A line of `grantd create` is taken as it is, and nothing is made. Neither the daemon nor AWS is
+asked, so the key is taken as it is named; what is assumed of it is said.
+
+Exits 0 when the daemon would allow it, 77 when it would refuse.";
+
 /// `grantd check --help`.
 pub const CHECK: &str = "\
 Examples:
   grantd check
   grantd check ./grantd.toml
+  grantd check ./grantd.toml --cases ./cases.toml
+  grantd check --online
 
-Exits 0 when it loads (warnings are shown), 78 when it does not.";
+A table of cases has a [[case]] for each request:
+  [[case]]
+  as = { user = 'alice', groups = ['ops'] }    # or as = 'alice', whom this host knows
+  key = 'alias/app'
+  grantee = 'role/RoleB'
+  operations = ['Decrypt']
+  ttl = '2h'
+  expect = 'allow'                             # or 'refuse', with fault = 'ttl-above-max'
+
+Exits 0 when the file loads (warnings are shown), 1 when a case is decided otherwise than expected
+or AWS does not bear the file out, 78 when a file is wrong.";
+
+/// `grantd iam-policy --help`.
+pub const IAM_POLICY: &str = "\
+Examples:
+  grantd iam-policy
+  grantd iam-policy ./grantd.toml --account 111122223333
+  grantd iam-policy --trust arn:aws:iam::111122223333:role/admin-host
+  grantd iam-policy --host
+  grantd iam-policy --key-policy alias/app
+  grantd iam-policy --revoke-role
+
+Each prints one document for `aws iam put-role-policy` and the like; AWS is not asked. When the
+policies of the file grow, these grow too: print and put them again.";
+
+/// `grantd doctor --help`.
+pub const DOCTOR: &str = "\
+Examples:
+  grantd doctor
+  sudo -u grantd grantd doctor
+  grantd doctor --json
+
+Run it as the daemon's user to ask AWS with the daemon's credentials. It makes no grant: the proof
+of the way out is the daemon's to make, and doctor shows what the ledger has of it.
+
+Exit codes:
+  0 well, 1 a warning, 2 a failure, 3 the daemon is silent";
 
 /// `grantd run --help`.
 pub const RUN: &str = "\

@@ -5,22 +5,31 @@
 //! [`Fault`](crate::fault::Fault) and leave as text, hint and exit code of its one table.
 
 pub mod args;
+pub mod check_args;
 pub mod create_args;
 pub mod examples;
+pub mod explain_args;
 pub mod extend_args;
+pub mod iam_policy;
 pub mod out;
 pub mod source;
 pub mod words;
 
+mod cases;
 mod check;
 mod command;
 mod create;
 mod docs;
+mod doctor;
 mod doors;
+mod explain;
 mod extend;
+mod finding;
 mod freeze;
 mod history;
 mod list;
+mod online;
+mod question;
 mod revoke;
 mod run;
 mod select;
@@ -44,7 +53,10 @@ pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
     match typed.command {
         Command::Completions(args) => docs::completions(&args, out),
         Command::Man(args) => docs::man(&args, out),
+        Command::Explain(args) => explain::explain(*args, out),
         Command::Check(args) => check::check(&args, out),
+        Command::IamPolicy(args) => iam_policy::iam_policy(&args, out),
+        Command::Doctor(args) => wait(doctor::doctor(&args, &socket, out)),
         Command::Run(args) => run::run(args, socket, typed.socket_given),
         Command::Demo(args) => demo(&args, out),
         Command::Sandbox(args) => sandbox(&args, out),
@@ -98,6 +110,6 @@ fn without(command: &str) -> Stop {
 }
 
 /// A runtime for one conversation.
-fn wait(conversation: impl Future<Output = Result<u8, Stop>>) -> Result<u8, Stop> {
+fn wait<T>(conversation: impl Future<Output = Result<T, Stop>>) -> Result<T, Stop> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(conversation)
 }

@@ -4,7 +4,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::callers::System;
+use super::callers::{Names, System};
 use super::diagnostics::{Diagnostics, Problem};
 use super::{Config, parse};
 use crate::fault::{Fault, Kind};
@@ -77,8 +77,16 @@ impl From<&ConfigError> for Fault {
 /// # Errors
 /// [`ConfigError`], with every problem of the file.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    load_with(path, &System)
+}
+
+/// The same with names resolved by `names`.
+///
+/// # Errors
+/// As [`load`]'s.
+pub fn load_with(path: &Path, names: &dyn Names) -> Result<Config, ConfigError> {
     let (text, mode) = read(path)?;
-    let mut config = parse(&path.display().to_string(), &text, &System)?;
+    let mut config = parse(&path.display().to_string(), &text, names)?;
     if mode & WRITABLE_BY_ALL != 0 {
         let warning = "everybody on this host may write this file, and so give himself access";
         config.warnings.add(Problem::whole(warning).help("chmod o-w"));
@@ -87,7 +95,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 }
 
 /// The text and the mode of the file.
-fn read(path: &Path) -> Result<(String, u32), ConfigError> {
+pub(super) fn read(path: &Path) -> Result<(String, u32), ConfigError> {
     let unreadable = |source| ConfigError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.mode();

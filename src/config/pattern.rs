@@ -144,6 +144,18 @@ impl KeyPattern {
         self.scope.as_ref().map(|scope| &scope.account)
     }
 
+    /// Whether it may name keys of this Region.
+    #[must_use]
+    pub fn reaches(&self, region: &str) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.region.matches(region))
+    }
+
+    /// The pattern of the alias with its prefix, or of the bare key id.
+    #[must_use]
+    pub fn glob(&self) -> &str {
+        &self.glob.text
+    }
+
     /// Whether it goes by alias: the aliases of a key must be known to tell.
     #[must_use]
     pub const fn by_alias(&self) -> bool {
@@ -208,6 +220,18 @@ impl GranteePattern {
             && !resource.starts_with(SERVICE_LINKED)
             && self.scope == other.scope
             && self.glob.covers(&other.glob)
+    }
+
+    /// What stands before the resource (`arn:aws:iam::111122223333:`); `None` for the short form.
+    #[must_use]
+    pub fn head(&self) -> Option<&str> {
+        self.scope.as_ref().map(|scope| scope.head.as_str())
+    }
+
+    /// The pattern of what stands behind the account: `role/RoleB`.
+    #[must_use]
+    pub fn glob(&self) -> &str {
+        &self.glob.text
     }
 
     /// Whether it is written out in full, without `*` and the like.

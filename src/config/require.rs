@@ -35,6 +35,14 @@ impl ContextPattern {
     }
 }
 
+impl ContextPattern {
+    /// The pattern of the value.
+    #[must_use]
+    pub fn pattern(&self) -> &str {
+        &self.text
+    }
+}
+
 impl fmt::Display for ContextPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}={}", self.key, self.text)

@@ -145,16 +145,7 @@ async fn key_id(cx: &Rc<Context>, lane: &Lane, key: &KeyRef) -> Result<Option<St
 
 /// The key behind an alias of this lane.
 pub(crate) fn target(lane: &Lane, aliases: &[Alias], name: &str) -> Option<KeyArn> {
-    let alias = aliases.iter().find(|alias| alias.name == name)?;
-    let partition = partition(lane);
-    let id = alias.key_id.as_ref()?;
-    let arn = format!("arn:{partition}:kms:{}:{}:key/{id}", lane.region, lane.account);
-    KeyArn::parse(arn).ok()
-}
-
-/// The partition of a lane, as its role's ARN tells.
-pub(crate) fn partition(lane: &Lane) -> &str {
-    lane.retiring_principal.as_str().split(':').nth(1).unwrap_or("aws")
+    aliases.iter().find(|alias| alias.name == name).and_then(|alias| lane.target(alias))
 }
 
 fn told<T>(cx: &Context, lane: &Lane, key: &str, answer: Answer<T>) -> Result<T, Fault> {

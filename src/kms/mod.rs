@@ -9,7 +9,7 @@ use std::fmt;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use zeroize::Zeroizing;
 
-use crate::ids::{AccountId, GrantId, KeyArn, Principal, Region};
+use crate::ids::{AccountId, BadId, GrantId, KeyArn, Principal, Region};
 use crate::ledger::{Intent, Warrant};
 use crate::rules::life::{EndOrder, Outcome, Via};
 use crate::rules::time::Time;
@@ -99,6 +99,27 @@ pub struct Ways {
 }
 
 impl Lane {
+    /// Such as `aws` or `aws-cn`: as the role's ARN tells.
+    #[must_use]
+    pub fn partition(&self) -> &str {
+        self.retiring_principal.as_str().split(':').nth(1).unwrap_or("aws")
+    }
+
+    /// The key with this id, here.
+    ///
+    /// # Errors
+    /// [`BadId`] for what is no key id.
+    pub fn key(&self, id: &str) -> Result<KeyArn, BadId> {
+        let (partition, region, account) = (self.partition(), &self.region, &self.account);
+        KeyArn::parse(format!("arn:{partition}:kms:{region}:{account}:key/{id}"))
+    }
+
+    /// The key that an alias of this lane points at.
+    #[must_use]
+    pub fn target(&self, alias: &Alias) -> Option<KeyArn> {
+        self.key(alias.key_id.as_ref()?).ok()
+    }
+
     /// Whether both are the same lane: every fact but the row's id and the [`Ways`].
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {

@@ -20,7 +20,7 @@ use crate::rules::time::Time;
 use crate::terms::{Constraints, LiveMax, Operation};
 
 pub use extend::{Extended, Extension, Override, extend, shorten};
-pub use fit::{CONTEXT_PAIRS_MAX, CONTEXT_VALUE_MAX};
+pub use fit::{CONTEXT_PAIRS_MAX, CONTEXT_VALUE_MAX, unfit};
 pub use read::{Until, expand_grantee, is_grantee, parse_operations, parse_ttl};
 pub use require::REASON_MAX;
 use require::sayable;
@@ -113,8 +113,17 @@ pub struct Terms {
 pub struct Refusal {
     /// For the asker.
     pub fault: Fault,
+    /// The policy that decided, where one matched.
+    pub policy: Option<String>,
     /// What each policy missed, the nearest first; empty when one matched.
     pub misses: Vec<Miss>,
+}
+
+impl From<Fault> for Refusal {
+    /// Where no policy was asked.
+    fn from(fault: Fault) -> Self {
+        Self { fault, policy: None, misses: Vec::new() }
+    }
 }
 
 /// A policy that did not match.
@@ -155,18 +164,21 @@ pub fn decide(config: &Config, ask: &Ask<'_>) -> Decision {
         if missed.is_empty() {
             return match terms(config, policy, ask) {
                 Ok(terms) => Decision::Grant(terms),
-                Err(fault) => refuse(fault),
+                Err(fault) => {
+                    let policy = Some(policy.name.clone());
+                    Decision::Refuse(Refusal { policy, ..Refusal::from(fault) })
+                }
             };
         }
         misses.push(Miss { policy: policy.name.clone(), place: config.place(policy), missed });
     }
     misses.sort_by_key(|miss| miss.missed.len());
     let fault = no_policy(ask, &misses);
-    Decision::Refuse(Refusal { fault, misses })
+    Decision::Refuse(Refusal { misses, ..Refusal::from(fault) })
 }
 
 fn refuse(fault: Fault) -> Decision {
-    Decision::Refuse(Refusal { fault, misses: Vec::new() })
+    Decision::Refuse(fault.into())
 }
 
 /// Whether `policy` lists this key, which has these aliases.

@@ -1,9 +1,11 @@
 //! The real binary against the embedded KMS, whose journal says what really happened and when.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod agree;
 mod command;
 mod crash;
 mod credentials;
+mod doctor;
 mod extend;
 mod freeze;
 mod grammar;

@@ -43,8 +43,10 @@ fn by_type(key: &KeyFacts) -> Option<&'static [Op]> {
     }
 }
 
-/// The operations among `asked` that the type of `key` lacks, and those that it has.
-pub(super) fn unfit(key: &KeyFacts, asked: &[Op]) -> Option<(Vec<Op>, Vec<Op>)> {
+/// The operations among `asked` that the type of `key` lacks, and those that it has; `None` where
+/// it lacks none.
+#[must_use]
+pub fn unfit(key: &KeyFacts, asked: &[Op]) -> Option<(Vec<Op>, Vec<Op>)> {
     let known = by_type(key)?;
     let fits = |op: &Op| known.contains(op) || ANY.contains(op);
     let lacking: Vec<_> = asked.iter().copied().filter(|op| !fits(op)).collect();

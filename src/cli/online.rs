@@ -1,0 +1,299 @@
+//! AWS as the configuration's accounts see it, asked by this process with the credentials that it
+//! has. Read-only: nothing here makes or ends a grant.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::finding::Finding;
+use crate::clock::Clock;
+use crate::clock::system::SystemClock;
+use crate::config::{Account, Config, Policy};
+use crate::fault::{Fault, Kind};
+use crate::ids::KeyArn;
+use crate::kms::aws::{AwsKms, Settings};
+use crate::kms::{Alias, Answer, Identity, KeyFacts, Kms, Lane, Scope};
+use crate::rules::clocks::AGREE;
+use crate::rules::life::{Class, Outcome};
+use crate::rules::policy::{lists_key, unfit};
+use crate::rules::time::SECOND;
+
+/// Grants that a key can have (kms-facts 5); an account can have it raised.
+const GRANTS_MAX: usize = 50_000;
+/// From here on somebody should look.
+const GRANTS_MANY: usize = GRANTS_MAX / 2;
+/// From here on creates are about to be refused.
+const GRANTS_FULL: usize = GRANTS_MAX / 10 * 8;
+/// What grantd's role may do is printed by this.
+const ROLE: &str = "compare the role's policy with `grantd iam-policy`";
+
+/// The way to AWS.
+pub(super) struct Online<'c> {
+    config: &'c Config,
+    clock: Rc<SystemClock>,
+    kms: AwsKms,
+}
+
+/// What a lane's Region shows.
+struct Region {
+    lane: Lane,
+    aliases: Vec<Alias>,
+}
+
+impl<'c> Online<'c> {
+    /// # Errors
+    /// When this machine's clocks cannot be read.
+    pub(super) fn new(config: &'c Config) -> Result<Self, Fault> {
+        let clock = SystemClock::new().map_err(|e| Fault::new(Kind::Io, e.to_string()))?;
+        let clock = Rc::new(clock);
+        let ms = u64::try_from(config.time_out).unwrap_or(u64::MAX);
+        let settings =
+            Settings { attempt_timeout: Duration::from_millis(ms), ..Settings::default() };
+        let kms = AwsKms::new(settings, Rc::clone(&clock) as Rc<dyn Clock>);
+        Ok(Self { config, clock, kms })
+    }
+
+    /// Everything: who the credentials are, the clock, the aliases, the keys and their grants; and
+    /// the keys that policies name.
+    pub(super) async fn findings(&self) -> (Vec<Finding>, Vec<KeyArn>) {
+        let (mut all, mut regions, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        for (account, lane) in self.config.lanes() {
+            let answer = self.kms.identity(&lane).await;
+            let place = place(&lane);
+            all.push(identity(account, &lane, &answer));
+            all.extend(answer.date.map(|date| clock(&place, self.clock.read().wall.since(date))));
+            all.push(ways_out(&lane));
+            // Without credentials each further question would get the same answer.
+            if !matches!(answer.outcome, Outcome::Done(_)) {
+                continue;
+            }
+            let answer = self.kms.aliases(&lane, None).await;
+            match done(&format!("aliases {place}"), answer) {
+                Ok(aliases) => regions.push(Region { lane, aliases }),
+                Err(finding) => all.push(finding),
+            }
+        }
+        if regions.is_empty() {
+            return (all, keys);
+        }
+        for policy in &self.config.policies {
+            all.extend(aliases(policy, &regions));
+        }
+        for (lane, key) in self.keys(&regions) {
+            all.extend(self.key(lane, &key, &regions).await);
+            keys.push(key);
+        }
+        (all, keys)
+    }
+
+    /// Every key that a policy names, in the lane that would use it.
+    fn keys<'r>(&self, regions: &'r [Region]) -> Vec<(&'r Lane, KeyArn)> {
+        let mut found = BTreeSet::new();
+        let mut keys = Vec::new();
+        let patterns = || self.config.policies.iter().flat_map(|policy| &policy.keys);
+        for region in regions {
+            let named = region.aliases.iter().filter_map(|alias| {
+                let arn = region.lane.target(alias)?;
+                let names = std::slice::from_ref(&alias.name);
+                patterns().any(|p| p.by_alias() && p.matches(&arn, names)).then_some(arn)
+            });
+            let written = patterns()
+                .filter(|p| !p.by_alias())
+                .filter_map(|p| KeyArn::parse(p.to_string()).ok())
+                .filter(|arn| arn.region() == region.lane.region.as_str())
+                .filter(|arn| {
+                    let account = self.config.account_of(arn);
+                    account.is_some_and(|account| account.id == region.lane.account)
+                });
+            for arn in named.chain(written) {
+                if found.insert(arn.clone()) {
+                    keys.push((&region.lane, arn));
+                }
+            }
+        }
+        keys
+    }
+
+    async fn key(&self, lane: &Lane, key: &KeyArn, regions: &[Region]) -> Vec<Finding> {
+        let what = format!("key {key}");
+        let facts = match done(&what, self.kms.describe(lane, key.as_str()).await) {
+            Ok(facts) => facts,
+            Err(finding) => return vec![finding],
+        };
+        let aliases: Vec<String> = regions
+            .iter()
+            .filter(|region| region.lane == *lane)
+            .flat_map(|region| &region.aliases)
+            .filter(|alias| lane.target(alias).as_ref() == Some(&facts.arn))
+            .map(|alias| alias.name.clone())
+            .collect();
+        let policies = self.config.policies.iter();
+        let listing: Vec<&Policy> =
+            policies.filter(|policy| lists_key(policy, &facts.arn, &aliases)).collect();
+        vec![key_fits(&what, &facts, &aliases, &listing), self.grants(lane, &facts.arn).await]
+    }
+
+    /// How much of the key's grant quota is used.
+    async fn grants(&self, lane: &Lane, key: &KeyArn) -> Finding {
+        let what = format!("grants of {key}");
+        let account = self.config.account(lane.account.as_str());
+        let pause = account.map_or(SECOND, |account| SECOND / i64::from(account.rates.list));
+        let (mut count, mut marker) = (0, None);
+        loop {
+            let page = match done(&what, self.kms.page(lane, Scope::Key(key), marker).await) {
+                Ok(page) => page,
+                Err(finding) => return finding,
+            };
+            count += page.grants.len();
+            marker = page.marker;
+            if marker.is_none() {
+                break;
+            }
+            self.clock.nap(pause).await;
+        }
+        let seen = format!("{count} of {GRANTS_MAX}, the quota unless it was raised");
+        let remedy = "end grants that nobody needs, or have the quota of grants per key raised";
+        match count {
+            GRANTS_FULL.. => Finding::failure(what, seen, remedy),
+            GRANTS_MANY.. => Finding::warning(what, seen, remedy),
+            _ => Finding::ok(what, seen),
+        }
+    }
+}
+
+fn place(lane: &Lane) -> String {
+    format!("{} {}", lane.account, lane.region)
+}
+
+/// The value of an answer, or why there is none.
+fn done<T>(what: &str, answer: Answer<T>) -> Result<T, Finding> {
+    let detail = answer.detail.unwrap_or_else(|| "no answer".to_owned());
+    let class = match answer.outcome {
+        Outcome::Done(value) => return Ok(value),
+        Outcome::Unknown => Class::Unavailable,
+        Outcome::Refused(class) => class,
+    };
+    let remedy = match class {
+        Class::Unavailable => "check the network, and the endpoints of KMS and STS in this Region",
+        Class::Credentials => {
+            "check this process's AWS credentials, `role-arn`, `external-id`, and the role's trust \
+             policy (`grantd iam-policy --trust`)"
+        }
+        Class::Denied => ROLE,
+        Class::NotFound => "correct the key in the policy, or take it out",
+        Class::Throttled => "try again in a minute",
+        Class::KeyState | Class::BadToken | Class::Quota | Class::Invalid => "see AWS's words",
+    };
+    Err(Finding::failure(what, detail, remedy))
+}
+
+/// Whether the credentials are the principal that retires what grantd makes.
+fn identity(account: &Account, lane: &Lane, answer: &Answer<Identity>) -> Finding {
+    let what = format!("credentials {}", place(lane));
+    let found = match done(&what, answer.clone()) {
+        Ok(found) => found,
+        Err(finding) => return finding,
+    };
+    let own = account.retiring_principal.as_str();
+    let how = match &lane.role_arn {
+        Some(role) => format!("{} (assumed {role})", found.arn),
+        None => found.arn.clone(),
+    };
+    if found.account != account.id.as_str() {
+        let seen = format!("{how}, of account {}", found.account);
+        return Finding::failure(what, seen, format!("use credentials of account {}", account.id));
+    }
+    if !is(&found.arn, own) {
+        let remedy =
+            format!("grants are retired by {own}: use its credentials, or correct the file");
+        return Finding::failure(what, how, remedy);
+    }
+    Finding::ok(what, how)
+}
+
+/// Whether `arn` is that user, or a session of that role. The ARN of a session has the role's name
+/// without its path.
+fn is(arn: &str, own: &str) -> bool {
+    let name = own.rsplit('/').next().unwrap_or_default();
+    let session = arn.rsplit_once(":assumed-role/").and_then(|(_, rest)| rest.split_once('/'));
+    arn == own || (own.contains(":role/") && session.is_some_and(|(role, _)| role == name))
+}
+
+/// This host's clock against AWS's `Date`, by `ms`.
+fn clock(place: &str, ms: i64) -> Finding {
+    let what = format!("clock against AWS, {place}");
+    let side = if ms >= 0 { "ahead" } else { "behind" };
+    let seen = format!("{} s {side}", ms.abs() / SECOND);
+    if ms.abs() > AGREE {
+        let remedy = "set the clock, and keep it so with chrony or systemd-timesyncd";
+        return Finding::failure(what, seen, remedy);
+    }
+    Finding::ok(what, seen)
+}
+
+fn ways_out(lane: &Lane) -> Finding {
+    let what = format!("ways out {}", place(lane));
+    match &lane.ways.revoke_role {
+        Some(role) => Finding::ok(what, format!("two: retire, and revoke as {role}")),
+        None => Finding::ok(what, "one: retire (no revoke-role-arn is named)"),
+    }
+}
+
+/// Whether each alias of the policy is somewhere, and in one place.
+fn aliases(policy: &Policy, regions: &[Region]) -> Vec<Finding> {
+    let by_alias = policy.keys.iter().filter(|pattern| pattern.by_alias());
+    by_alias
+        .map(|pattern| {
+            let what = format!("{pattern} of policy {}", policy.name);
+            let mut places = Vec::new();
+            for region in regions {
+                let hits = region.aliases.iter().filter(|alias| {
+                    let names = std::slice::from_ref(&alias.name);
+                    region.lane.target(alias).is_some_and(|arn| pattern.matches(&arn, names))
+                });
+                let hits: Vec<&str> = hits.map(|alias| alias.name.as_str()).collect();
+                if !hits.is_empty() {
+                    places.push(format!("{} ({})", place(&region.lane), hits.join(", ")));
+                }
+            }
+            let one = !pattern.glob().contains(['*', '?', '[', '{']);
+            match places.len() {
+                0 => Finding::failure(
+                    what,
+                    "no such alias in any Region of the file",
+                    "correct its name, or add the Region where it is",
+                ),
+                2.. if one => {
+                    let remedy = "who asks by this alias has to add --region";
+                    Finding::warning(what, places.join("; "), remedy)
+                }
+                _ => Finding::ok(what, places.join("; ")),
+            }
+        })
+        .collect()
+}
+
+/// Whether the key's state and type fit what the policies lend on it.
+fn key_fits(what: &str, facts: &KeyFacts, aliases: &[String], policies: &[&Policy]) -> Finding {
+    let KeyFacts { spec, usage, state, manager, .. } = facts;
+    let names = if aliases.is_empty() { "no alias".to_owned() } else { aliases.join(", ") };
+    let seen = format!("{state}, {spec} for {usage}, {names}");
+    if manager == "AWS" {
+        let remedy = "its grants belong to AWS services: use a customer managed key";
+        return Finding::failure(what, format!("{seen}, managed by AWS"), remedy);
+    }
+    if state != "Enabled" {
+        return Finding::failure(what, seen, "enable the key, or take it out of the policy");
+    }
+    for policy in policies {
+        if let Some((lacking, can)) = unfit(facts, &policy.operations) {
+            let join = |all: &[crate::terms::Operation]| {
+                all.iter().map(|op| op.as_str()).collect::<Vec<_>>().join(", ")
+            };
+            let seen = format!("{seen}; it cannot do {} of policy {}", join(&lacking), policy.name);
+            let remedy = format!("it can do {}", join(&can));
+            return Finding::warning(what, seen, remedy);
+        }
+    }
+    Finding::ok(what, seen)
+}
