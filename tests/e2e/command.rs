@@ -22,7 +22,8 @@ fn world() -> (Sandbox, Host) {
 
 /// `grantd create … FLAGS -- WORDS`.
 fn create(host: &Host, sandbox: &Sandbox, flags: &[&str], words: &[&str]) -> Command {
-    let mut command = host.command();
+    // What is ignored where the tests were started (nohup, a job of a script) stays ignored.
+    let mut command = host.command_under(&["env", "--default-signal"]);
     command.env("GRANTD_SOCKET", host.socket()).args(["create", "--key", sandbox.story.alias]);
     command.args(["--grantee", "role/RoleB", "--operations", "Decrypt"]);
     command.args(flags).arg("--").args(words);

@@ -139,6 +139,14 @@ impl Host {
         self.in_environment(&self.binary)
     }
 
+    /// The same under another program, such as strace: `under` is that program and its arguments.
+    #[must_use]
+    pub fn command_under(&self, under: &[&str]) -> Command {
+        let mut command = self.in_environment(under[0]);
+        command.args(&under[1..]).arg(&self.binary);
+        command
+    }
+
     fn in_environment(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
@@ -160,12 +168,10 @@ impl Host {
         Daemon::start(self, self.command())
     }
 
-    /// The same under another program, such as strace: `under` is that program and its arguments.
+    /// The same by [`Host::command_under`].
     #[must_use]
     pub fn start_under(&self, under: &[&str]) -> Daemon {
-        let mut command = self.in_environment(under[0]);
-        command.args(&under[1..]).arg(&self.binary);
-        Daemon::start(self, command)
+        Daemon::start(self, self.command_under(under))
     }
 
     /// Starts the daemon and waits until it answers on its socket.
