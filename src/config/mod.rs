@@ -3,7 +3,7 @@
 //!
 //! The file is walked as a tree with positions (`toml::de::DeTable`), not through serde: a derive
 //! stops at the first problem and forgets where it was. [`parse`] is pure but for the [`Names`] it
-//! is given; [`load`] reads the file. `grantd check` and the daemon use this same loader.
+//! is given; [`load()`] reads the file. `grantd check` and the daemon use this same loader.
 //!
 //! Only *making* a grant needs the config. What ends a grant stands in the ledger.
 

@@ -8,7 +8,7 @@ use super::columns::word;
 use super::grants::Fresh;
 use super::{FoundGrant, Ledger, LedgerError, Note, Row, sql};
 use crate::ids::Principal;
-use crate::rules::life::{Act, Event, Facts, Life, Next, Origin, Sends, State};
+use crate::rules::life::{Act, Event, Facts, Life, Next, Origin, PATIENCE, Sends, State};
 use crate::rules::time::Now;
 
 impl Ledger {
@@ -17,7 +17,8 @@ impl Ledger {
     ///
     /// A known lease gets it as the grant that its row was waiting for, as another serial, or as a
     /// twin: ended at once if it gives the same as the stored request, else at its own deadline.
-    /// What a shorter successor has replaced is ended at once: their Names say it.
+    /// What a shorter successor has replaced is ended at once: their Names say it. A row whose
+    /// create was sent within [`PATIENCE`] is left to its sender, and to its own look after that.
     ///
     /// # Errors
     /// Those of the disk.
@@ -52,7 +53,11 @@ impl Ledger {
                 let twin = ledger.next_twin(lease, found.serial)?;
                 return ledger.insert_found(found, lease, twin, now).map(Some);
             }
-            if matches!(row.life().state, State::Creating { .. }) {
+            if let State::Creating { create, .. } = &row.life().state {
+                // Its sender may wait for the answer yet, or be about to repeat it.
+                if now.latest.since(create.last) < PATIENCE {
+                    return Ok(None);
+                }
                 let ids = vec![found.grant_id.clone()];
                 let event = Event::Looked { began: found.began, ids };
                 let stepped = ledger.step(row.id(), &event, now, &Note::grantd())?;

@@ -1,5 +1,5 @@
 //! The IAM policies that grantd needs, and no more, as its configuration tells: what its role may
-//! do, who may become it, and the half that stands in a key's policy. Pure: [`document`] has the
+//! do, who may become it, and the half that stands in a key's policy. Pure: `document` has the
 //! form that AWS takes.
 //!
 //! Ending needs no permission at all: grantd's role is the retiring principal of what it makes.

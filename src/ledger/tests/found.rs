@@ -1,7 +1,7 @@
 //! Grants of ours without a row: a lost or old ledger is made whole from what KMS shows.
 
 use super::fixture::{World, grantee, id, listed, now, reference, verify};
-use crate::rules::life::{Act, Event, Next, Origin, Outcome, STAND_IN_DELAY};
+use crate::rules::life::{Act, Event, Next, Origin, Outcome, PATIENCE, STAND_IN_DELAY};
 use crate::rules::time::{HOUR, SECOND};
 
 #[test]
@@ -28,11 +28,13 @@ fn an_old_ledger_gets_the_grant_that_its_row_was_waiting_for() {
     let mut world = World::new();
     let new = world.lease(1);
     let row = world.ledger.begin(&new, now(0)).unwrap();
-    let found = world.ledger.find(&listed(&new, "a1"), now(SECOND)).unwrap().unwrap();
+    // Whoever sends it may still be at it.
+    assert_eq!(world.ledger.find(&listed(&new, "a1"), now(PATIENCE - 1)).unwrap(), None);
+    let found = world.ledger.find(&listed(&new, "a1"), now(PATIENCE)).unwrap().unwrap();
     assert_eq!((found.id(), found.life().state.word()), (row.id(), "active"));
     assert_eq!(found.facts().origin, Origin::Asked, "it is ours, and ends at its own time");
     // One more of the same is a twin.
-    let twin = world.ledger.find(&listed(&new, "a2"), now(SECOND)).unwrap().unwrap();
+    let twin = world.ledger.find(&listed(&new, "a2"), now(PATIENCE)).unwrap().unwrap();
     assert_eq!((twin.twin(), twin.life().state.word()), (1, "ending"));
 }
 
