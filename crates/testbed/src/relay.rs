@@ -155,8 +155,11 @@ impl Connection {
         let (up, down) = ((twin(&client), twin(&daemon)), (twin(&daemon), twin(&client)));
         let shared = Arc::clone(shared);
         let mover = std::thread::spawn(move || {
-            let asking = std::thread::spawn(move || carry(up.0, up.1));
-            let answered = carry(down.0, down.1);
+            let asking = std::thread::spawn(move || carry(&up.0, &up.1));
+            let answered = carry(&down.0, &down.1);
+            // One of them is gone. The daemon learns it at once, as from the kernel, and not only
+            // when it has spoken twice to nobody.
+            let _closed = down.0.shutdown(Shutdown::Both).is_ok();
             let asked = asking.join().expect("the relay does not panic");
             judge(&asked, &answered, &shared);
         });
@@ -172,7 +175,7 @@ impl Connection {
 }
 
 /// Carries bytes until either end is closed, and the close with them; gives the bytes that arrived.
-fn carry(mut from: UnixStream, mut to: UnixStream) -> Vec<u8> {
+fn carry(mut from: &UnixStream, mut to: &UnixStream) -> Vec<u8> {
     let (mut kept, mut some) = (Vec::new(), [0; 16 * 1024]);
     loop {
         match from.read(&mut some) {
