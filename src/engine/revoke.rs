@@ -10,6 +10,7 @@ use crate::fault::{Fault, Kind};
 use crate::ledger::{Ledger, Row, Urgency};
 use crate::rules::access;
 use crate::rules::life::{Class, Origin, Outcome, State, Why};
+use crate::rules::policy;
 use crate::rules::time::SECOND;
 use crate::wire;
 
@@ -20,6 +21,7 @@ pub(crate) async fn revoke(
     reference: &str,
     reason: Option<String>,
 ) -> Result<wire::Lease, Fault> {
+    policy::sayable(reason.as_deref().unwrap_or_default())?;
     let prefix = reference.to_owned();
     let read = move |books: &mut Ledger| books.lease(&prefix);
     let known = cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)?;

@@ -11,6 +11,7 @@ use crate::fault::{Fault, Kind};
 use crate::ids::Ref;
 use crate::ledger::{Ledger, LedgerError, Note, Urgency};
 use crate::rules::life::Why;
+use crate::rules::policy;
 use crate::wire::{Lease, Page, REVOKE_MAX, RevokeLeases};
 
 /// Leases of others that a refusal names; the rest is a number.
@@ -28,6 +29,7 @@ pub(crate) async fn revoke_many(
         let text = format!("{} refs are not 1 to {REVOKE_MAX}", refs.len());
         return Err(Fault::new(Kind::BadArgument, text).hint("end them in several requests"));
     }
+    policy::sayable(reason.as_deref().unwrap_or_default())?;
     let known = leases(cx, &refs).await?;
     let others = known.iter().filter_map(|lease| not_yours(cx, caller, lease).err());
     let others: Vec<Fault> = others.collect();

@@ -3,9 +3,11 @@
 use grantd::ids::KeyArn;
 use grantd::ledger::{Census, Ledger};
 use grantd::rules::time::{MINUTE, Time};
+use serde_json::json;
 use testbed::{Config, Host, Ran, Sandbox, now_ms, until};
 
 use crate::GRANTD;
+use crate::lease::Lease;
 
 fn create(host: &Host, key: &str) -> Ran {
     let args =
@@ -59,4 +61,25 @@ fn a_key_that_is_nearly_full_gets_no_more_grants_until_it_has_room() {
         (create(&host, sandbox.story.alias).code == Some(0)).then_some(())
     });
     assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_reason_is_one_line_whatever_it_is_given_for() {
+    let sandbox = Sandbox::start();
+    let host = sandbox.host(GRANTD, &Config::default());
+    let _daemon = host.ready();
+    let lease = Lease::make(&host, &sandbox, "5min").reference;
+    let many = json!([lease]);
+    for reason in ["two\nlines".to_owned(), "x".repeat(1_001)] {
+        let one = host.post(&format!("/v1/leases/{lease}/revoke"), &json!({ "reason": reason }));
+        let all = host.post("/v1/revoke", &json!({ "refs": many, "reason": reason }));
+        for refused in [one, all] {
+            assert_eq!(refused.status, 400, "{refused:?}");
+            assert_eq!(refused.body["type"], "bad-argument", "{refused:?}");
+        }
+    }
+    assert_eq!(sandbox.living().len(), 1, "a refused wish ends nothing");
+    let fits =
+        host.post(&format!("/v1/leases/{lease}/revoke"), &json!({ "reason": "é".repeat(1_000) }));
+    assert_eq!(fits.status, 200, "{fits:?}");
 }

@@ -29,8 +29,11 @@ pub(super) fn met(policy: &Policy, by: &str, ask: &Ask<'_>) -> Result<(), Fault>
     }
 }
 
-/// Whether a reason is one line of a length that every listing can carry.
-pub(super) fn sayable(reason: &str) -> Result<(), Fault> {
+/// Whether a reason is one line of a length that every listing can carry, whatever it is given for.
+///
+/// # Errors
+/// `BadArgument`.
+pub fn sayable(reason: &str) -> Result<(), Fault> {
     if reason.chars().count() > REASON_MAX || reason.chars().any(char::is_control) {
         let text = format!("--reason is above {REASON_MAX} characters, or has control characters");
         return Err(Fault::new(Kind::BadArgument, text).hint("say it in a line"));
