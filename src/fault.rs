@@ -162,6 +162,9 @@ faults! {
         "check the daemon's AWS credentials; its journal has the details";
     /// The daemon only ends leases.
     EndOnly, "end-only", 503, exit::LATER, "`grantd status` says why; leases end on time meanwhile";
+    /// After a start, the daemon still looks for what it made before.
+    Searching, "searching", 503, exit::LATER,
+        "try again in a minute; `grantd status` shows what waits; leases end on time meanwhile";
     /// An administrator keeps such leases from being made for now.
     Frozen, "frozen", 503, exit::LATER,
         "try again once it is lifted; `grantd freeze --list` shows what is frozen";

@@ -319,6 +319,9 @@ pub struct LaneStatus {
     pub frozen: Option<String>,
     /// Set while its credentials cannot be refreshed, with the reason; those in hand may serve on.
     pub unrefreshed: Option<String>,
+    /// After a start: grants that were made before it are searched for, and no lease is made yet.
+    #[serde(default)]
+    pub searching: bool,
 }
 
 /// An error on the socket: `application/problem+json` (RFC 9457).

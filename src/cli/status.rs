@@ -150,6 +150,7 @@ fn lane(row: &LaneStatus, out: &Out) -> Vec<Cell> {
     }));
     remarks.extend(row.frozen.as_ref().map(|why| format!("closing frozen: {}", clean(why))));
     remarks.extend(row.unrefreshed.as_ref().map(|_| "credentials not refreshed".to_owned()));
+    remarks.extend(row.searching.then(|| "searching for earlier grants: no lease yet".to_owned()));
     vec![
         Cell::new(format!("{} {}", row.account, row.region)),
         Cell::new(clean(row.retiring_principal.short())),

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::Caller;
 use super::context::{Context, ledger_fault};
 use super::freeze::refuse_frozen;
+use super::lane::Search;
 use super::prove::refusal;
 use super::resolve::{Resolved, resolve};
 use super::send::Made;
@@ -26,8 +27,8 @@ use crate::rules::time::{MINUTE, SECOND};
 use crate::terms::{GrantRequest, Operation};
 use crate::wire;
 
-/// How long an asker waits for AWS to confirm the clock: one answer of a distant Region and a
-/// retry.
+/// How long an asker waits for AWS to confirm the clock, and for the first search of a start: one
+/// answer of a distant Region and a retry.
 const CONFIRM_MAX: i64 = 5 * SECOND;
 /// Between two looks whether it has.
 const CONFIRM_EVERY: i64 = SECOND / 50;
@@ -74,6 +75,7 @@ async fn make(
         return Ok(wire::LeaseMade { lease, token: None, repeated: true });
     }
     let wanted = read(cx, &config, request).await?;
+    know_what_lives(cx, &wanted.key.lane).await?;
     let decided = || -> Result<NewLease, Fault> {
         let prepared = decide(cx, &config, caller, request, &wanted)?;
         Ok(new_lease(cx, &config, caller, request, prepared, idempotency.clone()))
@@ -136,6 +138,26 @@ pub(crate) async fn hear_the_time(cx: &Context) {
     if cx.time.within(CONFIRM_MAX, heard).await.is_none() {
         tracing::warn!("AWS has not confirmed the clock while an asker waited");
     }
+}
+
+/// After a start no lease is made on a lane before our own grants there were searched for: a ledger
+/// that was lost, or is older than they are, does not know how many live.
+async fn know_what_lives(cx: &Context, lane: &Lane) -> Result<(), Fault> {
+    let under_way = || cx.lane(lane, |state| state.search) == Some(Search::UnderWay);
+    let heard = async {
+        while under_way() && !cx.stopping.get() {
+            cx.time.pause(CONFIRM_EVERY).await;
+        }
+    };
+    if cx.time.within(CONFIRM_MAX, heard).await.is_some() {
+        return Ok(());
+    }
+    let (account, region) = (&lane.account, &lane.region);
+    let text = format!(
+        "grantd still searches account {account}, Region {region} for the grants that it made \
+         before it was started"
+    );
+    Err(Fault::new(Kind::Searching, text))
 }
 
 pub(crate) fn open_for_creates(cx: &Context) -> Result<Arc<Config>, Fault> {

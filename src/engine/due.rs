@@ -8,7 +8,7 @@ use super::lane::{LaneState, Op, Sent, Way};
 use super::record::{Happening, RECORD_PATIENCE, young};
 use crate::kms::{Answer, Token};
 use crate::ledger::Row;
-use crate::rules::life::{Act, Class, Event, Outcome, State, Via};
+use crate::rules::life::{Act, Class, Event, Origin, Outcome, State, Via};
 use crate::rules::time::{Now, Time};
 
 /// The lanes' ends and looks that may leave now; when to come back at the latest.
@@ -153,9 +153,16 @@ fn log(row: &Row, answer: &Answer<()>, now: Now) {
         // An early end has no lateness.
         let late_ms = (late_ms >= 0).then_some(late_ms);
         tracing::info!(%lease, %key, late_ms, "{told}");
+    } else if ended_by_its_maker(row, &answer.outcome) {
+        tracing::info!(%lease, %key, "gone already: the host that made it ended it");
     } else {
         tracing::warn!(%lease, %key, late_ms, "{told}: {words}");
     }
+}
+
+/// Where hosts stand in for each other, the maker is a second ahead of whoever only found a grant.
+fn ended_by_its_maker(row: &Row, outcome: &Outcome<()>) -> bool {
+    row.facts().origin == Origin::Found && *outcome == Outcome::Refused(Class::NotFound)
 }
 
 /// What became of an attempt, for the log.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::context::Context;
-use super::lane::{Op, Sent};
+use super::lane::{Op, Search, Sent};
 use super::look::list;
 use super::resolve::target;
 use crate::config::Config;
@@ -34,15 +34,13 @@ const EVERY_YOUNG: i64 = MINUTE;
 pub(crate) async fn search(cx: Rc<Context>, lane: Arc<Lane>) {
     let Some(config) = cx.config() else { return };
     let mut first: Option<Time> = None;
+    cx.lane(&lane, |state| state.search = Search::UnderWay);
     while !cx.stopping.get() {
         let began = cx.time.judge();
         // Without a known present nothing can be judged; the keeper is asking AWS for one.
         let known = began.doubt != Some(Doubt::Unconfirmed);
         let mut pause = AGAIN;
-        if known
-            && let Ok(listed) = own_entries(&cx, &config, &lane).await
-            && claim(&cx, &config, &lane, listed, began.now).await
-        {
+        if known && searched(&cx, &config, &lane, began.now).await {
             let first = *first.get_or_insert(began.now.latest);
             let young = began.now.least.since(first) < config.settle;
             let soon = if young { EVERY_YOUNG.min(config.settle) } else { config.reconcile };
@@ -50,6 +48,23 @@ pub(crate) async fn search(cx: Rc<Context>, lane: Arc<Lane>) {
         }
         cx.rest(pause).await;
     }
+}
+
+/// One search. False where it broke off, and is to be begun again soon.
+async fn searched(cx: &Rc<Context>, config: &Arc<Config>, lane: &Arc<Lane>, began: Now) -> bool {
+    let (done, over) = match own_entries(cx, config, lane).await {
+        Ok(listed) => {
+            let done = claim(cx, config, lane, listed, began).await;
+            (done, done)
+        }
+        // What this role may not list does not come to light by waiting for it.
+        Err(Class::Denied | Class::Invalid) => (false, true),
+        Err(_) => (false, false),
+    };
+    if over {
+        cx.lane(lane, |state| state.search = Search::Done);
+    }
+    done
 }
 
 /// Everything that names our role as retiring principal, or, where that cannot be listed, all of

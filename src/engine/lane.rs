@@ -109,6 +109,20 @@ pub(crate) struct LaneState {
     pub(crate) past: bool,
     /// Why the credentials cannot be refreshed; those in hand may serve for a while.
     pub(crate) unrefreshed: Option<String>,
+    /// How far the first search for our own grants since the start is.
+    pub(crate) search: Search,
+}
+
+/// The first search of a lane since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Search {
+    /// Nothing is made on this lane, and nothing searched for.
+    #[default]
+    None,
+    /// The ledger may know less than KMS: no lease is made meanwhile.
+    UnderWay,
+    /// It came to its end once.
+    Done,
 }
 
 impl LaneState {
@@ -127,6 +141,7 @@ impl LaneState {
             asking: false,
             past: false,
             unrefreshed: None,
+            search: Search::None,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::rules::life::Class;
 use crate::rules::time::SECOND;
 use crate::wire::{LaneStatus, Status, Wait};
 
-use super::lane::{LaneState, Stall};
+use super::lane::{LaneState, Search, Stall};
 
 /// So many overdue grants are listed; the count tells the rest.
 const OVERDUE_SHOWN: usize = 100;
@@ -162,5 +162,6 @@ fn lane_status(state: &LaneState) -> LaneStatus {
         answer: state.answer.clone(),
         frozen: state.frozen.as_ref().map(|frozen| frozen.why().to_owned()),
         unrefreshed: state.unrefreshed.clone(),
+        searching: state.search == Search::UnderWay,
     }
 }
