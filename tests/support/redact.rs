@@ -10,7 +10,7 @@ const LIST: &[(&str, &str)] = &[
     (r"\bin \d+ (d|h|min|s)( \d+ (h|min|s))?\b", "[IN]"),
     (r"\b\d+ (d|h|min|s)( \d+ (h|min|s))? ago\b", "[AGO]"),
     // In a table they decide the padding too.
-    (r"(\[(IN|AGO)\]\)?|ENDS|DEADLINE|SINCE|NEXT|LAST ANSWER) {2,}", "$1  "),
+    (r"(\[(IN|AGO)\]\)?|\d\d:\d\dZ|ENDS|DEADLINE|SINCE|NEXT|LAST ANSWER) {2,}", "$1  "),
     // Who ran the test, and how long it took, in a log line.
     (r"\buid=\d+", "uid=[UID]"),
     (r"\belapsed_ms=\d+", "elapsed_ms=[MS]"),
