@@ -19,7 +19,7 @@ use crate::api::{self, Backend, LedgerBooks, Limits};
 use crate::clock::Clock;
 use crate::clock::system::SystemClock;
 use crate::config::{self, Config, ConfigError};
-use crate::engine::{self, Beat, Command, Engine, Ports};
+use crate::engine::{self, Beat, Command, Engine, Ports, Refusals};
 use crate::fault::{Fault, Kind};
 use crate::ids::Group;
 use crate::kms::aws::{AwsKms, Settings};
@@ -73,11 +73,13 @@ pub fn run(options: &Options) -> Result<(), Fault> {
     let told = Arc::clone(&present);
     let books = LedgerBooks::new(handle.clone(), move || Time(told.load(Ordering::Relaxed)));
     let (_, in_force) = watch::channel(config.clone());
-    let backend = Backend { engine, ledger: Arc::new(books), config: in_force };
+    let refusals = Refusals::default();
+    let ledger = Arc::new(books);
+    let backend = Backend { engine, ledger, config: in_force, refusals: refusals.clone() };
     let api = serve_api(listener, backend, stopped)?;
     let runtime = Builder::new_current_thread().enable_all().build().map_err(thread_fault)?;
     let pulse = (&notifier, present);
-    let work = drive(config, end_only, handle, commands, stop, pulse);
+    let work = drive(config, end_only, (handle, refusals), commands, stop, pulse);
     let result = runtime.block_on(LocalSet::new().run_until(work));
     drop(runtime);
     let served = api.join().unwrap_or_else(|_| Err(Fault::new(Kind::Bug, "the API panicked")));
@@ -201,7 +203,7 @@ fn serve_api(
 async fn drive(
     config: Option<Arc<Config>>,
     end_only: Option<String>,
-    ledger: Handle,
+    (ledger, refusals): (Handle, Refusals),
     commands: mpsc::Receiver<Command>,
     stop: watch::Sender<bool>,
     (notifier, present): (&Notifier, Arc<AtomicI64>),
@@ -214,7 +216,7 @@ async fn drive(
         settings.attempt_timeout = Duration::from_millis(config.time_out.unsigned_abs());
     }
     let kms = Rc::new(AwsKms::new(settings, Rc::clone(&clock)));
-    let ports = Ports { kms, clock: Rc::clone(&clock), rng: Rc::new(OsRng), ledger };
+    let ports = Ports { kms, clock: Rc::clone(&clock), rng: Rc::new(OsRng), ledger, refusals };
     let engine = Engine::new(ports, config, end_only).await?;
     let mut term = signal(SignalKind::terminate()).map_err(thread_fault)?;
     let mut int = signal(SignalKind::interrupt()).map_err(thread_fault)?;

@@ -49,7 +49,10 @@ impl Calls {
             Line { uid: peer.uid, method, path, watch: Stopwatch::start(), status: None };
         let reply = match self.admit(peer, &request) {
             Ok(()) => self.perform(seat, request).await,
-            Err(fault) => reply::problem(&fault),
+            Err(fault) => {
+                self.refused(peer, &fault, &line.method, &line.path).await;
+                reply::problem(&fault)
+            }
         };
         line.status = Some(reply.status().as_u16());
         reply
@@ -90,6 +93,11 @@ impl Calls {
                 Err(fault) => Err(fault),
             },
         };
+        if let Err(fault) = &done
+            && fault.kind == Kind::ReadDenied
+        {
+            self.refused(peer, fault, &head.method, head.uri.path()).await;
+        }
         done.unwrap_or_else(|fault| reply::problem(&fault))
     }
 

@@ -14,6 +14,7 @@ mod hold;
 mod limits;
 mod many;
 mod peer;
+mod refuse;
 mod reply;
 mod route;
 mod sight;
@@ -42,7 +43,7 @@ pub(crate) use limits::pause;
 pub use reply::{JSON, LINES, PROBLEM};
 
 use crate::config::Config;
-use crate::engine::Command;
+use crate::engine::{Command, Refusals};
 use crate::fault::{Fault, Kind};
 use call::Calls;
 use hold::{Holds, Seat};
@@ -67,6 +68,8 @@ pub struct Backend {
     pub ledger: Arc<dyn Books>,
     /// The configuration in force, which says who may read; `None` where none loads.
     pub config: watch::Receiver<Option<Arc<Config>>>,
+    /// What is refused, on its way into the history.
+    pub refusals: Refusals,
 }
 
 /// Serve `listener` until `stop` resolves; then accept nothing more, give calls in flight
@@ -138,6 +141,7 @@ impl Door {
         };
         if let Err(fault) = self.room(peer.uid) {
             tracing::debug!(uid = peer.uid, %fault, "connection turned away");
+            self.calls.turned_away(&peer, &fault);
             while self.turned_away.try_join_next().is_some() {}
             if self.turned_away.len() < TURNED_AWAY {
                 self.turned_away.spawn(turn_away(stream, fault));

@@ -82,6 +82,7 @@ const WANTED: &[(&str, &[&str])] = &[
     ("found", &["grantee", "operations", "key-arn", "deadline", "grant-id"]),
     ("outcome-unknown", &["detail"]),
     ("refused", &["why"]),
+    ("refused-again", &["times", "since", "why"]),
     ("end-asked", &["detail"]),
     ("due", &[]),
     ("probe-served", &[]),

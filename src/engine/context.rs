@@ -15,6 +15,7 @@ use super::audit::Findings;
 use super::hold::Holder;
 use super::lane::{LaneState, Notice, Op, Sent};
 use super::record::Backlog;
+use super::refusals::Refusals;
 use super::timekeeper::TimeKeeper;
 use crate::config::{Config, is_loopback};
 use crate::fault::Fault;
@@ -52,8 +53,8 @@ pub(crate) struct Context {
     pub(crate) holders: RefCell<BTreeMap<Ref, Holder>>,
     /// Keys whose grants are being counted.
     pub(crate) counting: RefCell<BTreeSet<KeyArn>>,
-    /// When a refusal of this kind to this user was last written to the history.
-    pub(crate) refusals: RefCell<BTreeMap<(u32, &'static str), Time>>,
+    /// What is refused and not all told yet.
+    pub(crate) refusals: Refusals,
     /// Set once the daemon stops: nothing new is sent.
     pub(crate) stopping: Cell<bool>,
     /// Wakes those who rest when the daemon stops.
@@ -80,11 +81,12 @@ pub(crate) struct Parts {
     pub(crate) ledger: Handle,
     pub(crate) config: Option<Arc<Config>>,
     pub(crate) end_only: Option<String>,
+    pub(crate) refusals: Refusals,
 }
 
 impl Context {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { kms, rng, time, ledger, config, end_only } = parts;
+        let Parts { kms, rng, time, ledger, config, end_only, refusals } = parts;
         Self {
             kms,
             rng,
@@ -100,7 +102,7 @@ impl Context {
             proving: RefCell::default(),
             holders: RefCell::default(),
             counting: RefCell::default(),
-            refusals: RefCell::default(),
+            refusals,
             stopping: Cell::default(),
             halt: Notify::new(),
             wake: Notify::new(),

@@ -12,6 +12,7 @@ use super::context::{Context, ledger_fault};
 use super::freeze::refuse_frozen;
 use super::lane::Search;
 use super::prove::refusal;
+use super::refusals::refused;
 use super::resolve::{Resolved, resolve};
 use super::send::Made;
 use crate::config::Config;
@@ -23,7 +24,7 @@ use crate::rules::clocks::Doubt;
 use crate::rules::life::{Class, How, Origin};
 use crate::rules::name::Name;
 use crate::rules::policy::{self, Terms, Until};
-use crate::rules::time::{MINUTE, SECOND};
+use crate::rules::time::SECOND;
 use crate::terms::{GrantRequest, Operation};
 use crate::wire;
 
@@ -55,7 +56,7 @@ pub(crate) async fn create(
     {
         let body = serde_json::json!({ "key": request.key, "grantee": request.grantee,
             "operations": request.operations });
-        refused(cx, caller, fault, body);
+        refused(cx, caller, fault, "create", body);
     }
     made
 }
@@ -355,23 +356,6 @@ pub(crate) async fn lease(cx: &Rc<Context>, reference: &Ref) -> Result<wire::Lea
     let prefix = reference.to_string();
     let read = move |books: &mut Ledger| books.lease(&prefix);
     cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)
-}
-
-/// Tell the history of a refusal; the same to the same user at most once a minute, so that nobody
-/// can fill the disk by asking.
-pub(crate) fn refused(cx: &Context, caller: &Caller, fault: &Fault, mut body: serde_json::Value) {
-    let (place, now) = ((caller.uid, fault.kind.code()), cx.time.now().latest);
-    let last = cx.refusals.borrow().get(&place).copied();
-    // Nor does a full disk take refusals: what room is left is for endings.
-    if cx.ledger.is_full() || last.is_some_and(|last| now.since(last) < MINUTE) {
-        return;
-    }
-    cx.refusals.borrow_mut().insert(place, now);
-    let lease = fault.lease.as_ref().map(Ref::as_str);
-    tracing::info!(uid = caller.uid, fault = fault.kind.code(), lease, "refused: {fault}");
-    body["fault"] = fault.kind.code().into();
-    body["why"] = fault.text.clone().into();
-    cx.chronicle(fault.lease.clone(), "refused", &actor(caller), body);
 }
 
 /// How a caller stands in the history.

@@ -10,10 +10,9 @@ use std::sync::Arc;
 
 use super::Caller;
 use super::context::{Context, is_current, ledger_fault};
-use super::desk::{
-    digest, hear_the_time, lease, made_before, open_for_creates, refused, repeated, unsent,
-};
+use super::desk::{digest, hear_the_time, lease, made_before, open_for_creates, repeated, unsent};
 use super::prove::refusal;
+use super::refusals::refused;
 use super::resolve::resolve;
 use super::revoke::{anothers, end_now, not_yours};
 use super::send::Made;
@@ -55,8 +54,9 @@ pub(crate) async fn extend(
     if let Err(fault) = &made
         && fault.kind != Kind::OutcomeUnknown
     {
-        let body = serde_json::json!({ "ttl": asked.request.ttl, "until": asked.request.until });
-        refused(cx, asked.caller, fault, body);
+        let body = serde_json::json!({ "ref": reference, "ttl": asked.request.ttl,
+            "until": asked.request.until });
+        refused(cx, asked.caller, fault, "extend", body);
     }
     made
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::Caller;
 use super::context::{Context, ledger_fault};
-use super::desk::refused;
+use super::refusals::refused;
 use super::resolve::named;
 use crate::fault::{Fault, Kind};
 use crate::ids::KeyArn;
@@ -28,7 +28,7 @@ pub(crate) async fn freeze(
     caller: &Caller,
     request: NewFreeze,
 ) -> Result<Freeze, Fault> {
-    governs(cx, caller, "freeze")?;
+    governs(cx, caller, "freeze", serde_json::json!({ "scope": request.scope }))?;
     plain("reason", &request.reason, REASON_MAX)?;
     if request.reason.trim().is_empty() {
         let text = "a freeze needs a reason: those who are refused are told";
@@ -93,7 +93,7 @@ pub(crate) async fn lift(
     id: i64,
     request: LiftFreeze,
 ) -> Result<Freeze, Fault> {
-    governs(cx, caller, "lift a freeze")?;
+    governs(cx, caller, "lift a freeze", serde_json::json!({ "freeze": id }))?;
     if let Some(reason) = &request.reason {
         plain("reason", reason, REASON_MAX)?;
     }
@@ -117,12 +117,17 @@ fn asker(caller: &Caller) -> Asker {
     Asker { uid: caller.uid, name: caller.name.clone() }
 }
 
-fn governs(cx: &Context, caller: &Caller, what: &str) -> Result<(), Fault> {
+fn governs(
+    cx: &Context,
+    caller: &Caller,
+    what: &str,
+    asked: serde_json::Value,
+) -> Result<(), Fault> {
     if access::governs(cx.config().as_deref(), caller) {
         return Ok(());
     }
     let fault = Fault::new(Kind::NotYours, format!("{} may not {what}", caller.name));
-    refused(cx, caller, &fault, serde_json::json!({}));
+    refused(cx, caller, &fault, what, asked);
     Err(fault.hint("an administrator (`[access] admin`) or root may"))
 }
 

@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 
 use super::Caller;
 use super::context::{Context, ledger_fault};
-use super::desk::{lease, refused};
+use super::desk::lease;
+use super::refusals::refused;
 use crate::fault::{Fault, Kind, chain};
 use crate::ids::Ref;
 use crate::ledger::{Ledger, Urgency};
@@ -51,7 +52,7 @@ pub(crate) async fn hold(
     if known.asker.as_ref().map(|asker| asker.uid) != Some(caller.uid) {
         let text = format!("lease {} is not yours to hold", known.reference);
         let fault = Fault::new(Kind::NotYours, text).about(known.reference.clone());
-        refused(cx, caller, &fault, serde_json::json!({}));
+        refused(cx, caller, &fault, "hold", serde_json::json!({ "ref": reference }));
         return Err(fault.hint("whoever asked for a lease holds it"));
     }
     let (line, over) = line(&known);

@@ -9,7 +9,7 @@
 //! Reading order: `run` (the loop), `due` and `look` (what it sends), `record` (what it writes),
 //! `lane` and `agenda` (what it remembers), `desk`, `resolve`, `send`, `prove` and `census`
 //! (creates), `extend` and `revoke` (another end than was asked for), `find` (our grants without a
-//! row), `hold` (leases that live by being held), `keep` (chores).
+//! row), `hold` (leases that live by being held), `refusals` (what was refused), `keep` (chores).
 
 mod agenda;
 mod audit;
@@ -26,6 +26,7 @@ mod lane;
 mod look;
 mod prove;
 mod record;
+mod refusals;
 mod resolve;
 mod revoke;
 mod revoke_many;
@@ -41,6 +42,7 @@ use crate::wire;
 
 pub use crate::rules::access::Caller;
 pub(crate) use context::is_current;
+pub use refusals::Refusals;
 pub use run::{Beat, Engine, Ports};
 
 /// What the API asks of the engine. Reads that only need the ledger go to the ledger.

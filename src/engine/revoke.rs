@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use super::Caller;
 use super::context::{Context, ledger_fault};
-use super::desk::{lease, refused};
+use super::desk::lease;
+use super::refusals::refused;
 use super::send::ASKER_WAITS;
 use crate::fault::{Fault, Kind};
 use crate::ledger::{Ledger, Row, Urgency};
@@ -26,7 +27,7 @@ pub(crate) async fn revoke(
     let read = move |books: &mut Ledger| books.lease(&prefix);
     let known = cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)?;
     if let Err(fault) = not_yours(cx, caller, &known) {
-        refused(cx, caller, &fault, serde_json::json!({}));
+        refused(cx, caller, &fault, "revoke", serde_json::json!({ "ref": reference }));
         return Err(fault);
     }
     if known.closed_at.is_some() {

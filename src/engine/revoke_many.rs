@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::Caller;
 use super::context::{Context, ledger_fault};
-use super::desk::refused;
+use super::refusals::refused;
 use super::revoke::not_yours;
 use crate::fault::{Fault, Kind};
 use crate::ids::Ref;
@@ -34,7 +34,7 @@ pub(crate) async fn revoke_many(
     let others = known.iter().filter_map(|lease| not_yours(cx, caller, lease).err());
     let others: Vec<Fault> = others.collect();
     if let Some(fault) = all_of(others) {
-        refused(cx, caller, &fault, serde_json::json!({ "refs": refs }));
+        refused(cx, caller, &fault, "revoke", serde_json::json!({ "refs": refs }));
         return Err(fault);
     }
     if dry_run {

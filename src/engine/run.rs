@@ -10,15 +10,17 @@ use tokio::sync::{mpsc, oneshot};
 use super::context::{Context, Parts, is_current, ledger_fault};
 use super::keep::Chores;
 use super::lane::LaneState;
+use super::refusals::Refusals;
 use super::timekeeper::{NAP_MAX, TimeKeeper};
 use super::{
-    Command, audit, desk, due, extend, find, freeze, hold, keep, revoke, revoke_many, status,
+    Command, audit, desk, due, extend, find, freeze, hold, keep, refusals, revoke, revoke_many,
+    status,
 };
 use crate::clock::Clock;
 use crate::config::{Config, Rates};
 use crate::fault::Fault;
 use crate::kms::{Kms, Lane};
-use crate::ledger::{Handle, LaneFacts, Urgency};
+use crate::ledger::{Handle, LaneFacts, Ledger, Urgency};
 use crate::rng::Rng;
 use crate::rules::time::{SECOND, Time};
 
@@ -36,6 +38,8 @@ pub struct Ports {
     pub rng: Rc<dyn Rng>,
     /// The ledger.
     pub ledger: Handle,
+    /// What the API refuses by itself, for the history.
+    pub refusals: Refusals,
 }
 
 /// Told once per turn of the main loop, at least once a second: the engine lives, and this is what
@@ -67,7 +71,7 @@ impl Engine {
         config: Option<Arc<Config>>,
         end_only: Option<String>,
     ) -> Result<Self, Fault> {
-        let Ports { kms, clock, rng, ledger } = ports;
+        let Ports { kms, clock, rng, ledger, refusals } = ports;
         let wanted: Vec<LaneFacts> =
             config.iter().flat_map(|config| config.lanes()).map(|(_, lane)| facts(lane)).collect();
         let (lanes, clocks) = ledger
@@ -80,7 +84,10 @@ impl Engine {
             .await
             .map_err(ledger_fault)?;
         let time = TimeKeeper::new(clock, clocks.as_ref());
-        let cx = Context::new(Parts { kms, rng, time, ledger, config, end_only });
+        let cx = Context::new(Parts { kms, rng, time, ledger, config, end_only, refusals });
+        let now = cx.time.now().latest;
+        let left = move |books: &mut Ledger| books.tell_refusals(now);
+        cx.ledger.run(Urgency::Work, left).await.map_err(ledger_fault)?;
         for lane in lanes {
             let config = cx.config();
             let account = config.as_deref().and_then(|c| c.account(lane.account.as_str()));
@@ -116,6 +123,7 @@ impl Engine {
         loop {
             cx.reap();
             chores.run(&cx);
+            refusals::write(&cx);
             let now = cx.time.now();
             let next = due::dispatch(&cx, now);
             let (ahead, unwritten) = (cx.agenda.borrow().len(), cx.backlog.borrow().len());
@@ -129,6 +137,7 @@ impl Engine {
                     None => open = false,
                 },
                 () = cx.wake.notified() => {}
+                () = cx.refusals.fresh() => {}
                 () = cx.time.nap(nap) => {}
             }
         }
@@ -158,7 +167,11 @@ async fn wind_down(
     if cx.time.within(GRACE, settle).await.is_none() {
         tracing::warn!("calls were still in flight: their outcome is found out at the next start");
     }
-    if cx.time.within(SECOND, keep::note(cx)).await.is_none() {
+    let last = async {
+        refusals::close(cx).await;
+        keep::note(cx).await;
+    };
+    if cx.time.within(SECOND, last).await.is_none() {
         tracing::warn!("the ledger does not answer: the head of the history is not noted");
     }
 }

@@ -5,6 +5,7 @@
 //! - `grants`, `succeed` and `found` move rows (always through `rules::life::step`), `columns` maps
 //!   a life to columns and back.
 //! - `limits` refuses what is above a hard limit, in the transaction that would pass it.
+//! - `refusals` keeps what is refused until the history has it.
 //! - `history` is the hash chain, written in the same transaction as the change it tells of.
 //! - `reads` and `pages` answer questions, each bounded; `sql` holds every statement, so that a
 //!   test can ask for its plan.
@@ -37,6 +38,7 @@ mod pages;
 mod place;
 mod pump;
 mod reads;
+mod refusals;
 mod sql;
 mod succeed;
 

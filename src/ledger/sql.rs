@@ -54,6 +54,11 @@ statements! {
     IDENTITY = "SELECT identity FROM lane WHERE id = ?1";
     SET_IDENTITY = "UPDATE lane SET identity = ?2 WHERE id = ?1";
 
+    REFUSALS = "SELECT place, actor, body FROM refusal WHERE place > '' ORDER BY place LIMIT ?1";
+    SAVE_REFUSAL = "INSERT INTO refusal(place, actor, body) VALUES(?1, ?2, ?3) \
+        ON CONFLICT(place) DO UPDATE SET actor = ?2, body = ?3";
+    REFUSAL_TOLD = "DELETE FROM refusal WHERE place = ?1";
+
     LIVE_OF_POLICY = "SELECT count(*) FROM (SELECT 1 FROM lease WHERE policy = ?1 \
         AND state IN('creating', 'active', 'ending') LIMIT ?2)";
     LIVE_OF_ASKER = "SELECT count(*) FROM (SELECT 1 FROM lease WHERE policy = ?1 \

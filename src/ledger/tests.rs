@@ -15,4 +15,5 @@ mod opening;
 mod plans;
 mod processes;
 mod pump;
+mod refusals;
 mod round_trip;

@@ -12,6 +12,7 @@ pub mod life;
 pub mod name;
 pub mod pace;
 pub mod policy;
+pub mod refusals;
 pub mod same;
 pub mod suppose;
 pub mod time;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use grantd::api::{Backend, Limits, serve, socket};
 use grantd::client::Client;
 use grantd::config::Config;
-use grantd::engine::{Caller, Command};
+use grantd::engine::{Caller, Command, Refusals};
 use grantd::fault::{Fault, Kind};
 use grantd::ids::Ref;
 use grantd::wire::*;
@@ -102,7 +102,8 @@ impl World {
         let (stop, stopped) = oneshot::channel::<()>();
         let (_, config) = watch::channel(config);
         let shelf = Shelf { asked: Arc::clone(&asked), next_fault: next_fault.clone() };
-        let backend = Backend { engine, ledger: Arc::new(shelf), config };
+        let (ledger, refusals) = (Arc::new(shelf), Refusals::default());
+        let backend = Backend { engine, ledger, config, refusals };
         let log = Tap::default();
         let subscriber = log.subscriber();
         let server = std::thread::spawn(move || {

@@ -15,6 +15,7 @@ mod limits;
 mod many;
 mod proof;
 mod rebuild;
+mod refusals;
 mod service;
 mod standin;
 mod start;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use grantd::config;
-use grantd::engine::{Caller, Command, Engine, Ports};
+use grantd::engine::{Caller, Command, Engine, Ports, Refusals};
 use grantd::fault::Fault;
 use grantd::ids::Ref;
 use grantd::ledger::{Handle, Ledger, Urgency};
@@ -91,7 +91,8 @@ impl Stage {
         let (engine, commands) = mpsc::channel(64);
         let kms = Rc::new(SimKms { net: Rc::clone(&self.net), ledger: ledger.clone() });
         let (clock, rng) = (Rc::clone(&self.net.clock), Rc::clone(&self.net.rng));
-        let ports = Ports { kms, clock, rng, ledger: ledger.clone() };
+        let refusals = Refusals::default();
+        let ports = Ports { kms, clock, rng, ledger: ledger.clone(), refusals };
         let daemon = Rc::new(Daemon { engine, ledger });
         let inside = LocalSet::new();
         let life = async {

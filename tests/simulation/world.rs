@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use grantd::config::{self, Config, Names};
-use grantd::engine::{Command, Engine, Ports};
+use grantd::engine::{Command, Engine, Ports, Refusals};
 use grantd::fault::{Fault, Kind};
 use grantd::ids::Ref;
 use grantd::ledger::{Handle, Ledger};
@@ -208,7 +208,8 @@ impl World {
         let inside = LocalSet::new();
         let kms = Rc::new(SimKms { net: Rc::clone(&self.net), ledger: ledger.clone() });
         let (clock, rng) = (Rc::clone(&self.net.clock), Rc::clone(&self.rng));
-        let ports = Ports { kms, clock, rng, ledger };
+        let refusals = Refusals::default();
+        let ports = Ports { kms, clock, rng, ledger, refusals };
         let config = Some(Arc::clone(&self.config));
         let life = async move {
             let engine = Engine::new(ports, config, None).await.unwrap();

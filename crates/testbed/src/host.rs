@@ -224,13 +224,21 @@ impl Host {
 
     fn request(&self, method: &str, path: &str, body: Option<&Value>) -> std::io::Result<Reply> {
         let body = body.map(Value::to_string).unwrap_or_default();
-        let mut stream = UnixStream::connect(self.socket())?;
-        write!(
-            stream,
+        let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
-        )?;
+        );
+        self.raw(request.as_bytes())
+    }
+
+    /// These bytes on a connection of their own, and the reply. They must ask for its end.
+    ///
+    /// # Errors
+    /// Nobody listens, or the connection breaks.
+    pub fn raw(&self, request: &[u8]) -> std::io::Result<Reply> {
+        let mut stream = UnixStream::connect(self.socket())?;
+        stream.write_all(request)?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Reply::parse(&answer).ok_or_else(|| std::io::Error::other(format!("not HTTP: {answer:?}")))
