@@ -28,8 +28,8 @@ use crate::api::{JSON, PROBLEM};
 use crate::fault::{Fault, Kind, chain};
 use crate::wire::{
     CreateLease, ExtendLease, Freeze, Health, HistoryRow, Lease, LeaseExtended, LeaseMade,
-    LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, Problem, RevokeLease, RevokeLeases,
-    Status, Verified,
+    LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, Problem, Reload, Reloaded, RevokeLease,
+    RevokeLeases, Status, Verified,
 };
 
 /// For a whole call: a create waits for KMS (10 s) and for a first proof of the way out, and the
@@ -144,6 +144,14 @@ impl Client {
     /// The daemon's, or of the way to it.
     pub async fn lift(&self, id: i64, request: &LiftFreeze) -> Result<Freeze, Fault> {
         self.call(Call::post(format!("/v1/freezes/{id}/lift"), request)?).await
+    }
+
+    /// Take the configuration's file anew, or tell what would change.
+    ///
+    /// # Errors
+    /// The daemon's, or of the way to it. `Config` and `WouldStrand` where nothing was changed.
+    pub async fn reload(&self, request: &Reload) -> Result<Reloaded, Fault> {
+        self.call(Call::post("/v1/reload", request)?).await
     }
 
     /// The freezes that stand.

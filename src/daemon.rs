@@ -12,24 +12,22 @@ use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
 use crate::api::{self, Backend, LedgerBooks, Limits};
 use crate::clock::Clock;
 use crate::clock::system::SystemClock;
 use crate::config::{self, Config, ConfigError};
-use crate::engine::{self, Beat, Command, Engine, Ports, Refusals};
+use crate::engine::{self, Beat, Command, EndOnly, Engine, Load, Ports, Refusals};
 use crate::fault::{Fault, Kind};
-use crate::ids::Group;
 use crate::kms::aws::{AwsKms, Settings};
 use crate::ledger::{Handle, Ledger, broken_files};
 use crate::logging::{self, Format};
 use crate::notify::Notifier;
 use crate::rng::OsRng;
-use crate::rules::name::Name;
 use crate::rules::time::{SECOND, Time};
-use crate::wire::ListLeases;
+use crate::wire::{self, ListLeases};
 
 /// Commands that wait for the engine: as many as the API has connections; one more is told `busy`.
 const COMMANDS: usize = 64;
@@ -64,7 +62,8 @@ pub fn run(options: &Options) -> Result<(), Fault> {
     let (config, end_only) = what_to_do(loaded, options, &ledger)?;
     let socket = config.as_ref().and_then(|config| config.socket.as_ref());
     let socket = options.socket.as_ref().or(socket).unwrap_or(&options.default_socket);
-    introduce((options, socket), &ledger, config.as_deref(), end_only.as_deref())?;
+    let why = end_only.as_ref().map(|end_only| end_only.why.as_str());
+    introduce((options, socket), &ledger, config.as_deref(), why)?;
     let listener = api::socket::bind(socket, None)?;
     let (handle, ledger_thread) = Handle::thread(ledger).map_err(thread_fault)?;
     let (engine, commands) = mpsc::channel(COMMANDS);
@@ -72,14 +71,16 @@ pub fn run(options: &Options) -> Result<(), Fault> {
     let present = Arc::new(AtomicI64::new(0));
     let told = Arc::clone(&present);
     let books = LedgerBooks::new(handle.clone(), move || Time(told.load(Ordering::Relaxed)));
-    let (_, in_force) = watch::channel(config.clone());
+    let (told, in_force) = watch::channel(config.clone());
+    let hangup = engine.downgrade();
     let refusals = Refusals::default();
     let ledger = Arc::new(books);
     let backend = Backend { engine, ledger, config: in_force, refusals: refusals.clone() };
     let api = serve_api(listener, backend, stopped)?;
     let runtime = Builder::new_current_thread().enable_all().build().map_err(thread_fault)?;
     let pulse = (&notifier, present);
-    let work = drive(config, end_only, (handle, refusals), commands, stop, pulse);
+    let reload = Reload { file: options.config.clone(), told, hangup };
+    let work = drive((config, end_only), (handle, refusals), commands, stop, (pulse, reload));
     let result = runtime.block_on(LocalSet::new().run_until(work));
     drop(runtime);
     let served = api.join().unwrap_or_else(|_| Err(Fault::new(Kind::Bug, "the API panicked")));
@@ -121,34 +122,35 @@ fn what_to_do(
     loaded: Result<Config, ConfigError>,
     options: &Options,
     ledger: &Ledger,
-) -> Result<(Option<Arc<Config>>, Option<String>), Fault> {
+) -> Result<(Option<Arc<Config>>, Option<EndOnly>), Fault> {
     let broken = broken_files(&options.state_dir).map_err(|error| {
         Fault::new(Kind::Io, format!("cannot read the state directory: {error}"))
     })?;
     let broken = broken.first().map(|file| {
-        format!("the ledger was corrupt and lies in {}: see docs/recovery.md", file.display())
+        let file = file.display();
+        let why = format!("the ledger was corrupt and lies in {file}: see docs/recovery.md");
+        EndOnly { why, problem: None, lasting: true }
     });
     match loaded {
         Ok(config) => {
             for problem in config.warnings.to_string().lines() {
                 tracing::warn!("{problem}");
             }
-            let end_only = broken.or(stranded(&config, ledger)?);
-            Ok((Some(Arc::new(config)), end_only))
+            let stranded = stranded(&config, ledger)?;
+            let stranded =
+                stranded.map(|why| EndOnly { problem: Some(why.clone()), why, lasting: false });
+            Ok((Some(Arc::new(config)), broken.or(stranded)))
         }
         Err(error) => {
             let counts = ledger.counts()?;
             let live = counts.iter().any(|(state, n)| state != "closed" && *n > 0);
-            if live || broken.is_some() {
-                tracing::error!("the configuration does not load:\n{error}");
-                let why = error.summary();
-                Ok((
-                    None,
-                    Some(format!("the configuration does not load: {why}; see grantd check")),
-                ))
-            } else {
-                Err(Fault::from(&error))
+            if !live && broken.is_none() {
+                return Err(Fault::from(&error));
             }
+            tracing::error!("the configuration does not load:\n{error}");
+            let unloaded = format!("the configuration does not load: {}", error.summary());
+            let (why, lasting) = broken.map_or((unloaded, false), |broken| (broken.why, true));
+            Ok((None, Some(EndOnly { why, problem: Some(error.to_string()), lasting })))
         }
     }
 }
@@ -164,18 +166,13 @@ fn stranded(config: &Config, ledger: &Ledger) -> Result<Option<String>, Fault> {
             )));
         }
     }
-    // All open leases that were made here bear one group: a changed one refuses creates at once.
+    // As a rule all open leases that were made here bear one group.
     let open = ledger.leases(&ListLeases::default(), None, Time(0))?;
-    let names = open.items.iter().flat_map(|lease| &lease.grants).filter_map(|g| g.name.as_ref());
-    let mut groups = names.filter_map(|name| Name::parse(name).ok());
-    let known = |group: &Group| *group == config.group || config.former_groups.contains(group);
-    let other = groups.find(|name| !known(name.group()));
-    Ok(other.map(|name| {
-        let (was, path) = (name.group(), &config.path);
+    Ok(engine::other_group(config, &open.items).map(|was| {
         format!(
-            "leases live under the group {was}, and {path} says {}; name {was} among its \
+            "leases live under the group {was}, and {} says {}; name {was} among its \
              `former-groups`",
-            config.group
+            config.path, config.group
         )
     }))
 }
@@ -200,13 +197,54 @@ fn serve_api(
     std::thread::Builder::new().name("api".to_owned()).spawn(serve).map_err(thread_fault)
 }
 
+/// What another configuration takes: where it is read from, who is told, and the way by which a
+/// SIGHUP asks for it. (That way does not keep the engine's door open.)
+struct Reload {
+    file: PathBuf,
+    told: watch::Sender<Option<Arc<Config>>>,
+    hangup: mpsc::WeakSender<Command>,
+}
+
+impl Reload {
+    /// Reads the file on a thread of its own: a user's name may be looked up in a directory server.
+    fn load(&self) -> Load {
+        let file = self.file.clone();
+        Rc::new(move || {
+            let file = file.clone();
+            Box::pin(async move {
+                let loaded = tokio::task::spawn_blocking(move || config::load(&file)).await;
+                let broken = |error| Fault::new(Kind::Bug, format!("reading the file: {error}"));
+                loaded.map_err(broken)?.map_err(|error| Fault::from(&error))
+            })
+        })
+    }
+}
+
+/// What a SIGHUP does: as `grantd reload`, and the answer goes to the log and to systemd.
+async fn hung_up(engine: &mpsc::WeakSender<Command>, notifier: &Notifier) {
+    notifier.reloading();
+    let (reply, answer) = oneshot::channel();
+    let request = wire::Reload::default();
+    let sent = match engine.upgrade() {
+        Some(engine) => engine.send(Command::Reload { caller: None, request, reply }).await.is_ok(),
+        None => false,
+    };
+    let told = match answer.await {
+        Ok(Ok(reloaded)) => format!("reloaded: {} changes", reloaded.changes.len()),
+        // The engine has told the log why.
+        Ok(Err(fault)) => format!("not reloaded: {}", fault.text),
+        Err(_) if sent => "not reloaded: grantd stops".to_owned(),
+        Err(_) => return,
+    };
+    notifier.ready(&told);
+}
+
 async fn drive(
-    config: Option<Arc<Config>>,
-    end_only: Option<String>,
+    (config, end_only): (Option<Arc<Config>>, Option<EndOnly>),
     (ledger, refusals): (Handle, Refusals),
     commands: mpsc::Receiver<Command>,
     stop: watch::Sender<bool>,
-    (notifier, present): (&Notifier, Arc<AtomicI64>),
+    ((notifier, present), reload): ((&Notifier, Arc<AtomicI64>), Reload),
 ) -> Result<(), Fault> {
     let clock: Rc<dyn Clock> = Rc::new(SystemClock::new().map_err(|error| {
         Fault::new(Kind::Io, format!("cannot read the clocks of this host: {error}"))
@@ -218,19 +256,21 @@ async fn drive(
     let kms = Rc::new(AwsKms::new(settings, Rc::clone(&clock)));
     let ports = Ports { kms, clock: Rc::clone(&clock), rng: Rc::new(OsRng), ledger, refusals };
     let engine = Engine::new(ports, config, end_only).await?;
+    let engine = engine.reloading(reload.load(), reload.told);
     let mut term = signal(SignalKind::terminate()).map_err(thread_fault)?;
     let mut int = signal(SignalKind::interrupt()).map_err(thread_fault)?;
     let mut hup = signal(SignalKind::hangup()).map_err(thread_fault)?;
     let asked_to_stop = async {
-        loop {
-            tokio::select! {
-                _ = term.recv() => break,
-                _ = int.recv() => break,
-                // Without a handler it would kill the daemon, and administrators send it by habit.
-                _ = hup.recv() => tracing::warn!(
-                    "SIGHUP: this version does not reload; restart grantd to take a changed config"
-                ),
+        let hangups = async {
+            while hup.recv().await.is_some() {
+                hung_up(&reload.hangup, notifier).await;
             }
+        };
+        // A reload that is under way does not keep the daemon from stopping.
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+            () = hangups => {}
         }
         tracing::info!("stopping: calls in flight get ten seconds");
         notifier.stopping("stopping");

@@ -165,6 +165,8 @@ faults! {
     /// After a start, the daemon still looks for what it made before.
     Searching, "searching", 503, exit::LATER,
         "try again in a minute; `grantd status` shows what waits; leases end on time meanwhile";
+    /// Another configuration came into force while the request was under way.
+    Replaced, "replaced", 503, exit::LATER, "ask again: the new configuration decides";
     /// An administrator keeps such leases from being made for now.
     Frozen, "frozen", 503, exit::LATER,
         "try again once it is lifted; `grantd freeze --list` shows what is frozen";
@@ -192,7 +194,10 @@ faults! {
     /// Input or output failed.
     Io, "io", 500, exit::IO, "check the path, its permissions and the disk";
     /// The configuration is wrong.
-    Config, "config", 500, exit::CONFIG, "`grantd check` shows every problem with its place";
+    Config, "config", 422, exit::CONFIG, "`grantd check` shows every problem with its place";
+    /// The configuration no longer names what lives.
+    WouldStrand, "would-strand", 409, exit::CONFIG,
+        "name it again until its leases have ended, or end them first";
     /// A bug in grantd.
     Bug, "bug", 500, exit::BUG, "please report it with the daemon's log";
 }

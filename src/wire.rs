@@ -5,6 +5,7 @@ mod extend;
 mod freeze;
 mod history;
 mod hold;
+mod reload;
 mod revoke;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ pub use extend::{ExtendLease, Gap, LeaseExtended};
 pub use freeze::{Freeze, LiftFreeze, NewFreeze, Scope};
 pub use history::{Broken, HistoryRow, ListHistory, Verified};
 pub use hold::HeldLease;
+pub use reload::{Changed, ConfigProblem, Reload, Reloaded};
 pub use revoke::{REVOKE_MAX, RevokeLease, RevokeLeases};
 
 use crate::ids::{AccountId, GrantId, KeyArn, Principal, Ref, Region};
@@ -237,6 +239,10 @@ pub struct Status {
     pub alarms: Vec<String>,
     /// Set while creates are refused, with the reason.
     pub end_only: Option<String>,
+    /// The file that did not load, or was refused, since the last one that was taken; for those
+    /// who may see everything.
+    #[serde(default)]
+    pub config_problem: Option<ConfigProblem>,
     /// What keeps leases from being made.
     #[serde(default)]
     pub freezes: Vec<Freeze>,

@@ -104,7 +104,8 @@ fn status(health: u8) -> Value {
     json!({
         "version": "0.1.0", "health": health,
         "alarms": only(json!(["1 grant is overdue: give grantd's role kms:RetireGrant"])),
-        "end-only": null, "freezes": [], "started-at": "2025-11-23T12:00:00Z", "now": "2025-11-23T18:30:00Z",
+        "end-only": null, "config-problem": null, "freezes": [],
+        "started-at": "2025-11-23T12:00:00Z", "now": "2025-11-23T18:30:00Z",
         "counts": { "active": 12, "ending": 1 }, "next-deadline": "2025-11-23T19:00:00Z",
         "overdue": only(json!([overdue])), "overdue-count": i32::from(bad),
         "waits": only(json!([wait])),

@@ -26,6 +26,7 @@ const COMMANDS: &[&str] = &[
     "check",
     "iam-policy",
     "doctor",
+    "reload",
     "run",
     "demo",
     "sandbox",

@@ -52,6 +52,10 @@ fn nothing_stands_in_the_way_of_ending() {
 fn the_command_line_is_one_that_grantd_takes() {
     let unit = unit();
     let all = directives(&unit);
+    let (_, reload) = all.iter().find(|(name, _)| *name == "ExecReload").unwrap();
+    let words = reload.strip_prefix("+/usr/bin/grantd ").unwrap().split_whitespace();
+    let mut grantd = Command::new(env!("CARGO_BIN_EXE_grantd"));
+    assert!(grantd.args(words).arg("--help").output().unwrap().status.success());
     let (_, start) = all.iter().find(|(name, _)| *name == "ExecStart").unwrap();
     let mut words = start.split_whitespace();
     assert_eq!(words.next(), Some("/usr/bin/grantd"));

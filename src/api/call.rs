@@ -77,6 +77,7 @@ impl Calls {
             Action::RevokeMany => self.revoke_many(peer, &head.headers, body).await,
             Action::Freeze => self.freeze(peer, &head.headers, body).await,
             Action::Lift(id) => self.lift(peer, id, &head.headers, body).await,
+            Action::Reload => self.reload(peer, &head.headers, body).await,
             Action::Hold(prefix) => match bodiless(&head.method, &body) {
                 Ok(()) => self.hold(seat, prefix).await,
                 Err(fault) => Err(fault),
@@ -119,6 +120,7 @@ impl Calls {
             Action::Verify => Ok(reply::ok(&self.ledger(books.verify()).await?)),
             Action::Status => {
                 let status = self.engine(|reply| Command::Status { reply }, &NO_STATUS).await?;
+                let status = self.as_shown(peer, status);
                 Ok(reply::ok(&status))
             }
             Action::Health if self.backend.engine.is_closed() => {
@@ -134,6 +136,7 @@ impl Calls {
             | Action::RevokeMany
             | Action::Freeze
             | Action::Lift(_)
+            | Action::Reload
             | Action::Hold(_) => Err(Fault::new(Kind::Bug, "a change came to where only reads go")),
         }
     }

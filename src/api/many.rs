@@ -1,4 +1,4 @@
-//! What concerns many leases at once: ending them, and freezing.
+//! What concerns many leases at once: ending them, freezing, and another configuration.
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::HeaderMap;
@@ -8,12 +8,18 @@ use super::peer::Peer;
 use super::reply::{self, Reply};
 use crate::engine::Command;
 use crate::fault::{Fault, Kind};
-use crate::wire::LiftFreeze;
+use crate::wire::{LiftFreeze, Reload};
 
 const NO_WORD: Silence = Silence {
     kind: Kind::OutcomeUnknown,
     late: "the daemon has not said in time what came of it; GET /v1/freezes shows what stands",
     stopped: "the daemon stopped over it; GET /v1/freezes shows what stands once it is back",
+};
+
+const NO_RELOAD: Silence = Silence {
+    kind: Kind::OutcomeUnknown,
+    late: "the daemon has not said in time whether it took the configuration; the history shows it",
+    stopped: "the daemon stopped over the reload; its next start reads the file anew",
 };
 
 impl Calls {
@@ -56,5 +62,19 @@ impl Calls {
         let caller = self.names.caller(peer).await;
         let make = |reply| Command::Lift { caller, id, request, reply };
         Ok(reply::ok(&self.engine(make, &NO_WORD).await?))
+    }
+
+    pub(super) async fn reload(
+        &self,
+        peer: &Peer,
+        headers: &HeaderMap,
+        body: Incoming,
+    ) -> Result<Reply, Fault> {
+        // As with a lift, a whole body may be left out.
+        let request =
+            if body.is_end_stream() { Reload::default() } else { self.json(headers, body).await? };
+        let caller = Some(self.names.caller(peer).await);
+        let make = |reply| Command::Reload { caller, request, reply };
+        Ok(reply::ok(&self.engine(make, &NO_RELOAD).await?))
     }
 }

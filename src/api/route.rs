@@ -25,6 +25,7 @@ pub(super) enum Action {
     Lift(i64),
     Freezes,
     Hold(String),
+    Reload,
     History(ListHistory),
     Verify,
     Status,
@@ -61,6 +62,7 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
         (&Method::GET, ["v1", "freezes"]) => Action::Freezes,
         (&Method::POST, ["v1", "freezes", id, "lift"]) => Action::Lift(number(id)?),
         (&Method::POST, ["v1", "revoke"]) => Action::RevokeMany,
+        (&Method::POST, ["v1", "reload"]) => Action::Reload,
         (&Method::POST, ["v1", "leases", prefix, "hold"]) => Action::Hold(reference(prefix)?),
         (&Method::GET, ["v1", "history"]) => Action::History(query.history()?),
         (&Method::GET, ["v1", "history", "verify"]) => Action::Verify,
@@ -78,7 +80,7 @@ fn nowhere(method: &Method, path: &str, pieces: &[&str]) -> NoAction {
     let allow = match pieces {
         ["v1", "leases"] => "GET, POST",
         ["v1", "freezes"] => "GET, POST",
-        ["v1", "revoke"]
+        ["v1", "revoke" | "reload"]
         | ["v1", "freezes", _, "lift"]
         | ["v1", "leases", _, "extend" | "revoke" | "hold"] => "POST",
         ["v1", "history" | "status" | "health" | "openapi.json"] | ["v1", "history", "verify"] => {

@@ -8,7 +8,7 @@ use super::route::Action;
 use crate::config::Config;
 use crate::fault::{Fault, Kind};
 use crate::rules::access;
-use crate::wire::{Lease, ListHistory};
+use crate::wire::{Lease, ListHistory, Status};
 
 impl Calls {
     /// Refuse what shows more than the caller's own leases to one who may see no more.
@@ -38,6 +38,7 @@ impl Calls {
             | Action::RevokeMany
             | Action::Freeze
             | Action::Lift(_)
+            | Action::Reload
             | Action::Hold(_) => return Ok(()),
         };
         Err(Fault::new(Kind::ReadDenied, format!("you may not see {what}")))
@@ -52,6 +53,13 @@ impl Calls {
         }
         let text = format!("lease {} is not yours", lease.reference);
         Err(Fault::new(Kind::ReadDenied, text).about(lease.reference.clone()))
+    }
+
+    /// The status without lines of the file, whose mode says who may read it.
+    pub(super) fn as_shown(&self, peer: &Peer, status: Status) -> Status {
+        let all = access::sees_all(self.config().as_deref(), &peer.nameless());
+        let config_problem = status.config_problem.filter(|_| all);
+        Status { config_problem, ..status }
     }
 
     fn config(&self) -> Option<Arc<Config>> {

@@ -9,8 +9,8 @@ use crate::ledger::{Head, Ledger, OpenError};
 use crate::rules::time::Time;
 use crate::wire::{
     CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow, Lease, LeaseExtended, LeaseMade,
-    LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, RevokeLease, RevokeLeases, Status,
-    Verified,
+    LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, Reload, Reloaded, RevokeLease,
+    RevokeLeases, Status, Verified,
 };
 
 /// The daemon on its socket. It is first spoken to when something is asked of it.
@@ -142,6 +142,10 @@ impl Daemon for Client {
 
     fn hold<'a>(&'a self, reference: &'a str, told: &'a mut dyn FnMut(HeldLease)) -> Asked<'a, ()> {
         Box::pin(Client::hold(self, reference, told))
+    }
+
+    fn reload<'a>(&'a self, request: &'a Reload) -> Asked<'a, Reloaded> {
+        Box::pin(Client::reload(self, request))
     }
 
     fn status(&self) -> Asked<'_, Status> {

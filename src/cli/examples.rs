@@ -99,6 +99,16 @@ Examples:
 Leases that live are not touched without --revoke, and all end on time. For administrators
 (`[access] admin`) and root.";
 
+/// `grantd reload --help`.
+pub const RELOAD: &str = "\
+Examples:
+  grantd reload --dry-run
+  grantd reload
+  systemctl reload grantd
+
+A file with problems, or one that no longer names an account, Region, role or group with open
+leases, changes nothing (exit 78). Open leases keep their deadlines in any case.";
+
 /// `grantd unfreeze --help`.
 pub const UNFREEZE: &str = "\
 Examples:

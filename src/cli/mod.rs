@@ -10,6 +10,7 @@ pub mod create_args;
 pub mod examples;
 pub mod explain_args;
 pub mod extend_args;
+pub mod govern_args;
 pub mod iam_policy;
 pub mod out;
 pub mod source;
@@ -30,6 +31,7 @@ mod history;
 mod list;
 mod online;
 mod question;
+mod reload;
 mod revoke;
 mod run;
 mod select;
@@ -83,6 +85,7 @@ pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
         Command::Freeze(args) => wait(freeze::freeze(&args, &*doors::daemon(&socket), out)),
         Command::Unfreeze(args) => wait(freeze::unfreeze(&args, &*doors::daemon(&socket), out)),
         Command::Revoke(args) => wait(revoke::revoke(&args, &*doors::daemon(&socket), out)),
+        Command::Reload(args) => wait(reload::reload(&args, &*doors::daemon(&socket), out)),
         Command::History(args) => wait(history::history(&args, &socket, out)),
         Command::Status(_) => wait(status::status(&*doors::daemon(&socket), out)),
     }

@@ -232,7 +232,7 @@ fn words_of(fault: &Fault) -> String {
 
 /// A fault may have several lines (the problems of a configuration); each is made harmless on its
 /// own.
-fn lines_clean(text: &str) -> String {
+pub(super) fn lines_clean(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(clean).collect();
     lines.join("\n")
 }

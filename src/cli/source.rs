@@ -5,8 +5,8 @@ use futures_util::future::LocalBoxFuture;
 use crate::fault::Fault;
 use crate::wire::{
     CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow, Lease, LeaseExtended, LeaseMade,
-    LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, RevokeLease, RevokeLeases, Status,
-    Verified,
+    LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, Reload, Reloaded, RevokeLease,
+    RevokeLeases, Status, Verified,
 };
 
 /// What is asked for.
@@ -51,6 +51,8 @@ pub trait Daemon: Source {
     fn freezes(&self) -> Asked<'_, Page<Freeze>>;
     /// Hold a lease for as long as the answer goes on; `told` hears how it is.
     fn hold<'a>(&'a self, reference: &'a str, told: &'a mut dyn FnMut(HeldLease)) -> Asked<'a, ()>;
+    /// Take the configuration's file anew.
+    fn reload<'a>(&'a self, request: &'a Reload) -> Asked<'a, Reloaded>;
     /// Describe itself.
     fn status(&self) -> Asked<'_, Status>;
 }

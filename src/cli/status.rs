@@ -3,7 +3,7 @@
 use anstyle::Style;
 use comfy_table::Cell;
 
-use super::out::{BAD, GOOD, Out, STRONG, Stop, WARN};
+use super::out::{BAD, GOOD, Out, STRONG, Stop, WARN, lines_clean};
 use super::source::Daemon;
 use super::words::{class, clean, deadline, from_now, utc};
 use crate::config::is_loopback;
@@ -54,6 +54,12 @@ pub(super) fn print(out: &mut Out, status: &Status) -> Result<(), Stop> {
         heading(out, "alarms")?;
         for alarm in &status.alarms {
             out.line(format!("  {BAD}!{BAD:#} {}", clean(alarm)))?;
+        }
+    }
+    if let Some(problem) = &status.config_problem {
+        heading(out, &format!("configuration not taken at {}", utc(problem.at)))?;
+        for line in lines_clean(&problem.text).lines() {
+            out.line(format!("  {line}"))?;
         }
     }
     if !status.overdue.is_empty() {

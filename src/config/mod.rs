@@ -12,6 +12,7 @@ mod account;
 mod adopt;
 mod callers;
 pub mod cases;
+pub mod change;
 mod covered;
 mod daemon;
 mod diagnostics;

@@ -10,12 +10,14 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use super::EndOnly;
 use super::agenda::{Agenda, ROWS_MAX};
 use super::audit::Findings;
 use super::hold::Holder;
 use super::lane::{LaneState, Notice, Op, Sent};
 use super::record::Backlog;
 use super::refusals::Refusals;
+use super::reload::Reloading;
 use super::timekeeper::TimeKeeper;
 use crate::config::{Config, is_loopback};
 use crate::fault::Fault;
@@ -39,6 +41,8 @@ pub(crate) struct Context {
     pub(crate) time: TimeKeeper,
     pub(crate) ledger: Handle,
     in_force: RefCell<InForce>,
+    /// Where another configuration is had from, and who is told.
+    pub(crate) reloading: Reloading,
     pub(crate) started_at: Cell<Time>,
     pub(crate) agenda: RefCell<Agenda>,
     pub(crate) lanes: RefCell<BTreeMap<i64, LaneState>>,
@@ -70,7 +74,7 @@ struct InForce {
     /// `None`: the daemon only ends.
     config: Option<Arc<Config>>,
     /// Why the daemon only ends.
-    end_only: Option<String>,
+    end_only: Option<EndOnly>,
 }
 
 /// The ports and the state to start from.
@@ -80,18 +84,20 @@ pub(crate) struct Parts {
     pub(crate) time: TimeKeeper,
     pub(crate) ledger: Handle,
     pub(crate) config: Option<Arc<Config>>,
-    pub(crate) end_only: Option<String>,
+    pub(crate) end_only: Option<EndOnly>,
     pub(crate) refusals: Refusals,
 }
 
 impl Context {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { kms, rng, time, ledger, config, end_only, refusals } = parts;
+        let reloading = Reloading::new(end_only.as_ref(), time.wall());
         Self {
             kms,
             rng,
             time,
             ledger,
+            reloading,
             in_force: RefCell::new(InForce { config, end_only }),
             started_at: Cell::default(),
             agenda: RefCell::new(Agenda::new(ROWS_MAX)),
@@ -118,8 +124,20 @@ impl Context {
     }
 
     /// Why the daemon only ends; `None` while it makes leases too.
-    pub(crate) fn end_only(&self) -> Option<String> {
+    pub(crate) fn end_only(&self) -> Option<EndOnly> {
         self.in_force.borrow().end_only.clone()
+    }
+
+    /// Put a configuration in force. Only a broken ledger keeps the daemon from making leases then.
+    pub(crate) fn put_in_force(&self, config: Arc<Config>) {
+        let mut in_force = self.in_force.borrow_mut();
+        in_force.config = Some(config);
+        in_force.end_only.take_if(|end_only| !end_only.lasting);
+    }
+
+    /// Whether `config` is still the one in force.
+    pub(crate) fn is_in_force(&self, config: &Arc<Config>) -> bool {
+        self.in_force.borrow().config.as_ref().is_some_and(|now| Arc::ptr_eq(now, config))
     }
 
     /// Run `work` beside the main loop, which joins it: nothing dies in silence.

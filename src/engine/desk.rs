@@ -90,7 +90,7 @@ async fn make(
         new = decided()?;
     }
     let (reference, key) = (new.reference.clone(), new.request.key_arn.clone());
-    let made = match cx.send(new).await {
+    let made = match cx.send(new, &config).await {
         Ok(made) => made,
         // The same key came in twice at once: the ledger's unique index decides.
         Err(LedgerError::Repeated(first)) => {
@@ -166,7 +166,8 @@ pub(crate) fn open_for_creates(cx: &Context) -> Result<Arc<Config>, Fault> {
         return Err(Fault::new(Kind::Stopping, "grantd is stopping"));
     }
     if let Some(why) = cx.end_only() {
-        return Err(Fault::new(Kind::EndOnly, format!("grantd only ends leases now: {why}")));
+        let text = format!("grantd only ends leases now: {}", why.why);
+        return Err(Fault::new(Kind::EndOnly, text));
     }
     let Some(config) = cx.config() else {
         return Err(Fault::new(Kind::EndOnly, "grantd only ends leases now: no configuration"));

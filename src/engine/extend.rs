@@ -93,7 +93,7 @@ async fn change(
     let standing = known.standing;
     let new = successor(&config, asked, known, (deadline, extended), idempotency)?;
     let new = Successor { aliases, ..new };
-    let made = match cx.succeed(new).await {
+    let made = match cx.succeed(new, &config).await {
         Ok(made) => made,
         // The same key came in twice at once: the ledger decides.
         Err(LedgerError::Repeated(_)) => {

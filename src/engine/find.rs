@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::context::Context;
+use super::context::{Context, is_current};
 use super::lane::{Op, Search, Sent};
 use super::look::list;
 use super::resolve::target;
@@ -29,13 +29,19 @@ const FLOOD: usize = 20_000;
 /// for what another host made and left behind, as often as the config says.
 const EVERY_YOUNG: i64 = MINUTE;
 
-/// Search `lane`, again and again, beside everything else. One search is not enough: a grant may
-/// take its time to be listed, and a stray create to arrive.
-pub(crate) async fn search(cx: Rc<Context>, lane: Arc<Lane>) {
-    let Some(config) = cx.config() else { return };
+/// Search the lane with this id, again and again, beside everything else, for as long as the
+/// configuration names it. One search is not enough: a grant may take its time to be listed, and a
+/// stray create to arrive.
+pub(crate) async fn search(cx: Rc<Context>, lane: i64) {
     let mut first: Option<Time> = None;
-    cx.lane(&lane, |state| state.search = Search::UnderWay);
     while !cx.stopping.get() {
+        // Both may have been replaced since the last time.
+        let state = cx.lanes.borrow().get(&lane).map(|state| Arc::clone(&state.lane));
+        let (Some(config), Some(lane)) = (cx.config(), state) else { return };
+        if !is_current(&config, &lane) {
+            cx.lane(&lane, |state| state.search = Search::None);
+            return;
+        }
         let began = cx.time.judge();
         // Without a known present nothing can be judged; the keeper is asking AWS for one.
         let known = began.doubt != Some(Doubt::Unconfirmed);

@@ -117,7 +117,7 @@ fn asker(caller: &Caller) -> Asker {
     Asker { uid: caller.uid, name: caller.name.clone() }
 }
 
-fn governs(
+pub(super) fn governs(
     cx: &Context,
     caller: &Caller,
     what: &str,

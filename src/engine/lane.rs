@@ -145,6 +145,14 @@ impl LaneState {
         }
     }
 
+    /// Its ways and its pace are others from now on; what it remembers stays.
+    pub(crate) fn renew(&mut self, lane: Arc<Lane>, rates: Rates) {
+        self.lane = lane;
+        self.create.refill(rates.create, 0);
+        self.end.refill(rates.end, ENDS_KEPT);
+        self.list.refill(rates.list, 0);
+    }
+
     /// Whether it is history; what was wrong with it then is no matter any more.
     pub(crate) fn set_past(&mut self, past: bool) {
         self.past = past;

@@ -9,7 +9,8 @@
 //! Reading order: `run` (the loop), `due` and `look` (what it sends), `record` (what it writes),
 //! `lane` and `agenda` (what it remembers), `desk`, `resolve`, `send`, `prove` and `census`
 //! (creates), `extend` and `revoke` (another end than was asked for), `find` (our grants without a
-//! row), `hold` (leases that live by being held), `refusals` (what was refused), `keep` (chores).
+//! row), `hold` (leases that live by being held), `reload` (another configuration), `refusals`
+//! (what was refused), `keep` (chores).
 
 mod agenda;
 mod audit;
@@ -27,6 +28,7 @@ mod look;
 mod prove;
 mod record;
 mod refusals;
+mod reload;
 mod resolve;
 mod revoke;
 mod revoke_many;
@@ -43,7 +45,20 @@ use crate::wire;
 pub use crate::rules::access::Caller;
 pub(crate) use context::is_current;
 pub use refusals::Refusals;
+pub use reload::{Load, other_group};
 pub use run::{Beat, Engine, Ports};
+
+/// Why the daemon only ends leases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndOnly {
+    /// In one line, for whoever asks for a lease.
+    pub why: String,
+    /// All problems of the file, where it is the file.
+    pub problem: Option<String>,
+    /// Where no other configuration helps: a broken ledger lies in the state directory, and moving
+    /// it away is the administrator's word.
+    pub lasting: bool,
+}
 
 /// What the API asks of the engine. Reads that only need the ledger go to the ledger.
 #[derive(Debug)]
@@ -121,6 +136,15 @@ pub enum Command {
         reference: String,
         /// The lease as it is, now and then. Dropping the receiver ends the lease.
         reply: oneshot::Sender<Result<mpsc::Receiver<wire::HeldLease>, Fault>>,
+    },
+    /// Take the configuration's file anew, or leave everything as it is.
+    Reload {
+        /// Who asks; none: whoever may send the daemon a signal.
+        caller: Option<Caller>,
+        /// Whether, or only what would change.
+        request: wire::Reload,
+        /// What has changed, once it is on the disk and in force.
+        reply: oneshot::Sender<Result<wire::Reloaded, Fault>>,
     },
     /// Describe the daemon.
     Status {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::context::{Context, ledger_fault};
 use super::record::RECORD_PATIENCE;
 use super::send::{ASKER_WAITS, Made};
+use crate::config::Config;
 use crate::fault::{Fault, Kind};
 use crate::ids::{KeyArn, Ref};
 use crate::kms::{Lane, Scope};
@@ -64,7 +65,11 @@ impl Context {
     }
 
     async fn probe(self: &Rc<Self>, lane: &Arc<Lane>, key: &KeyArn) -> Result<(), Fault> {
-        let made = self.send(self.probe_lease(lane, key)?).await.map_err(ledger_fault)?;
+        let Some(config) = self.config() else {
+            return Err(Fault::new(Kind::EndOnly, "grantd only ends leases now"));
+        };
+        let probe = self.probe_lease(lane, key, &config)?;
+        let made = self.send(probe, &config).await.map_err(ledger_fault)?;
         let row = match made {
             Made::Granted(row) => row,
             Made::Refused(_, class, detail) => return Err(way_in_fault(class, key, &detail)),
@@ -81,10 +86,12 @@ impl Context {
         self.ledger.run(Urgency::Work, set).await.map_err(ledger_fault)
     }
 
-    fn probe_lease(&self, lane: &Arc<Lane>, key: &KeyArn) -> Result<NewLease, Fault> {
-        let Some(config) = self.config() else {
-            return Err(Fault::new(Kind::EndOnly, "grantd only ends leases now"));
-        };
+    fn probe_lease(
+        &self,
+        lane: &Arc<Lane>,
+        key: &KeyArn,
+        config: &Config,
+    ) -> Result<NewLease, Fault> {
         let now = self.time.now().latest;
         let reference = Ref::random(self.rng.as_ref());
         let deadline: Time = now.plus(PROBE_LIVES).floor_second();

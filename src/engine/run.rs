@@ -5,16 +5,16 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::context::{Context, Parts, is_current, ledger_fault};
+use super::context::{Context, Parts, ledger_fault};
 use super::keep::Chores;
 use super::lane::LaneState;
 use super::refusals::Refusals;
 use super::timekeeper::{NAP_MAX, TimeKeeper};
 use super::{
-    Command, audit, desk, due, extend, find, freeze, hold, keep, refusals, revoke, revoke_many,
-    status,
+    Command, EndOnly, Load, audit, desk, due, extend, freeze, hold, keep, refusals, reload, revoke,
+    revoke_many, status,
 };
 use crate::clock::Clock;
 use crate::config::{Config, Rates};
@@ -69,7 +69,7 @@ impl Engine {
     pub async fn new(
         ports: Ports,
         config: Option<Arc<Config>>,
-        end_only: Option<String>,
+        end_only: Option<EndOnly>,
     ) -> Result<Self, Fault> {
         let Ports { kms, clock, rng, ledger, refusals } = ports;
         let wanted: Vec<LaneFacts> =
@@ -97,6 +97,14 @@ impl Engine {
         Ok(Self { cx: Rc::new(cx) })
     }
 
+    /// Let the configuration be replaced: by what `load` reads; `told` hears of it.
+    #[must_use]
+    pub fn reloading(self, load: Load, told: watch::Sender<Option<Arc<Config>>>) -> Self {
+        *self.cx.reloading.load.borrow_mut() = Some(load);
+        *self.cx.reloading.told.borrow_mut() = Some(told);
+        self
+    }
+
     /// Run until `stop` resolves, then finish what is in flight within ten seconds. Must run on a
     /// `LocalSet`. Dropping the future is a crash: nothing acknowledged is lost.
     pub async fn run(
@@ -108,13 +116,8 @@ impl Engine {
         let cx = self.cx;
         cx.started_at.set(cx.time.wall());
         keep::load(&cx).await;
-        let lanes: Vec<Arc<Lane>> =
-            cx.lanes.borrow().values().map(|state| Arc::clone(&state.lane)).collect();
-        for lane in lanes {
-            let wanted = cx.config().is_some_and(|config| is_current(&config, &lane));
-            if wanted {
-                cx.spawn(find::search(Rc::clone(&cx), lane));
-            }
+        if let Some(config) = cx.config() {
+            reload::begin_searches(&cx, &config);
         }
         cx.spawn(audit::check(Rc::clone(&cx)));
         let mut chores = Chores::new();
@@ -203,6 +206,9 @@ fn serve(cx: &Rc<Context>, command: Command) {
             Command::Hold { caller, reference, reply } => {
                 answer(reply, hold::hold(&cx, &caller, &reference).await);
             }
+            Command::Reload { caller, request, reply } => {
+                answer(reply, reload::reload(&cx, caller.as_ref(), request).await);
+            }
             Command::Status { reply } => answer(reply, status::status(&cx).await),
         }
     });
@@ -215,7 +221,7 @@ fn answer<T>(reply: oneshot::Sender<T>, value: T) {
     }
 }
 
-fn facts(lane: Lane) -> LaneFacts {
+pub(super) fn facts(lane: Lane) -> LaneFacts {
     LaneFacts {
         account: lane.account,
         region: lane.region,

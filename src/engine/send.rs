@@ -2,10 +2,12 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::context::Context;
 use super::lane::{Op, Sent};
 use super::record::{Happening, RECORD_PATIENCE};
+use crate::config::Config;
 use crate::fault::{Fault, Kind};
 use crate::kms::{Answer, Created, Lane};
 use crate::ledger::{Intent, LedgerError, NewLease, Row, Successor};
@@ -41,21 +43,37 @@ impl Made {
 impl Context {
     /// Make the lease's intent durable and send its create, again and again while it stays
     /// unanswered, for at most [`ASKER_WAITS`] and never at or after its due time.
-    pub(crate) async fn send(self: &Rc<Self>, new: NewLease) -> Result<Made, LedgerError> {
-        let now = self.ready(&new.lane, new.deadline, new.lead_ms).await?;
+    pub(crate) async fn send(
+        self: &Rc<Self>,
+        new: NewLease,
+        by: &Arc<Config>,
+    ) -> Result<Made, LedgerError> {
+        let now = self.ready(&new.lane, new.deadline, new.lead_ms, by).await?;
         let begun = self.ledger.begin(new, now).await?;
         Ok(self.follow(begun).await)
     }
 
     /// The same for a successor.
-    pub(crate) async fn succeed(self: &Rc<Self>, new: Successor) -> Result<Made, LedgerError> {
-        let now = self.ready(&new.lane, new.deadline, new.facts.lead).await?;
+    pub(crate) async fn succeed(
+        self: &Rc<Self>,
+        new: Successor,
+        by: &Arc<Config>,
+    ) -> Result<Made, LedgerError> {
+        let now = self.ready(&new.lane, new.deadline, new.facts.lead, by).await?;
         let begun = self.ledger.succeed(new, now).await?;
         Ok(self.follow(begun).await)
     }
 
-    /// Wait for a place in the pace; the present, in which a create may still leave.
-    async fn ready(&self, lane: &Lane, deadline: Time, lead: i64) -> Result<Now, LedgerError> {
+    /// Wait for a place in the pace; the present, in which a create that was decided `by` this
+    /// configuration may still leave. Nothing else happens on this thread before its intent is on
+    /// its way to the ledger.
+    async fn ready(
+        &self,
+        lane: &Lane,
+        deadline: Time,
+        lead: i64,
+        by: &Arc<Config>,
+    ) -> Result<Now, LedgerError> {
         self.place(lane, Op::Create, false).await;
         let now = self.time.now();
         if now.latest >= deadline.plus(-lead) {
@@ -64,6 +82,10 @@ impl Context {
         }
         if self.stopping.get() {
             return Err(Fault::new(Kind::Stopping, "grantd is stopping").into());
+        }
+        if !self.is_in_force(by) {
+            let text = "the configuration was replaced while the request was under way";
+            return Err(Fault::new(Kind::Replaced, text).into());
         }
         Ok(now)
     }

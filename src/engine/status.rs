@@ -9,7 +9,7 @@ use crate::kms::Lane;
 use crate::ledger::Urgency;
 use crate::rules::clocks::Doubt;
 use crate::rules::life::Class;
-use crate::rules::time::SECOND;
+use crate::rules::time::{SECOND, Time};
 use crate::wire::{LaneStatus, Status, Wait};
 
 use super::lane::{LaneState, Search, Stall};
@@ -34,7 +34,8 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         health: 0,
         alarms: Vec::new(),
-        end_only: cx.end_only(),
+        end_only: cx.end_only().map(|end_only| end_only.why),
+        config_problem: cx.reloading.problem(),
         freezes,
         started_at: cx.started_at.get(),
         now,
@@ -56,6 +57,13 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
     Ok(status)
 }
 
+fn not_taken(at: Time) -> String {
+    format!(
+        "the configuration's file was not taken at {at}, and the one before is in force: see \
+         `config-problem`, mend the file and `grantd reload`"
+    )
+}
+
 /// Health and its reasons: 2 where a promise is broken or creates are refused, 1 where somebody
 /// should look.
 fn judge(status: &mut Status, doubt: Option<Doubt>, unwritten: usize) {
@@ -65,6 +73,9 @@ fn judge(status: &mut Status, doubt: Option<Doubt>, unwritten: usize) {
     };
     if status.end_only.is_some() {
         raise(2, "grantd only ends leases, creates are refused: see `end-only`".to_owned());
+    }
+    if let Some(problem) = status.config_problem.as_ref().filter(|_| status.end_only.is_none()) {
+        raise(1, not_taken(problem.at));
     }
     if status.overdue_count > 0 {
         raise(

@@ -12,6 +12,7 @@ use super::{LaneFacts, LedgerError, open, place, sql};
 use crate::fault::chain;
 use crate::ids::{AccountId, Principal, Region};
 use crate::kms::{Lane, Ways};
+use crate::rules::time::Time;
 
 /// At most so many lanes are read at once: accounts × Regions of one host are far fewer.
 const LANES_MAX: i64 = 1_000;
@@ -190,6 +191,25 @@ impl Ledger {
             Ok(id)
         })?;
         self.lane_of(id)
+    }
+
+    /// Another configuration: its lanes, and the history row that says `by` whom and what.
+    ///
+    /// # Errors
+    /// Those of the disk; nothing is changed then.
+    pub fn reload(
+        &mut self,
+        lanes: &[LaneFacts],
+        at: Time,
+        by: &str,
+        what: &serde_json::Value,
+    ) -> Result<(), LedgerError> {
+        self.atomic(|ledger| {
+            for facts in lanes {
+                ledger.lane(facts)?;
+            }
+            ledger.append(at, None, "reloaded", by, what)
+        })
     }
 
     fn set_ways(&self, id: i64, facts: &LaneFacts) -> Result<(), LedgerError> {

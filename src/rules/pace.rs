@@ -34,6 +34,13 @@ impl Pace {
         Self { full, kept, rate: full, sent: VecDeque::new(), changed: Time(0) }
     }
 
+    /// Another pace from now on; what was sent within the last second counts.
+    pub fn refill(&mut self, full: u32, kept: u32) {
+        if (full, kept.min(full.saturating_sub(SLOWEST))) != (self.full, self.kept) {
+            *self = Self { sent: std::mem::take(&mut self.sent), ..Self::new(full, kept) };
+        }
+    }
+
     /// When the next send may leave: `now` or earlier means at once.
     #[must_use]
     pub fn next(&mut self, urgent: bool, now: Time) -> Time {

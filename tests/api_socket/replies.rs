@@ -78,6 +78,19 @@ fn many_are_revoked_by_their_whole_refs() {
 }
 
 #[test]
+fn a_reload_tells_what_changes() {
+    let world = World::new();
+    same("reloaded", world.post("/v1/reload", "", r#"{"dry-run":true}"#));
+    let bare = "POST /v1/reload HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert!(world.exchange(bare).starts_with("HTTP/1.1 200 OK\n"));
+    let bad = world.post("/v1/reload", "", r#"{"file":"/tmp/mine.toml"}"#);
+    assert!(bad.contains("unknown field `file`"), "{bad}");
+    same("reload-asked", world.asked().join("\n"));
+    world.fail_next(grantd::fault::Kind::Config);
+    same("reload-wrong", world.post("/v1/reload", "", "{}"));
+}
+
+#[test]
 fn a_revoke_needs_no_body() {
     let world = World::new();
     let bare =

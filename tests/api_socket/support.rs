@@ -277,6 +277,25 @@ pub(crate) fn create(key: &str) -> CreateLease {
         .unwrap()
 }
 
+fn reloaded(dry_run: bool) -> Reloaded {
+    let changed = Changed {
+        what: "policy readers".to_owned(),
+        key: "max-ttl".to_owned(),
+        was: Some("8h".to_owned()),
+        is: Some("2h".to_owned()),
+        leases: 3,
+        means: None,
+    };
+    Reloaded {
+        config: "/etc/grantd/grantd.toml".to_owned(),
+        dry_run,
+        makes_again: false,
+        changes: vec![changed],
+        open_leases: 5,
+        warnings: Vec::new(),
+    }
+}
+
 /// The engine of these tests: the key says what becomes of a create, the ref what becomes of a
 /// revoke.
 fn play_engine(
@@ -325,6 +344,11 @@ fn play_engine(
             Command::Lift { caller, id, request, reply } => {
                 asked.lock().unwrap().push(format!("lift {id} for {}: {request:?}", who(&caller)));
                 drop(reply.send(next_fault.or(Ok(freeze()))));
+            }
+            Command::Reload { caller, request, reply } => {
+                let who = caller.as_ref().map(who);
+                asked.lock().unwrap().push(format!("reload for {who:?}: {request:?}"));
+                drop(reply.send(next_fault.or(Ok(reloaded(request.dry_run)))));
             }
             Command::Hold { caller, reference, reply } => {
                 let said = format!("hold {reference} for {}", who(&caller));

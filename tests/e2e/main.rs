@@ -16,6 +16,7 @@ mod many;
 mod proof;
 mod rebuild;
 mod refusals;
+mod reload;
 mod service;
 mod standin;
 mod start;

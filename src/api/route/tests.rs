@@ -14,6 +14,7 @@ fn text(answer: Result<Action, NoAction>) -> String {
 fn each_route_is_an_action() {
     let post = |path| route(&Method::POST, path, None).unwrap();
     assert_eq!(post("/v1/leases"), Action::Create);
+    assert_eq!(post("/v1/reload"), Action::Reload);
     assert_eq!(post("/v1/leases/g-7k/revoke"), Action::Revoke("g-7k".into()));
     let get = |path| route(&Method::GET, path, None).unwrap();
     assert_eq!(get("/v1/leases"), Action::Leases(ListLeases::default()));
@@ -75,6 +76,7 @@ fn a_wrong_method_learns_the_right_ones() {
     let cases = [
         (Method::DELETE, "/v1/leases", "GET, POST"),
         (Method::PUT, "/v1/leases/g-7k", "GET"),
+        (Method::GET, "/v1/reload", "POST"),
         (Method::GET, "/v1/leases/g-7k/revoke", "POST"),
         (Method::POST, "/v1/history", "GET"),
         (Method::POST, "/v1/history/verify", "GET"),
