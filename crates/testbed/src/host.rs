@@ -258,7 +258,9 @@ impl Drop for Host {
 }
 
 impl Ran {
-    pub(crate) fn of(output: &Output) -> Self {
+    /// What this process did.
+    #[must_use]
+    pub fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self {
             code: output.status.code(),
@@ -284,7 +286,9 @@ impl Ran {
 }
 
 impl Reply {
-    fn parse(answer: &str) -> Option<Self> {
+    /// An answer as bytes; `None` if it is none.
+    #[must_use]
+    pub fn parse(answer: &str) -> Option<Self> {
         let (head, body) = answer.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1)?.parse().ok()?;
         let body = serde_json::from_str(body).unwrap_or(Value::Null);
