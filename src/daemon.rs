@@ -3,6 +3,7 @@
 //! order.
 
 use std::cell::RefCell;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -76,7 +77,8 @@ pub fn run(options: &Options) -> Result<(), Fault> {
     let refusals = Refusals::default();
     let ledger = Arc::new(books);
     let backend = Backend { engine, ledger, config: in_force, refusals: refusals.clone() };
-    let api = serve_api(listener, backend, stopped)?;
+    let metrics = metrics_port(config.as_deref());
+    let api = serve_api((listener, metrics), backend, stopped)?;
     let runtime = Builder::new_current_thread().enable_all().build().map_err(thread_fault)?;
     let pulse = (&notifier, present);
     let reload = Reload { file: options.config.clone(), told, hangup };
@@ -177,20 +179,42 @@ fn stranded(config: &Config, ledger: &Ledger) -> Result<Option<String>, Fault> {
     }))
 }
 
+/// The port of the metrics, where the file names one. That another program has it is no reason to
+/// end no leases; a Prometheus sees that nobody answers.
+fn metrics_port(config: Option<&Config>) -> Option<TcpListener> {
+    let address = config?.metrics?;
+    match api::port::bind(address) {
+        Ok(listener) => Some(listener),
+        Err(fault) => {
+            tracing::error!("{fault}");
+            None
+        }
+    }
+}
+
 fn serve_api(
-    listener: std::os::unix::net::UnixListener,
+    (listener, metrics): (std::os::unix::net::UnixListener, Option<TcpListener>),
     backend: Backend,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
 ) -> Result<JoinHandle<Result<(), Fault>>, Fault> {
+    let until_stopped = |mut stopped: watch::Receiver<bool>| async move {
+        // An error means that the engine is gone: stop as well.
+        if stopped.wait_for(|stop| *stop).await.is_err() {
+            tracing::debug!("the engine is gone");
+        }
+    };
     let serve = move || {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(thread_fault)?;
-        let stop = async move {
-            // An error means that the engine is gone: stop as well.
-            if stopped.wait_for(|stop| *stop).await.is_err() {
-                tracing::debug!("the engine is gone");
+        let limits = Limits::default();
+        let scrapes = async {
+            if let Some(port) = metrics {
+                let (engine, stop) = (backend.engine.clone(), until_stopped(stopped.clone()));
+                api::port::serve(port, engine, limits.clone(), stop).await;
             }
         };
-        let served = runtime.block_on(api::serve(listener, backend, Limits::default(), stop));
+        let calls =
+            api::serve(listener, backend.clone(), limits.clone(), until_stopped(stopped.clone()));
+        let (served, ()) = runtime.block_on(async { tokio::join!(calls, scrapes) });
         runtime.shutdown_background();
         served
     };

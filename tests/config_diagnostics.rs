@@ -246,7 +246,9 @@ fn groups_the_socket_and_the_log() {
         ("settle", "log = { level = \"inf\", format = \"yaml\", color = true }"),
         ("settle", "reconcile = \"500ms\""),
         ("settle", "reconcile = \"2h\""),
-        ("settle", "metrics = \"127.0.0.1:9464\""),
+        ("settle", "metrics = \"9464\""),
+        ("settle", "metrics = \"0.0.0.0:9464\""),
+        ("settle", "metrics = \"127.0.0.1:0\""),
     ]);
     insta::assert_snapshot!(shown);
 }

@@ -88,6 +88,7 @@ impl Calls {
             | Action::Verify
             | Action::Freezes
             | Action::Status
+            | Action::Metrics
             | Action::Health
             | Action::Document => match bodiless(&head.method, &body) {
                 Ok(()) => self.read(peer, action).await,
@@ -122,6 +123,10 @@ impl Calls {
                 let status = self.engine(|reply| Command::Status { reply }, &NO_STATUS).await?;
                 let status = self.as_shown(peer, status);
                 Ok(reply::ok(&status))
+            }
+            Action::Metrics => {
+                let text = self.engine(|reply| Command::Metrics { reply }, &NO_STATUS).await?;
+                Ok(reply::metrics(text))
             }
             Action::Health if self.backend.engine.is_closed() => {
                 Err(Fault::new(Kind::Stopping, "the daemon is stopping"))

@@ -14,6 +14,7 @@ mod hold;
 mod limits;
 mod many;
 mod peer;
+pub mod port;
 mod refuse;
 mod reply;
 mod route;

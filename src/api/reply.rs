@@ -19,6 +19,9 @@ pub const PROBLEM: &str = "application/problem+json";
 /// The media type of an answer that goes on: one JSON document a line.
 pub const LINES: &str = "application/x-ndjson";
 
+/// The media type of the metrics, as Prometheus asks for it.
+pub(super) const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
 /// Kept by hand: the tests hold every exchange against it.
 const DOCUMENT: &str = include_str!("../../docs/openapi.json");
 
@@ -38,6 +41,11 @@ pub(super) fn created<T: Serialize>(body: &T) -> Reply {
 /// 200 and the document that describes this API.
 pub(super) fn document() -> Reply {
     whole(StatusCode::OK, JSON, Bytes::from_static(DOCUMENT.as_bytes()))
+}
+
+/// 200 and the metrics.
+pub(super) fn metrics(text: String) -> Reply {
+    whole(StatusCode::OK, METRICS, Bytes::from(text))
 }
 
 /// 201 and where the lease is; 200 when an idempotency key found it made.

@@ -29,6 +29,7 @@ pub(super) enum Action {
     History(ListHistory),
     Verify,
     Status,
+    Metrics,
     Health,
     Document,
 }
@@ -67,6 +68,7 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
         (&Method::GET, ["v1", "history"]) => Action::History(query.history()?),
         (&Method::GET, ["v1", "history", "verify"]) => Action::Verify,
         (&Method::GET, ["v1", "status"]) => Action::Status,
+        (&Method::GET, ["v1", "metrics"]) => Action::Metrics,
         (&Method::GET, ["v1", "health"]) => Action::Health,
         (&Method::GET, ["v1", "openapi.json"]) => Action::Document,
         (_, pieces) => return Err(nowhere(method, path, pieces)),
@@ -83,9 +85,8 @@ fn nowhere(method: &Method, path: &str, pieces: &[&str]) -> NoAction {
         ["v1", "revoke" | "reload"]
         | ["v1", "freezes", _, "lift"]
         | ["v1", "leases", _, "extend" | "revoke" | "hold"] => "POST",
-        ["v1", "history" | "status" | "health" | "openapi.json"] | ["v1", "history", "verify"] => {
-            "GET"
-        }
+        ["v1", "history" | "status" | "metrics" | "health" | "openapi.json"]
+        | ["v1", "history", "verify"] => "GET",
         ["v1", "leases", prefix] if !prefix.is_empty() => "GET",
         _ => {
             let text = format!("no route {path:?}");

@@ -26,6 +26,7 @@ impl Calls {
             // Why the daemon only ends leases is for everybody to see.
             Action::Status if self.config().is_none() => return Ok(()),
             Action::Status => "the status",
+            Action::Metrics => "the metrics",
             Action::Freezes => "the freezes",
             // A single lease is judged by its owner, once it is known.
             Action::Leases(_)

@@ -39,7 +39,7 @@ pub struct Change {
 }
 
 /// The keys that are read once, at the start.
-pub const AT_START: [&str; 3] = ["socket", "log", "time-out"];
+pub const AT_START: [&str; 4] = ["socket", "log", "metrics", "time-out"];
 
 type Settings = Vec<(&'static str, String)>;
 
@@ -94,6 +94,7 @@ fn file(config: &Config) -> Settings {
         former_groups,
         socket,
         log: Log { level, format },
+        metrics,
         reconcile,
         settle,
         time_out,
@@ -109,6 +110,7 @@ fn file(config: &Config) -> Settings {
         ("former-groups", list(former_groups)),
         ("socket", socket.unwrap_or_default()),
         ("log", log.collect::<Vec<_>>().join(", ")),
+        ("metrics", text(metrics.as_ref())),
         ("reconcile", show_span(*reconcile)),
         ("settle", show_span(*settle)),
         ("time-out", show_span(*time_out)),

@@ -1,5 +1,6 @@
 //! `[daemon]`: where it listens, how it logs, how long it waits.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::account::reaches_aws;
@@ -20,6 +21,7 @@ const SOCKET_MAX: usize = 107;
 pub(super) struct Daemon {
     pub(super) socket: Option<PathBuf>,
     pub(super) log: Log,
+    pub(super) metrics: Option<SocketAddr>,
     pub(super) reconcile: i64,
     pub(super) settle: i64,
     pub(super) time_out: i64,
@@ -29,6 +31,7 @@ pub(super) fn read(walk: &mut Walk<'_>, root: &Table<'_, '_>, accounts: &[Accoun
     let mut daemon = Daemon {
         socket: None,
         log: Log::default(),
+        metrics: None,
         reconcile: RECONCILE,
         settle: SETTLE,
         time_out: TIME_OUT,
@@ -43,6 +46,7 @@ pub(super) fn read(walk: &mut Walk<'_>, root: &Table<'_, '_>, accounts: &[Accoun
             format: table.word(walk, "format", &Format::WORDS),
         };
     }
+    daemon.metrics = table.text(walk, "metrics").and_then(|text| metrics(walk, &text));
     if let Some(settle) = table.duration(walk, "settle") {
         check_settle(walk, &settle, accounts);
         daemon.settle = settle.value;
@@ -86,6 +90,22 @@ fn socket(walk: &mut Walk<'_>, text: &At<&str>) -> Option<PathBuf> {
         return None;
     }
     Some(PathBuf::from(text.value))
+}
+
+/// What is counted is for this host: whoever is to read it from elsewhere has an agent here.
+fn metrics(walk: &mut Walk<'_>, text: &At<&str>) -> Option<SocketAddr> {
+    let help = "write `metrics = \"127.0.0.1:9464\"`, or leave it out: they are on the socket too";
+    let parsed: Result<SocketAddr, _> = text.value.parse();
+    let message = match parsed {
+        Ok(address) if !address.ip().is_loopback() => {
+            format!("{} is no address of loopback: others could read the metrics", address.ip())
+        }
+        Ok(address) if address.port() == 0 => "port 0 is any port: nobody finds it".to_owned(),
+        Ok(address) => return Some(address),
+        Err(_) => format!("{:?} is no IP address and port", text.value),
+    };
+    walk.problem(Problem::at(text.span.clone(), message).help(help));
+    None
 }
 
 fn check_settle(walk: &mut Walk<'_>, settle: &At<i64>, accounts: &[Account]) {

@@ -27,6 +27,7 @@ mod top;
 mod via;
 mod walk;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -96,6 +97,8 @@ pub struct Config {
     pub socket: Option<PathBuf>,
     /// How to log, unless the command line and the environment say so.
     pub log: Log,
+    /// Where on loopback the metrics are served too.
+    pub metrics: Option<SocketAddr>,
     /// How often KMS is searched for grants under our Names, in ms.
     pub reconcile: i64,
     /// How long after the last CreateGrant send a stray copy may still appear, in ms.

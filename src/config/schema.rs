@@ -40,8 +40,9 @@ pub(super) const DAEMON: Schema = Schema {
         ("settle", "\"11min\""),
         ("time-out", "\"10s\""),
         ("reconcile", "\"5min\""),
+        ("metrics", "\"127.0.0.1:9464\""),
     ],
-    later: &["metrics"],
+    later: &[],
 };
 
 pub(super) const ACCESS: Schema = Schema {

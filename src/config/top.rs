@@ -42,6 +42,7 @@ pub(super) fn read(walk: &mut Walk<'_>, tree: &DeTable<'_>) -> Option<Config> {
         former_groups,
         socket: daemon.socket,
         log: daemon.log,
+        metrics: daemon.metrics,
         reconcile: daemon.reconcile,
         access: access::read(walk, &table),
         settle: daemon.settle,

@@ -15,6 +15,7 @@ use super::agenda::{Agenda, ROWS_MAX};
 use super::audit::Findings;
 use super::hold::Holder;
 use super::lane::{LaneState, Notice, Op, Sent};
+use super::metrics::Metrics;
 use super::record::Backlog;
 use super::refusals::Refusals;
 use super::reload::Reloading;
@@ -58,6 +59,7 @@ pub(crate) struct Context {
     /// Keys whose grants are being counted.
     pub(crate) counting: RefCell<BTreeSet<KeyArn>>,
     /// What is refused and not all told yet.
+    pub(crate) metrics: Metrics,
     pub(crate) refusals: Refusals,
     /// Set once the daemon stops: nothing new is sent.
     pub(crate) stopping: Cell<bool>,
@@ -97,6 +99,7 @@ impl Context {
             rng,
             time,
             ledger,
+            metrics: Metrics::default(),
             reloading,
             in_force: RefCell::new(InForce { config, end_only }),
             started_at: Cell::default(),
@@ -232,6 +235,7 @@ impl Context {
     ) {
         self.time_of(lane, answer);
         let class = class_of(&answer.outcome);
+        self.metrics.called(lane, op, class);
         let now = self.time.shown();
         let detail = answer.detail.as_deref();
         let told = self.lane(lane, |state| {

@@ -51,6 +51,7 @@ pub(crate) async fn create(
     idempotency: Option<String>,
 ) -> Result<wire::LeaseMade, Fault> {
     let made = make(cx, caller, request, idempotency).await;
+    cx.metrics.asked("create", &made);
     if let Err(fault) = &made
         && fault.kind != Kind::OutcomeUnknown
     {

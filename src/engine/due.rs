@@ -138,6 +138,10 @@ pub(crate) async fn end_by(
     }
     let now = cx.time.now();
     log(&row, &answer, now);
+    let late = now.latest.since(row.facts().deadline);
+    if answer.outcome == Outcome::Done(()) && late >= 0 {
+        cx.metrics.ended(late);
+    }
     let answered = Happening::kms(Event::Answered(answer.outcome.clone()), now, &answer);
     let row = cx.record(&row, vec![answered], Some(RECORD_PATIENCE)).await;
     (row, answer.outcome, answer.detail)

@@ -51,6 +51,7 @@ pub(crate) async fn extend(
     idempotency: Option<String>,
 ) -> Result<wire::LeaseExtended, Fault> {
     let made = change(cx, asked, reference, idempotency).await;
+    cx.metrics.asked("extend", &made);
     if let Err(fault) = &made
         && fault.kind != Kind::OutcomeUnknown
     {

@@ -10,7 +10,7 @@
 //! `lane` and `agenda` (what it remembers), `desk`, `resolve`, `send`, `prove` and `census`
 //! (creates), `extend` and `revoke` (another end than was asked for), `find` (our grants without a
 //! row), `hold` (leases that live by being held), `reload` (another configuration), `refusals`
-//! (what was refused), `keep` (chores).
+//! (what was refused), `metrics` (what is counted), `keep` (chores).
 
 mod agenda;
 mod audit;
@@ -25,6 +25,7 @@ mod hold;
 mod keep;
 mod lane;
 mod look;
+mod metrics;
 mod prove;
 mod record;
 mod refusals;
@@ -145,6 +146,11 @@ pub enum Command {
         request: wire::Reload,
         /// What has changed, once it is on the disk and in force.
         reply: oneshot::Sender<Result<wire::Reloaded, Fault>>,
+    },
+    /// Tell what is counted, for Prometheus.
+    Metrics {
+        /// OpenMetrics text.
+        reply: oneshot::Sender<Result<String, Fault>>,
     },
     /// Describe the daemon.
     Status {

@@ -209,6 +209,7 @@ fn serve(cx: &Rc<Context>, command: Command) {
             Command::Reload { caller, request, reply } => {
                 answer(reply, reload::reload(&cx, caller.as_ref(), request).await);
             }
+            Command::Metrics { reply } => answer(reply, status::metrics(&cx).await),
             Command::Status { reply } => answer(reply, status::status(&cx).await),
         }
     });

@@ -13,6 +13,7 @@ use crate::rules::time::{SECOND, Time};
 use crate::wire::{LaneStatus, Status, Wait};
 
 use super::lane::{LaneState, Search, Stall};
+use super::metrics::Extra;
 
 /// So many overdue grants are listed; the count tells the rest.
 const OVERDUE_SHOWN: usize = 100;
@@ -55,6 +56,17 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
     }
     judge(&mut status, judged.doubt, cx.backlog.borrow().len());
     Ok(status)
+}
+
+/// The same and the counters, for Prometheus.
+pub(crate) async fn metrics(cx: &Rc<Context>) -> Result<String, Fault> {
+    let status = status(cx).await?;
+    let extra = Extra {
+        doubt: cx.time.judge().doubt.is_some(),
+        unwritten: cx.backlog.borrow().len(),
+        full: cx.ledger.is_full(),
+    };
+    cx.metrics.render(&status, &extra)
 }
 
 fn not_taken(at: Time) -> String {

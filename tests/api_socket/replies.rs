@@ -91,6 +91,11 @@ fn a_reload_tells_what_changes() {
 }
 
 #[test]
+fn the_metrics_are_text() {
+    same("metrics", World::new().get("/v1/metrics"));
+}
+
+#[test]
 fn a_revoke_needs_no_body() {
     let world = World::new();
     let bare =

@@ -13,6 +13,7 @@ mod idempotency;
 mod lease;
 mod limits;
 mod many;
+mod metrics;
 mod proof;
 mod rebuild;
 mod refusals;

@@ -77,6 +77,7 @@ fn a_wrong_method_learns_the_right_ones() {
         (Method::DELETE, "/v1/leases", "GET, POST"),
         (Method::PUT, "/v1/leases/g-7k", "GET"),
         (Method::GET, "/v1/reload", "POST"),
+        (Method::POST, "/v1/metrics", "GET"),
         (Method::GET, "/v1/leases/g-7k/revoke", "POST"),
         (Method::POST, "/v1/history", "GET"),
         (Method::POST, "/v1/history/verify", "GET"),

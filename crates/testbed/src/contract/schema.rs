@@ -49,7 +49,7 @@ impl Schemas {
         let schema = compiled.entry(pointer.to_owned()).or_insert_with(|| {
             // A schema whose neighbours are the whole document, so that its references resolve.
             let mut schema = self.closed.clone();
-            let fragment = pointer.replace('{', "%7B").replace('}', "%7D");
+            let fragment = pointer.replace('{', "%7B").replace('}', "%7D").replace(' ', "%20");
             schema["$ref"] = format!("#{fragment}").into();
             let options = jsonschema::draft202012::options().should_validate_formats(true);
             let built = options.build(&schema);
