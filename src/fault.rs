@@ -129,7 +129,8 @@ faults! {
     NotYours, "not-yours", 403, exit::REFUSED, "the owner of the lease, an administrator (`[access]`) or root may do it";
     /// The caller may not see this.
     ReadDenied, "read-denied", 403, exit::REFUSED,
-        "see your own leases with `grantd list --mine`; `[access] read` says who may see all";
+        "see your own leases with `grantd list --mine`, those that a policy shares with you with \
+         `--policy`; `[access] read` says who may see all";
     /// The socket's permissions keep the caller out.
     SocketDenied, "socket-denied", 403, exit::REFUSED,
         "join the group that owns the socket, then log in again";

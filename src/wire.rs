@@ -208,7 +208,7 @@ pub struct ListLeases {
     /// Only those past their deadline whose end KMS has not accepted.
     #[serde(default)]
     pub overdue: bool,
-    /// Only the caller's.
+    /// Only those that the caller asked for himself.
     #[serde(default)]
     pub mine: bool,
     /// Closed ones too.

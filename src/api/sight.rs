@@ -8,7 +8,7 @@ use super::route::Action;
 use crate::config::Config;
 use crate::fault::{Fault, Kind};
 use crate::rules::access;
-use crate::wire::{Lease, ListHistory, Status};
+use crate::wire::{Lease, ListHistory, ListLeases, Status};
 
 impl Calls {
     /// Refuse what shows more than the caller's own leases to one who may see no more.
@@ -17,6 +17,12 @@ impl Calls {
             return Ok(());
         }
         let what = match action {
+            // Those of a policy that shares its leases are all its callers' own.
+            Action::Leases(ListLeases { policy: Some(name), .. })
+                if access::owns(self.config().as_deref(), &peer.nameless(), Some(name), None) =>
+            {
+                return Ok(());
+            }
             Action::Leases(filter) if !filter.mine => "the leases of others",
             Action::History(ListHistory { reference: Some(prefix), .. }) => {
                 let lease = self.ledger(self.backend.ledger.lease(prefix)).await?;

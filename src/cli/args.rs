@@ -140,7 +140,7 @@ pub struct ListArgs {
     /// Only those past their deadline whose end KMS has not accepted
     #[arg(long)]
     pub overdue: bool,
-    /// Only your own
+    /// Only those that you asked for; what a policy shares with you, --policy lists
     #[arg(long)]
     pub mine: bool,
     /// Closed ones too, and the grants by which grantd proves that it can end grants
@@ -218,7 +218,7 @@ pub struct RevokeArgs {
     /// All open ones that this policy allowed
     #[arg(long, group = "selector")]
     pub policy: Option<String>,
-    /// Your own, alone or of these
+    /// Those that you asked for, alone or of these
     #[arg(long, group = "selector")]
     pub mine: bool,
     /// Every open lease

@@ -12,7 +12,7 @@ use crate::fault::{Fault, Kind};
 use crate::ids::KeyArn;
 use crate::ledger::{NewLease, Urgency};
 use crate::rules::access;
-use crate::rules::policy::REASON_MAX;
+use crate::rules::policy::{ADD_REASON, REASON_MAX};
 use crate::rules::time::SECOND;
 use crate::wire::{Asker, Freeze, LiftFreeze, NewFreeze};
 
@@ -32,7 +32,7 @@ pub(crate) async fn freeze(
     plain("reason", &request.reason, REASON_MAX)?;
     if request.reason.trim().is_empty() {
         let text = "a freeze needs a reason: those who are refused are told";
-        return Err(Fault::new(Kind::BadArgument, text).hint("add --reason \"…\""));
+        return Err(Fault::new(Kind::BadArgument, text).hint(ADD_REASON));
     }
     let scope = &request.scope;
     for (name, text) in

@@ -22,7 +22,7 @@ use crate::terms::{Constraints, LiveMax, Operation};
 pub use extend::{Extended, Extension, Override, extend, shorten};
 pub use fit::{CONTEXT_PAIRS_MAX, CONTEXT_VALUE_MAX, unfit};
 pub use read::{Until, expand_grantee, is_grantee, parse_operations, parse_ttl};
-pub use require::{REASON_MAX, sayable};
+pub use require::{ADD_REASON, REASON_MAX, sayable};
 pub use span::{BadSpan, parse_span, show_span};
 pub use times::new_deadline;
 use times::times;

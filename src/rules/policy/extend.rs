@@ -10,7 +10,9 @@
 
 use serde::Serialize;
 
-use super::{Ask, key_can, key_is_ours, lists_grantee, lists_key, operations, sayable, show_span};
+use super::{
+    ADD_REASON, Ask, key_can, key_is_ours, lists_grantee, lists_key, operations, sayable, show_span,
+};
 use crate::config::{Config, Policy};
 use crate::fault::{Fault, Kind};
 use crate::rules::time::Time;
@@ -97,6 +99,7 @@ pub fn extend(config: &Config, asked: &Extension<'_>) -> Result<Extended, Fault>
         }
         overrides.push(Override::MaxExtensions);
     }
+    long_enough(policy, &by, asked)?;
     let latest = latest(policy, &by, asked, &mut overrides)?;
     Ok(Extended { latest, overrides })
 }
@@ -140,6 +143,18 @@ fn todays<'c>(config: &'c Config, asked: &Extension<'_>) -> Result<&'c Policy, F
     Ok(policy)
 }
 
+/// An extension is a grant of its own, so the minimum holds for it, counted from now: nobody
+/// creeps on by seconds. An earlier deadline has none: who may end at once may end soon.
+fn long_enough(policy: &Policy, by: &str, asked: &Extension<'_>) -> Result<(), Fault> {
+    let length = asked.deadline.since(asked.ask.now.floor_second());
+    if length >= policy.min_ttl {
+        return Ok(());
+    }
+    let (length, min) = (show_span(length), show_span(policy.min_ttl));
+    let text = format!("{} is {length} from now, below {min}, the minimum of {by}", asked.deadline);
+    Err(Fault::new(Kind::TtlBelowMin, text).hint(format!("ask for {min} from now, or more")))
+}
+
 fn latest(
     policy: &Policy,
     by: &str,
@@ -166,7 +181,7 @@ fn latest(
     }
     if asked.ask.reason.unwrap_or_default().trim().is_empty() {
         let text = "--beyond-policy requires a reason";
-        return Err(Fault::new(Kind::Requirement, text).hint("add --reason \"…\""));
+        return Err(Fault::new(Kind::Requirement, text).hint(ADD_REASON));
     }
     if asked.deadline > asked.ask.now.plus(policy.max_ttl) {
         let text = format!("{} is more than {max} away, the maximum of {by}", asked.deadline);

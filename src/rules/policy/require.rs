@@ -8,12 +8,15 @@ use crate::terms::Constraints;
 /// Characters of a reason: it is for people, and every listing of the history carries it.
 pub const REASON_MAX: usize = 1_000;
 
+/// What to do where a reason is wanted, by the command line and by the API.
+pub const ADD_REASON: &str = "add --reason \"…\"; in a request of the API, the field \"reason\"";
+
 pub(super) fn met(policy: &Policy, by: &str, ask: &Ask<'_>) -> Result<(), Fault> {
     let reason = ask.reason.unwrap_or_default();
     sayable(reason)?;
     if policy.require_reason && reason.trim().is_empty() {
         let text = format!("{by} requires a reason");
-        return Err(Fault::new(Kind::Requirement, text).hint("add --reason \"…\""));
+        return Err(Fault::new(Kind::Requirement, text).hint(ADD_REASON));
     }
     let lacks = |pair: &&crate::config::ContextPattern| match ask.constraints {
         Constraints::None => true,
@@ -35,7 +38,8 @@ pub(super) fn met(policy: &Policy, by: &str, ask: &Ask<'_>) -> Result<(), Fault>
 /// `BadArgument`.
 pub fn sayable(reason: &str) -> Result<(), Fault> {
     if reason.chars().count() > REASON_MAX || reason.chars().any(char::is_control) {
-        let text = format!("--reason is above {REASON_MAX} characters, or has control characters");
+        let text =
+            format!("the reason is above {REASON_MAX} characters, or has control characters");
         return Err(Fault::new(Kind::BadArgument, text).hint("say it in a line"));
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Who may have a lease last longer, and how long.
 
 use super::*;
-use crate::rules::time::{HOUR, MINUTE};
+use crate::rules::time::{HOUR, MINUTE, SECOND};
 
 /// A lease of `s3-readers` (maximum 8 h), made two hours ago, to end in an hour; its owner asks.
 struct Lease {
@@ -24,6 +24,21 @@ fn lease() -> Lease {
         admin: false,
         beyond: false,
     }
+}
+
+/// Each extension is a grant of its own.
+#[test]
+fn a_later_deadline_is_the_minimum_away_and_an_earlier_one_need_not_be() {
+    let mut config = config();
+    config.policies[0].min_ttl = 30 * MINUTE;
+    let later = |deadline| decided(&config, &Lease { deadline, ..lease() });
+    let fault = later(30 * MINUTE - SECOND).unwrap_err();
+    assert_eq!(fault.kind, Kind::TtlBelowMin);
+    assert!(fault.text.contains("is 29m 59s from now, below 30m, the minimum of"), "{fault}");
+    assert!(later(30 * MINUTE).is_ok());
+    let admins = Lease { deadline: MINUTE, ..admin() };
+    assert_eq!(decided(&config, &admins).unwrap_err().kind, Kind::TtlBelowMin);
+    assert!(shorten(None, true, now()).is_ok());
 }
 
 /// An administrator, who is in no policy.
