@@ -191,7 +191,36 @@ fn ways(
         walk.problem(Problem::at(role.span, message).help(help));
         None
     });
-    Ways { profile: profile(walk, table), session_name: session_name(walk, table), revoke_role }
+    Ways {
+        profile: profile(walk, table),
+        session_name: session_name(walk, table),
+        revoke_role,
+        proxy: table.text(walk, "proxy").and_then(|url| proxy(walk, &url)),
+    }
+}
+
+/// What goes through it is encrypted from end to end, so the way to the proxy itself need not be.
+/// It asks for no password: that would stand in the file, the ledger and the log.
+fn proxy(walk: &mut Walk<'_>, url: &At<&str>) -> Option<String> {
+    let problem = |message: &str| Problem::at(url.span.clone(), message);
+    let help = "write http, a host and a port, such as http://proxy.example.com:3128";
+    match split_url(url.value) {
+        Some(("http", _)) => Some(url.value.trim_end_matches('/').to_owned()),
+        Some(_) => {
+            walk.problem(problem("the way to a `proxy` is plain http").help(help));
+            None
+        }
+        None if url.value.contains('@') => {
+            let help = "let the proxy admit this host by its address: a password would stand in \
+                        this file, the ledger and the log";
+            walk.problem(problem("a `proxy` takes no user and password").help(help));
+            None
+        }
+        None => {
+            walk.problem(problem("`proxy` is no URL of a proxy").help(help));
+            None
+        }
+    }
 }
 
 fn profile(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Option<String> {

@@ -18,11 +18,8 @@ use crate::rules::suppose::Given;
 use crate::rules::time::Time;
 use crate::terms::{Constraints, nearest};
 
-const ROOT: Schema = Schema {
-    title: "the top of the file",
-    keys: &[("case", "[{ name = \"alice may read\" }]")],
-    later: &[],
-};
+const ROOT: Schema =
+    Schema { title: "the top of the file", keys: &[("case", "[{ name = \"alice may read\" }]")] };
 
 const CASE: Schema = Schema {
     title: "[[case]]",
@@ -47,13 +44,11 @@ const CASE: Schema = Schema {
         ("fault", "\"ttl-above-max\""),
         ("lasts", "\"2h\""),
     ],
-    later: &[],
 };
 
 const ASKER: Schema = Schema {
     title: "`as`",
     keys: &[("user", "\"alice\""), ("uid", "1000"), ("groups", "[\"ops\"]")],
-    later: &[],
 };
 
 /// One row of the table.

@@ -1,5 +1,4 @@
-//! The keys of the file, each with an example of a right value; and those that a later version will
-//! know, so that they are told apart from a typing error.
+//! The keys of the file, each with an example of a right value.
 
 /// One kind of table.
 pub(super) struct Schema {
@@ -7,8 +6,6 @@ pub(super) struct Schema {
     pub(super) title: &'static str,
     /// What it takes: key and an example of its value.
     pub(super) keys: &'static [(&'static str, &'static str)],
-    /// What is planned, and not taken yet.
-    pub(super) later: &'static [&'static str],
 }
 
 impl Schema {
@@ -29,7 +26,6 @@ pub(super) const ROOT: Schema = Schema {
         ("account", "[{ id = \"111122223333\" }]"),
         ("policy", "[{ name = \"s3-readers\" }]"),
     ],
-    later: &[],
 };
 
 pub(super) const DAEMON: Schema = Schema {
@@ -42,17 +38,15 @@ pub(super) const DAEMON: Schema = Schema {
         ("reconcile", "\"5min\""),
         ("metrics", "\"127.0.0.1:9464\""),
     ],
-    later: &[],
 };
 
 pub(super) const ACCESS: Schema = Schema {
     title: "[access]",
     keys: &[("admin", "[\"group:wheel\"]"), ("read", "[\"group:auditors\"]")],
-    later: &[],
 };
 
 pub(super) const LOG: Schema =
-    Schema { title: "log", keys: &[("level", "\"info\""), ("format", "\"text\"")], later: &[] };
+    Schema { title: "log", keys: &[("level", "\"info\""), ("format", "\"text\"")] };
 
 pub(super) const ACCOUNT: Schema = Schema {
     title: "[[account]]",
@@ -69,12 +63,12 @@ pub(super) const ACCOUNT: Schema = Schema {
         ("rates", "{ create = 10, end = 24, list = 20 }"),
         ("hosts", "2"),
         ("probe", "true"),
+        ("proxy", "\"http://proxy.example.com:3128\""),
     ],
-    later: &["proxy"],
 };
 
 pub(super) const RATES: Schema =
-    Schema { title: "rates", keys: &[("create", "10"), ("end", "24"), ("list", "20")], later: &[] };
+    Schema { title: "rates", keys: &[("create", "10"), ("end", "24"), ("list", "20")] };
 
 pub(super) const POLICY: Schema = Schema {
     title: "[[policy]]",
@@ -100,17 +94,15 @@ pub(super) const POLICY: Schema = Schema {
         ("grace", "\"1h\""),
         ("brake", "{ count = 10, percent = 10 }"),
     ],
-    later: &[],
 };
 
 pub(super) const REQUIRE: Schema = Schema {
     title: "an entry of `require`",
     keys: &[("encryption-context", "{ \"aws:s3:arn\" = \"arn:aws:s3:::team-a/*\" }")],
-    later: &[],
 };
 
 pub(super) const BRAKE: Schema =
-    Schema { title: "brake", keys: &[("count", "10"), ("percent", "10")], later: &[] };
+    Schema { title: "brake", keys: &[("count", "10"), ("percent", "10")] };
 
 /// Every table, to tell where a misplaced key belongs.
 pub(super) const ALL: [&Schema; 9] =

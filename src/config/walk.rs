@@ -315,10 +315,6 @@ fn kind(value: &DeValue<'_>) -> &'static str {
 }
 
 fn unknown_key(name: &str, span: Range<usize>, schema: &'static Schema) -> Problem {
-    if schema.later.contains(&name) {
-        let message = format!("`{name}` in {} is not supported by this version", schema.title);
-        return Problem::at(span, message).help("leave it out until then");
-    }
     let problem = Problem::at(span, format!("{} has no key {name:?}", schema.title));
     if schema.title == "[daemon]" && ["state-dir", "state-directory"].contains(&name) {
         return problem.help("the state directory comes from --state-dir or $STATE_DIRECTORY, so that a bad file cannot move the ledger");

@@ -169,6 +169,7 @@ fn means(subject: &Subject, key: &str, gone: bool) -> Option<&'static str> {
         (Subject::Account(_), "profile" | "session-name" | "revoke-role-arn") => {
             Some("they are ended with these credentials from now on")
         }
+        (Subject::Account(_), "proxy") => Some("they are ended by this way from now on"),
         (Subject::Account(_), "rates" | "hosts") => Some("their ends are sent at this pace"),
         (Subject::Access, _) => Some("who may see, extend and end them"),
         (Subject::File, "settle") => Some("new ones alone"),

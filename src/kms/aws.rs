@@ -8,9 +8,10 @@
 //! refusal.
 //!
 //! Clients are built from the lane alone. Ambient endpoint variables and profiles cannot lead them
-//! elsewhere (a daemon that trusts its environment can be pointed at a fake KMS). The ambient chain
-//! gives credentials, and nothing else.
+//! elsewhere (a daemon that trusts its environment can be pointed at a fake KMS), and ambient
+//! proxies are not asked (`dial`). The ambient chain gives credentials, and nothing else.
 
+mod dial;
 mod hear;
 mod keeper;
 mod map;
@@ -113,6 +114,7 @@ impl AwsKms {
             .credentials_provider(slot.clone())
             .identity_cache(IdentityCache::no_cache())
             .retry_config(RetryConfig::disabled())
+            .http_client(dial::client(lane.ways.proxy.as_deref()))
             .timeout_config(self.settings.timeouts());
         config.set_endpoint_url(lane.endpoint.clone()).set_app_name(app_name());
         let role = match door {

@@ -96,6 +96,9 @@ pub struct Ways {
     pub session_name: Option<String>,
     /// The role that is assumed for RevokeGrant, and for nothing else.
     pub revoke_role: Option<Principal>,
+    /// The HTTP proxy between this host and KMS and STS, such as `http://proxy.corp:3128`; `None`:
+    /// they are reached directly, whatever the environment says.
+    pub proxy: Option<String>,
 }
 
 impl Lane {

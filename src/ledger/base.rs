@@ -160,8 +160,8 @@ impl Ledger {
     }
 
     /// The lane of these facts; a new row where any of them is new. Its ways are those given from
-    /// now on. The revoke role goes to every lane of the account, Region and endpoint: it may end
-    /// what a lane made whose own role is gone.
+    /// now on. The revoke role and the proxy go to every lane of the account, Region and endpoint:
+    /// they end what a lane made whose own role is gone, too.
     ///
     /// # Errors
     /// Those of the disk.
@@ -216,12 +216,13 @@ impl Ledger {
         let (conn, ways) = (self.conn()?, &facts.ways);
         let mut own = conn.prepare_cached(sql::SET_WAYS)?;
         let mut changed = own.execute(params![id, ways.profile, ways.session_name])?;
-        let mut role = conn.prepare_cached(sql::SET_REVOKE_ROLE)?;
-        changed += role.execute(params![
+        let mut shared = conn.prepare_cached(sql::SET_SHARED_WAYS)?;
+        changed += shared.execute(params![
             facts.account.as_str(),
             facts.region.as_str(),
             facts.endpoint,
             ways.revoke_role.as_ref().map(Principal::as_str),
+            ways.proxy,
         ])?;
         if changed > 0 {
             self.lanes.borrow_mut().clear();
@@ -268,6 +269,7 @@ impl Ledger {
                 profile: raw.get("profile")?,
                 session_name: raw.get("session_name")?,
                 revoke_role: principal("revoke_role_arn")?,
+                proxy: raw.get("proxy")?,
             },
         });
         self.lanes.borrow_mut().insert(id, Arc::clone(&lane));

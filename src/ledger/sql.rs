@@ -36,7 +36,7 @@ statements! {
         SET high_water = ?1, boot_id = ?2, anchor_wall = ?3, anchor_boot = ?4";
 
     LANE = "SELECT id, account, region, role_arn, external_id, endpoint, retiring_principal, \
-        profile, session_name, revoke_role_arn \
+        profile, session_name, revoke_role_arn, proxy \
         FROM lane WHERE id = ?1";
     LANE_BY_FACTS = "SELECT id FROM lane \
         WHERE account = ?1 AND region = ?2 AND coalesce(role_arn, '') = coalesce(?3, '') AND \
@@ -48,9 +48,9 @@ statements! {
         VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
     SET_WAYS = "UPDATE lane SET profile = ?2, session_name = ?3 \
         WHERE id = ?1 AND (profile, session_name) IS NOT (?2, ?3)";
-    SET_REVOKE_ROLE = "UPDATE lane SET revoke_role_arn = ?4 \
+    SET_SHARED_WAYS = "UPDATE lane SET revoke_role_arn = ?4, proxy = ?5 \
         WHERE account = ?1 AND region = ?2 AND coalesce(endpoint, '') = coalesce(?3, '') \
-        AND revoke_role_arn IS NOT ?4";
+        AND (revoke_role_arn, proxy) IS NOT (?4, ?5)";
     IDENTITY = "SELECT identity FROM lane WHERE id = ?1";
     SET_IDENTITY = "UPDATE lane SET identity = ?2 WHERE id = ?1";
 

@@ -15,6 +15,7 @@ mod limits;
 mod many;
 mod metrics;
 mod proof;
+mod proxy;
 mod rebuild;
 mod refusals;
 mod reload;

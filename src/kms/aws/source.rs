@@ -21,6 +21,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use super::dial;
 use super::hear::{Ear, trouble, words};
 use super::keeper::Slot;
 use super::settings::{APP, Settings, app_name, behavior};
@@ -37,6 +38,7 @@ pub(super) struct Source {
     region: Region,
     timeouts: TimeoutConfig,
     profile: Option<String>,
+    proxy: Option<String>,
     role: Option<Role>,
     /// Whether STS is being asked: for the text of a fetch that is cut off.
     at_sts: Cell<bool>,
@@ -82,6 +84,7 @@ pub(super) fn sts_client(settings: &Settings, lane: &Lane, slot: Slot) -> aws_sd
         .credentials_provider(slot)
         .identity_cache(IdentityCache::no_cache())
         .retry_config(RetryConfig::disabled())
+        .http_client(dial::client(lane.ways.proxy.as_deref()))
         .timeout_config(settings.timeouts());
     let local = lane.endpoint.clone().filter(|url| is_loopback(url));
     config.set_endpoint_url(local).set_app_name(app_name());
@@ -102,8 +105,9 @@ impl Source {
             }
         });
         let region = Region::new(lane.region.as_str().to_owned());
-        let profile = lane.ways.profile.clone();
-        Self { region, timeouts: settings.timeouts(), profile, role, at_sts: Cell::new(false) }
+        let (profile, proxy) = (lane.ways.profile.clone(), lane.ways.proxy.clone());
+        let (timeouts, at_sts) = (settings.timeouts(), Cell::new(false));
+        Self { region, timeouts, profile, proxy, role, at_sts }
     }
 
     /// Credentials for the lane, or what stands in the way, in STS's words where they are STS's.
@@ -139,12 +143,14 @@ impl Source {
     /// The default chain, built anew each time: its providers remember files and variables for
     /// ever, and an administrator who replaced a key should not have to restart the daemon.
     async fn ambient(&self) -> Result<Credentials, Lack> {
-        let ambient = aws_config::defaults(behavior())
+        let mut chain = aws_config::defaults(behavior())
             .region(self.region.clone())
             .retry_config(RetryConfig::disabled())
-            .timeout_config(self.timeouts.clone())
-            .load()
-            .await;
+            .timeout_config(self.timeouts.clone());
+        if let Some(client) = dial::for_credentials(self.proxy.as_deref()) {
+            chain = chain.http_client(client);
+        }
+        let ambient = chain.load().await;
         let provider = ambient
             .credentials_provider()
             .ok_or_else(|| Lack::refused("the SDK has no credentials chain".to_owned()))?;
@@ -153,10 +159,13 @@ impl Source {
 
     /// A profile of AWS's own files, and nothing of the environment: also built anew each time.
     async fn profiled(&self, name: &str) -> Result<Credentials, Lack> {
-        let config = ProviderConfig::default()
+        let mut config = ProviderConfig::default()
             .with_region(Some(self.region.clone()))
             .with_retry_config(RetryConfig::disabled())
             .with_timeout_config(self.timeouts.clone());
+        if let Some(client) = dial::for_credentials(self.proxy.as_deref()) {
+            config = config.with_http_client(client);
+        }
         let profile = ProfileFileCredentialsProvider::builder().configure(&config);
         self.had(profile.profile_name(name).build().provide_credentials().await)
     }

@@ -25,7 +25,7 @@ fn a_changed_role_or_endpoint_is_another_lane_and_rows_keep_theirs() {
 fn by(revoke_role: Option<&str>, facts: LaneFacts) -> LaneFacts {
     let role = |name| Principal::parse(format!("arn:aws:iam::111122223333:role/{name}")).unwrap();
     let profile = Some("work".to_owned());
-    let ways = Ways { profile, session_name: None, revoke_role: revoke_role.map(role) };
+    let ways = Ways { profile, revoke_role: revoke_role.map(role), ..Ways::default() };
     LaneFacts { ways, ..facts }
 }
 
