@@ -149,11 +149,16 @@ Examples:
   grantd explain --as alice --key alias/app --grantee role/RoleB --operations Decrypt --ttl 2h
   grantd explain --config ./grantd.toml --key alias/app --grantee role/RoleB --operations Sign \\
     --key-spec ECC_NIST_P256 --json
+  grantd explain --online --key alias/app --grantee role/RoleB --operations Decrypt
 
 A line of `grantd create` is taken as it is, and nothing is made. Neither the daemon nor AWS is
-asked, so the key is taken as it is named; what is assumed of it is said.
+asked, so the key is taken as it is named; what is assumed of it is said. With --online AWS is
+asked, with the credentials of this process: which key an alias is, its type, state and aliases, how
+full it is of grants. What only the daemon knows (freezes, live leases, the proof of the way out) is
+`grantd status`'s and `grantd doctor`'s to say.
 
-Exits 0 when the daemon would allow it, 77 when it would refuse.";
+Exits 0 when the daemon would allow it, 77 when it would refuse; with --online as `grantd create`
+does where AWS does not tell the key.";
 
 /// `grantd check --help`.
 pub const CHECK: &str = "\

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use super::args::ExplainArgs;
 use super::check::load;
 use super::create::Usable;
+use super::finding::{self, Level, worst};
+use super::online::{Online, Seen};
 use super::out::{BAD, GOOD, Out, STRONG, Stop};
 use super::question::{OVERFLOW, Question, caller};
 use super::words::{clean, context, deadline, operations, span};
@@ -24,7 +26,7 @@ use crate::wire::Problem;
 /// # Errors
 /// What cannot be right in the command line, or the configuration's problems.
 pub(super) fn explain(args: ExplainArgs, out: &mut Out) -> Result<u8, Stop> {
-    let ExplainArgs { request, user, config, key } = args;
+    let ExplainArgs { request, user, config, online, key } = args;
     let usable = Usable::of(request, out.json)?;
     let config = load(&config)?;
     let request = usable.request;
@@ -34,22 +36,39 @@ pub(super) fn explain(args: ExplainArgs, out: &mut Out) -> Result<u8, Stop> {
         usage: key.key_usage,
         state: key.key_state,
     };
-    let supposed = suppose(&config, &request.key, request.region.as_ref(), &given)?;
+    let (supposed, findings) = match online {
+        true => {
+            let seen = super::wait(async { Ok(Online::new(&config)?.one(&request).await?) })?;
+            let Seen { facts, aliases, findings } = seen;
+            (Supposed { facts, aliases, assumed: Vec::new() }, Some(findings))
+        }
+        false => (suppose(&config, &request.key, request.region.as_ref(), &given)?, None),
+    };
     let caller = caller(user.as_deref())?;
     let Supposed { facts, aliases, assumed } = supposed;
     let question = Question { caller, request, key: facts, aliases };
     let decision = question.decide(&config, out.now);
     let told = Told { config: &config, question: &question, decision: &decision };
     if out.json {
-        out.document(&told.document(&assumed))?;
+        let mut document = told.document(&assumed);
+        if let Some(findings) = &findings {
+            document["online"] = json!(findings);
+        }
+        out.document(&document)?;
     } else if usable.quiet {
         out.line(told.word())?;
     } else {
         told.print(&assumed, out)?;
+        if let Some(findings) = &findings {
+            out.line("")?;
+            out.line(format!("{STRONG}what AWS says{STRONG:#}"))?;
+            finding::print(findings, out)?;
+        }
     }
+    let failed = findings.as_deref().is_some_and(|all| worst(all) == Level::Failure);
     Ok(match decision {
-        Decision::Grant(_) => exit::OK,
-        Decision::Refuse(_) => exit::REFUSED,
+        Decision::Grant(_) if !failed => exit::OK,
+        Decision::Grant(_) | Decision::Refuse(_) => exit::REFUSED,
     })
 }
 

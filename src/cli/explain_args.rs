@@ -20,6 +20,10 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     #[arg(help_heading = "What is supposed")]
     pub config: PathBuf,
+    /// Ask AWS about the key too, with the credentials of this process
+    #[arg(long, conflicts_with_all = ["alias", "key_spec", "key_usage", "key_state"])]
+    #[arg(help_heading = "What is supposed")]
+    pub online: bool,
     /// The key.
     #[command(flatten)]
     pub key: SupposedKey,

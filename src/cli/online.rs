@@ -1,9 +1,13 @@
 //! AWS as the configuration's accounts see it, asked by this process with the credentials that it
 //! has. Read-only: nothing here makes or ends a grant.
 
+mod one;
+
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
+
+pub(super) use one::Seen;
 
 use super::finding::Finding;
 use crate::clock::Clock;
@@ -12,7 +16,7 @@ use crate::config::{Account, Config, Policy};
 use crate::fault::{Fault, Kind};
 use crate::ids::KeyArn;
 use crate::kms::aws::{AwsKms, Settings};
-use crate::kms::{Alias, Answer, Identity, KeyFacts, Kms, Lane, Scope};
+use crate::kms::{Alias, Answer, Identity, KeyFacts, Kms, Lane, Listed, Scope};
 use crate::rules::clocks::AGREE;
 use crate::rules::life::{Class, Outcome};
 use crate::rules::policy::{lists_key, unfit};
@@ -22,8 +26,8 @@ use crate::rules::time::SECOND;
 const GRANTS_MAX: usize = 50_000;
 /// From here on somebody should look.
 const GRANTS_MANY: usize = GRANTS_MAX / 2;
-/// From here on creates are about to be refused.
-const GRANTS_FULL: usize = GRANTS_MAX / 10 * 8;
+/// From here on creates are refused.
+const GRANTS_FULL: usize = GRANTS_MAX / 10 * 8 + 1;
 /// What grantd's role may do is printed by this.
 const ROLE: &str = "compare the role's policy with `grantd iam-policy`";
 
@@ -135,6 +139,11 @@ impl<'c> Online<'c> {
 
     /// How much of the key's grant quota is used.
     async fn grants(&self, lane: &Lane, key: &KeyArn) -> Finding {
+        self.listed(lane, key, |_| {}).await
+    }
+
+    /// The same, showing `each` grant on the way.
+    async fn listed(&self, lane: &Lane, key: &KeyArn, mut each: impl FnMut(&Listed)) -> Finding {
         let what = format!("grants of {key}");
         let account = self.config.account(lane.account.as_str());
         let pause = account.map_or(SECOND, |account| SECOND / i64::from(account.rates.list));
@@ -145,6 +154,7 @@ impl<'c> Online<'c> {
                 Err(finding) => return finding,
             };
             count += page.grants.len();
+            page.grants.iter().for_each(&mut each);
             marker = page.marker;
             if marker.is_none() {
                 break;

@@ -91,20 +91,7 @@ fn candidates(
     key: &KeyRef,
     asked: Option<&Region>,
 ) -> Result<Vec<Arc<Lane>>, Fault> {
-    let named = key.region();
-    if let (Some(asked), Some(named)) = (asked, &named)
-        && asked != named
-    {
-        let text = format!("--region {asked} contradicts the Region {named} of the key's ARN");
-        return Err(Fault::new(Kind::BadArgument, text));
-    }
-    let region = named.or_else(|| asked.cloned());
-    // Another account's key is used through the account that the policies go via.
-    let maker = match key {
-        KeyRef::Arn(arn) => config.and_then(|config| config.account_of(arn)),
-        KeyRef::Alias(_) | KeyRef::AliasArn(..) | KeyRef::Id(_) => None,
-    };
-    let account = maker.map(|maker| maker.id.clone()).or_else(|| key.account());
+    let (account, region) = key.place(config, asked)?;
     let lanes = cx.lanes.borrow();
     let fits: Vec<Arc<Lane>> = lanes
         .values()
@@ -150,21 +137,5 @@ pub(crate) fn target(lane: &Lane, aliases: &[Alias], name: &str) -> Option<KeyAr
 
 fn told<T>(cx: &Context, lane: &Lane, key: &str, answer: Answer<T>) -> Result<T, Fault> {
     cx.heard(lane, Op::List, None, Sent::default(), &answer);
-    let detail = answer.detail.as_deref().unwrap_or("no answer");
-    let (kind, what) = match answer.outcome {
-        Outcome::Done(value) => return Ok(value),
-        Outcome::Unknown => (Kind::KmsSilent, "KMS does not answer"),
-        Outcome::Refused(class) => match class {
-            Class::NotFound => (Kind::KeyNotFound, "KMS does not find it"),
-            Class::Throttled => (Kind::Throttled, "KMS throttles grantd"),
-            Class::Denied => (Kind::KmsDenied, "grantd may not look it up"),
-            Class::Credentials => (Kind::Credentials, "AWS does not accept grantd's credentials"),
-            Class::KeyState => (Kind::KeyState, "the key is not usable"),
-            Class::Unavailable => (Kind::KmsSilent, "nothing was sent to KMS"),
-            Class::BadToken | Class::Quota | Class::Invalid => {
-                (Kind::KmsInvalid, "KMS does not take the question")
-            }
-        },
-    };
-    Err(Fault::new(kind, format!("cannot look up {key}: {what}: {detail}")))
+    answer.about(key)
 }

@@ -9,9 +9,10 @@ use std::fmt;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use zeroize::Zeroizing;
 
+use crate::fault::{Fault, Kind};
 use crate::ids::{AccountId, BadId, GrantId, KeyArn, Principal, Region};
 use crate::ledger::{Intent, Warrant};
-use crate::rules::life::{EndOrder, Outcome, Via};
+use crate::rules::life::{Class, EndOrder, Outcome, Via};
 use crate::rules::time::Time;
 use crate::terms::Constraints;
 
@@ -52,6 +53,34 @@ pub struct Answer<T> {
     pub detail: Option<String>,
     /// `x-amzn-RequestId`, to find the call in CloudTrail.
     pub request_id: Option<String>,
+}
+
+impl<T> Answer<T> {
+    /// What it says, to a question about `key`.
+    ///
+    /// # Errors
+    /// Why it says nothing, as the asker reads it.
+    pub fn about(self, key: &str) -> Result<T, Fault> {
+        let detail = self.detail.as_deref().unwrap_or("no answer");
+        let (kind, what) = match self.outcome {
+            Outcome::Done(value) => return Ok(value),
+            Outcome::Unknown => (Kind::KmsSilent, "KMS does not answer"),
+            Outcome::Refused(class) => match class {
+                Class::NotFound => (Kind::KeyNotFound, "KMS does not find it"),
+                Class::Throttled => (Kind::Throttled, "KMS throttles grantd"),
+                Class::Denied => (Kind::KmsDenied, "grantd may not look it up"),
+                Class::Credentials => {
+                    (Kind::Credentials, "AWS does not accept grantd's credentials")
+                }
+                Class::KeyState => (Kind::KeyState, "the key is not usable"),
+                Class::Unavailable => (Kind::KmsSilent, "nothing was sent to KMS"),
+                Class::BadToken | Class::Quota | Class::Invalid => {
+                    (Kind::KmsInvalid, "KMS does not take the question")
+                }
+            },
+        };
+        Err(Fault::new(kind, format!("cannot look up {key}: {what}: {detail}")))
+    }
 }
 
 /// What CreateGrant gives.

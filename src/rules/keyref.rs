@@ -1,5 +1,7 @@
 //! The ways to name a key: `alias/NAME`, an alias ARN, a key ARN, a key id.
 
+use crate::config::Config;
+use crate::fault::{Fault, Kind};
 use crate::ids::{AccountId, BadId, KeyArn, Region};
 
 const WANTED: &str = "a key: alias/NAME, an alias ARN, a key ARN or a key id";
@@ -53,6 +55,32 @@ impl KeyRef {
             Self::Arn(arn) => Region::parse(arn.region()).ok(),
             Self::Alias(_) | Self::Id(_) => None,
         }
+    }
+
+    /// The account and the Region to look in for it, where `asked` is the Region that the asker
+    /// names besides; none: in all of the configuration.
+    ///
+    /// # Errors
+    /// [`Kind::BadArgument`] where the two Regions contradict each other.
+    pub fn place(
+        &self,
+        config: Option<&Config>,
+        asked: Option<&Region>,
+    ) -> Result<(Option<AccountId>, Option<Region>), Fault> {
+        let named = self.region();
+        if let (Some(asked), Some(named)) = (asked, &named)
+            && asked != named
+        {
+            let text = format!("--region {asked} contradicts the Region {named} of the key's ARN");
+            return Err(Fault::new(Kind::BadArgument, text));
+        }
+        // Another account's key is used through the account that the policies go via.
+        let maker = match self {
+            Self::Arn(arn) => config.and_then(|config| config.account_of(arn)),
+            Self::Alias(_) | Self::AliasArn(..) | Self::Id(_) => None,
+        };
+        let account = maker.map(|maker| maker.id.clone()).or_else(|| self.account());
+        Ok((account, named.or_else(|| asked.cloned())))
     }
 
     /// The account that the text itself names.

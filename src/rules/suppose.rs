@@ -53,12 +53,7 @@ pub fn suppose(
 ) -> Result<Supposed, Fault> {
     let bad = |text: String| Fault::new(Kind::BadArgument, text);
     let key = KeyRef::parse(text).map_err(|error| bad(error.to_string()))?;
-    if let (Some(asked), Some(named)) = (region, key.region())
-        && *asked != named
-    {
-        let text = format!("--region {asked} contradicts the Region {named} of the key's ARN");
-        return Err(bad(text));
-    }
+    key.place(Some(config), region)?;
     let mut assumed = Vec::new();
     let mut aliases = given.aliases.clone();
     let arn = match &key {

@@ -6,6 +6,7 @@ mod command;
 mod crash;
 mod credentials;
 mod doctor;
+mod explain;
 mod extend;
 mod freeze;
 mod grammar;
