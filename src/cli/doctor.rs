@@ -46,6 +46,7 @@ pub(super) async fn doctor(args: &DoctorArgs, socket: &Path, out: &mut Out) -> R
     all.extend(host::socket(socket));
     all.push(host::unit(status.is_ok()));
     all.push(host::disk(&args.state_dir));
+    all.extend(host::ballast(&args.state_dir));
     all.extend(host::broken(&args.state_dir));
     all.push(history(&client, status.is_ok(), args, socket, out.now).await);
     if let Some(config) = &config {

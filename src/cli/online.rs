@@ -66,11 +66,11 @@ impl<'c> Online<'c> {
             let place = place(&lane);
             all.push(identity(account, &lane, &answer));
             all.extend(answer.date.map(|date| clock(&place, self.clock.read().wall.since(date))));
-            all.push(ways_out(&lane));
             // Without credentials each further question would get the same answer.
             if !matches!(answer.outcome, Outcome::Done(_)) {
                 continue;
             }
+            all.push(self.ways_out(&lane).await);
             let answer = self.kms.aliases(&lane, None).await;
             match done(&format!("aliases {place}"), answer) {
                 Ok(aliases) => regions.push(Region { lane, aliases }),
@@ -135,6 +135,24 @@ impl<'c> Online<'c> {
         let listing: Vec<&Policy> =
             policies.filter(|policy| lists_key(policy, &facts.arn, &aliases)).collect();
         vec![key_fits(&what, &facts, &aliases, &listing), self.grants(lane, &facts.arn).await]
+    }
+
+    /// How grants are ended. A revoke role is assumed, since it may be the last way out.
+    async fn ways_out(&self, lane: &Lane) -> Finding {
+        let what = format!("ways out {}", place(lane));
+        let Some(role) = &lane.ways.revoke_role else {
+            return Finding::ok(what, "one: retire (no revoke-role-arn is named)");
+        };
+        // The lane's own credentials are in hand by now: what is lacking is the role.
+        let answer = self.kms.warm(lane).await;
+        if answer.outcome == Outcome::Done(()) {
+            return Finding::ok(what, format!("two: retire, and revoke as {role} (assumed)"));
+        }
+        let detail = answer.detail.unwrap_or_else(|| "no answer".to_owned());
+        let seen = format!("one: retire; revoking as {role} does not work: {detail}");
+        let remedy = "let the credentials that grantd starts with assume the revoke role: its trust \
+                      policy, and theirs (`grantd iam-policy --revoke-role`)";
+        Finding::failure(what, seen, remedy)
     }
 
     /// How much of the key's grant quota is used.
@@ -239,14 +257,6 @@ fn clock(place: &str, ms: i64) -> Finding {
         return Finding::failure(what, seen, remedy);
     }
     Finding::ok(what, seen)
-}
-
-fn ways_out(lane: &Lane) -> Finding {
-    let what = format!("ways out {}", place(lane));
-    match &lane.ways.revoke_role {
-        Some(role) => Finding::ok(what, format!("two: retire, and revoke as {role}")),
-        None => Finding::ok(what, "one: retire (no revoke-role-arn is named)"),
-    }
 }
 
 /// Whether each alias of the policy is somewhere, and in one place.

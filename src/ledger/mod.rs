@@ -61,7 +61,7 @@ pub use limits::Census;
 pub use memos::{Clocks, Stall};
 pub use new::{FoundGrant, LaneFacts, NewLease, Note, Successor};
 pub use open::Opened;
-pub use place::{broken_files, set_aside};
+pub use place::{broken_files, has_ballast, set_aside};
 pub use pump::{Handle, Urgency};
 pub use reads::Checked;
 

@@ -199,10 +199,18 @@ pub fn broken_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Whether the ballast is there: the room that is given up for the records of ends when the disk is
+/// full.
+#[must_use]
+pub fn has_ballast(dir: &Path) -> bool {
+    let meta = fs::symlink_metadata(dir.join(BALLAST));
+    meta.is_ok_and(|meta| meta.len() >= BALLAST_BYTES)
+}
+
 /// Put the ballast there if it is missing and there is room. True when it is there.
 pub(super) fn ensure_ballast(dir: &Path) -> bool {
     let path = dir.join(BALLAST);
-    if fs::symlink_metadata(&path).is_ok_and(|meta| meta.len() >= BALLAST_BYTES) {
+    if has_ballast(dir) {
         return true;
     }
     let room = statvfs(dir).map_or(0, |fs| fs.f_bavail.saturating_mul(fs.f_frsize));

@@ -76,6 +76,7 @@ fn all_is_well_and_nothing_is_made_by_looking() {
         ("daemon", "is well"),
         ("history", "their chain is whole"),
         ("disk", "MiB free"),
+        ("ballast", "in place"),
         ("unit", ""),
         (
             "credentials 111122223333 ap-northeast-1",
@@ -194,4 +195,36 @@ fn a_proof_that_was_refused_is_told_with_what_to_do() {
     assert_eq!(told.level("way out of", "KMS made no grant"), "failure");
     assert_eq!(told.level("way out of", "grantd iam-policy"), "failure");
     assert_eq!(told.code, 2);
+}
+
+/// It may be the last way out, and nobody would miss it before.
+#[test]
+fn the_revoke_role_is_assumed_and_what_keeps_it_is_told() {
+    const REVOKER: &str = "arn:aws:iam::111122223333:role/grantd-revoker";
+    let (sandbox, host) = world(&format!("{}\nrevoke-role-arn = \"{REVOKER}\"", assumed()));
+    let told = Told::online(&host);
+    assert_eq!((told.code, told.level("ways out", "grantd-revoker does not work")), (1, "failure"));
+    assert_eq!(told.level("ways out", "iam-policy --revoke-role"), "failure");
+    let host_user = sandbox.story.grantd_host.arn.clone();
+    sandbox.handle().with(|core| {
+        core.put_role(REVOKER, IamPolicy::allow(["kms:RevokeGrant"]), &[&host_user], None);
+        let all = ["kms:*", "sts:*"];
+        core.put_user(&host_user, IamPolicy::allow(all));
+    });
+    let told = Told::online(&host);
+    assert_eq!((told.code, told.level("ways out", "two: retire, and revoke as")), (0, "ok"));
+}
+
+#[test]
+fn a_ballast_that_was_given_up_is_told() {
+    let (_sandbox, host) = world(&assumed());
+    let ballast = |told: &Told| {
+        let about = |finding: &&Value| finding["what"] == "ballast";
+        told.findings.iter().find(about).map(|finding| finding["level"].clone())
+    };
+    assert_eq!(ballast(&Told::doctor(&host)), None, "the first start puts it there");
+    assert_eq!(host.ready().stop(), Some(0));
+    assert_eq!(ballast(&Told::doctor(&host)), Some(json!("ok")));
+    std::fs::remove_file(host.state_dir().join("ballast")).unwrap();
+    assert_eq!(ballast(&Told::doctor(&host)), Some(json!("warning")));
 }

@@ -9,7 +9,8 @@ use nix::unistd::{Gid, Group};
 use rustix::fs::statvfs;
 
 use super::super::finding::Finding;
-use crate::ledger::broken_files;
+use super::LEDGER;
+use crate::ledger::{broken_files, has_ballast};
 
 /// The unit of the package.
 const UNIT: &str = "grantd.service";
@@ -113,6 +114,21 @@ pub(super) fn disk(dir: &Path) -> Finding {
         DISK_OUT..DISK_LOW => Finding::warning(what, seen, remedy),
         DISK_LOW.. => Finding::ok(what, seen),
     }
+}
+
+/// What is given up of the disk when it is full. Nothing before the first start, which puts it
+/// there.
+pub(super) fn ballast(dir: &Path) -> Option<Finding> {
+    let what = "ballast";
+    if !dir.join(LEDGER).exists() {
+        return None;
+    }
+    if has_ballast(dir) {
+        return Some(Finding::ok(what, "in place: on a full disk it makes room to record ends"));
+    }
+    let remedy =
+        "make room on the disk: the daemon puts it back with the first write that has some";
+    Some(Finding::warning(what, "given up, or never made: the disk is or was full", remedy))
 }
 
 /// Ledgers that were put aside as corrupt.
