@@ -4,6 +4,7 @@
 //! under it.
 
 mod hold;
+mod prove;
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;

@@ -5,6 +5,7 @@ mod extend;
 mod freeze;
 mod history;
 mod hold;
+mod prove;
 mod reload;
 mod revoke;
 
@@ -14,6 +15,7 @@ pub use extend::{ExtendLease, Gap, LeaseExtended};
 pub use freeze::{Freeze, LiftFreeze, NewFreeze, Scope};
 pub use history::{Broken, HistoryRow, ListHistory, Verified};
 pub use hold::HeldLease;
+pub use prove::{Prove, Proven};
 pub use reload::{Changed, ConfigProblem, Reload, Reloaded};
 pub use revoke::{REVOKE_MAX, RevokeLease, RevokeLeases};
 

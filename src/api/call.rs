@@ -16,7 +16,7 @@ use super::route::{Action, route};
 use super::{Backend, Limits};
 use crate::engine::Command;
 use crate::fault::{Fault, Kind};
-use crate::wire::{CreateLease, ExtendLease, Health, RevokeLease};
+use crate::wire::{CreateLease, ExtendLease, RevokeLease};
 
 /// The names by which a client may mean this server; a browser led astray by DNS would bring
 /// another.
@@ -78,6 +78,7 @@ impl Calls {
             Action::Freeze => self.freeze(peer, &head.headers, body).await,
             Action::Lift(id) => self.lift(peer, id, &head.headers, body).await,
             Action::Reload => self.reload(peer, &head.headers, body).await,
+            Action::Prove => self.prove(peer, &head.headers, body).await,
             Action::Hold(prefix) => match bodiless(&head.method, &body) {
                 Ok(()) => self.hold(seat, prefix).await,
                 Err(fault) => Err(fault),
@@ -131,9 +132,7 @@ impl Calls {
             Action::Health if self.backend.engine.is_closed() => {
                 Err(Fault::new(Kind::Stopping, "the daemon is stopping"))
             }
-            Action::Health => {
-                Ok(reply::ok(&Health { version: env!("CARGO_PKG_VERSION").to_owned() }))
-            }
+            Action::Health => Ok(reply::health()),
             Action::Document => Ok(reply::document()),
             Action::Create
             | Action::Extend(_)
@@ -142,6 +141,7 @@ impl Calls {
             | Action::Freeze
             | Action::Lift(_)
             | Action::Reload
+            | Action::Prove
             | Action::Hold(_) => Err(Fault::new(Kind::Bug, "a change came to where only reads go")),
         }
     }

@@ -22,7 +22,25 @@ const NO_RELOAD: Silence = Silence {
     stopped: "the daemon stopped over the reload; its next start reads the file anew",
 };
 
+const NO_PROOF: Silence = Silence {
+    kind: Kind::OutcomeUnknown,
+    late: "the daemon has not said in time whether the way out is proven; `grantd doctor` shows it",
+    stopped: "the daemon stopped over the proof; what it made is recorded and ends by itself",
+};
+
 impl Calls {
+    pub(super) async fn prove(
+        &self,
+        peer: &Peer,
+        headers: &HeaderMap,
+        body: Incoming,
+    ) -> Result<Reply, Fault> {
+        let request = self.json(headers, body).await?;
+        let caller = self.names.caller(peer).await;
+        let make = |reply| Command::Prove { caller, request, reply };
+        Ok(reply::ok(&self.engine(make, &NO_PROOF).await?))
+    }
+
     pub(super) async fn revoke_many(
         &self,
         peer: &Peer,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::hold::Lines;
 use super::route::NoAction;
 use crate::fault::{Fault, Kind};
-use crate::wire::{LeaseMade, Problem};
+use crate::wire::{Health, LeaseMade, Problem};
 
 /// The media type of an answer.
 pub const JSON: &str = "application/json";
@@ -46,6 +46,11 @@ pub(super) fn document() -> Reply {
 /// 200 and the metrics.
 pub(super) fn metrics(text: String) -> Reply {
     whole(StatusCode::OK, METRICS, Bytes::from(text))
+}
+
+/// 200 and that the API answers.
+pub(super) fn health() -> Reply {
+    ok(&Health { version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
 /// 201 and where the lease is; 200 when an idempotency key found it made.

@@ -26,6 +26,7 @@ pub(super) enum Action {
     Freezes,
     Hold(String),
     Reload,
+    Prove,
     History(ListHistory),
     Verify,
     Status,
@@ -64,6 +65,7 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
         (&Method::POST, ["v1", "freezes", id, "lift"]) => Action::Lift(number(id)?),
         (&Method::POST, ["v1", "revoke"]) => Action::RevokeMany,
         (&Method::POST, ["v1", "reload"]) => Action::Reload,
+        (&Method::POST, ["v1", "proofs"]) => Action::Prove,
         (&Method::POST, ["v1", "leases", prefix, "hold"]) => Action::Hold(reference(prefix)?),
         (&Method::GET, ["v1", "history"]) => Action::History(query.history()?),
         (&Method::GET, ["v1", "history", "verify"]) => Action::Verify,
@@ -82,7 +84,7 @@ fn nowhere(method: &Method, path: &str, pieces: &[&str]) -> NoAction {
     let allow = match pieces {
         ["v1", "leases"] => "GET, POST",
         ["v1", "freezes"] => "GET, POST",
-        ["v1", "revoke" | "reload"]
+        ["v1", "revoke" | "reload" | "proofs"]
         | ["v1", "freezes", _, "lift"]
         | ["v1", "leases", _, "extend" | "revoke" | "hold"] => "POST",
         ["v1", "history" | "status" | "metrics" | "health" | "openapi.json"]

@@ -29,6 +29,9 @@ pub struct DoctorArgs {
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
+    /// Have the daemon prove the way out anew on every key that a policy names; for administrators
+    #[arg(long)]
+    pub probe: bool,
     /// Where the ledger is kept
     #[arg(long, value_name = "DIR", env = "STATE_DIRECTORY", default_value = "/var/lib/grantd")]
     pub state_dir: PathBuf,

@@ -53,7 +53,7 @@ pub(super) async fn doctor(args: &DoctorArgs, socket: &Path, out: &mut Out) -> R
         let online = Online::new(config)?;
         let (findings, keys) = online.findings().await;
         all.extend(findings);
-        all.extend(proofs::of(&client, status.is_ok(), &keys, out.now).await);
+        all.extend(proofs::of(&client, status.is_ok(), (&keys, args.probe), out.now).await);
     }
     let silent = status.as_ref().is_err_and(|fault| fault.kind.exit() == exit::UNREACHABLE);
     let worst = worst(&all);

@@ -198,10 +198,12 @@ pub const DOCTOR: &str = "\
 Examples:
   grantd doctor
   sudo -u grantd grantd doctor
+  grantd doctor --probe
   grantd doctor --json
 
 Run it as the daemon's user to ask AWS with the daemon's credentials. It makes no grant: the proof
-of the way out is the daemon's to make, and doctor shows what the ledger has of it.
+of the way out is the daemon's to make, and doctor shows what the ledger has of it. With --probe it
+asks the daemon for a new one on each key, which is recorded like any other.
 
 Exit codes:
   0 well, 1 a warning, 2 a failure, 3 the daemon is silent";

@@ -117,6 +117,7 @@ fn asker(caller: &Caller) -> Asker {
     Asker { uid: caller.uid, name: caller.name.clone() }
 }
 
+/// Refuse whoever is no administrator; the history is told what he asked for.
 pub(super) fn governs(
     cx: &Context,
     caller: &Caller,

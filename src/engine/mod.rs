@@ -27,6 +27,7 @@ mod lane;
 mod look;
 mod metrics;
 mod prove;
+mod prove_now;
 mod record;
 mod refusals;
 mod reload;
@@ -146,6 +147,15 @@ pub enum Command {
         request: wire::Reload,
         /// What has changed, once it is on the disk and in force.
         reply: oneshot::Sender<Result<wire::Reloaded, Fault>>,
+    },
+    /// Prove the way out of a key now.
+    Prove {
+        /// Who asks.
+        caller: Caller,
+        /// Which key.
+        request: wire::Prove,
+        /// Once the grant that proves it is ended, or is known to stay.
+        reply: oneshot::Sender<Result<wire::Proven, Fault>>,
     },
     /// Tell what is counted, for Prometheus.
     Metrics {

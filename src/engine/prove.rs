@@ -41,12 +41,34 @@ impl Context {
         lane: &Arc<Lane>,
         key: &KeyArn,
     ) -> Result<(), Fault> {
+        self.prove_unless(lane, key, true).await
+    }
+
+    /// The same, whatever an earlier proof says.
+    ///
+    /// # Errors
+    /// Those of [`Context::prove`].
+    pub(crate) async fn prove_anew(
+        self: &Rc<Self>,
+        lane: &Arc<Lane>,
+        key: &KeyArn,
+    ) -> Result<(), Fault> {
+        self.prove_unless(lane, key, false).await
+    }
+
+    /// `known`: a proof that holds is enough.
+    async fn prove_unless(
+        self: &Rc<Self>,
+        lane: &Arc<Lane>,
+        key: &KeyArn,
+        known: bool,
+    ) -> Result<(), Fault> {
         let place = (lane.id, key.clone());
         let turn = Rc::clone(self.proving.borrow_mut().entry(place.clone()).or_default());
         let guard = turn.lock().await;
         let result = match self.proven(lane, key).await {
-            Ok(true) => Ok(()),
-            Ok(false) => self.probe(lane, key).await,
+            Ok(true) if known => Ok(()),
+            Ok(true | false) => self.probe(lane, key).await,
             Err(fault) => Err(fault),
         };
         drop(guard);

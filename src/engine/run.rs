@@ -13,8 +13,8 @@ use super::lane::LaneState;
 use super::refusals::Refusals;
 use super::timekeeper::{NAP_MAX, TimeKeeper};
 use super::{
-    Command, EndOnly, Load, audit, desk, due, extend, freeze, hold, keep, refusals, reload, revoke,
-    revoke_many, status,
+    Command, EndOnly, Load, audit, desk, due, extend, freeze, hold, keep, prove_now, refusals,
+    reload, revoke, revoke_many, status,
 };
 use crate::clock::Clock;
 use crate::config::{Config, Rates};
@@ -208,6 +208,9 @@ fn serve(cx: &Rc<Context>, command: Command) {
             }
             Command::Reload { caller, request, reply } => {
                 answer(reply, reload::reload(&cx, caller.as_ref(), request).await);
+            }
+            Command::Prove { caller, request, reply } => {
+                answer(reply, prove_now::prove_now(&cx, &caller, request).await);
             }
             Command::Metrics { reply } => answer(reply, status::metrics(&cx).await),
             Command::Status { reply } => answer(reply, status::status(&cx).await),

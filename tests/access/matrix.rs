@@ -182,6 +182,14 @@ const QUESTIONS: &[Question] = &[
         may: |s| s.governs,
         of: |_| (None, http("POST", "/v1/reload", Some(&json!({ "dry-run": true })))),
     },
+    Question {
+        what: "prove",
+        may: |s| s.governs,
+        of: |w| {
+            let body = json!({ "key": w.sandbox.story.alias });
+            (None, http("POST", "/v1/proofs", Some(&body)))
+        },
+    },
     Question { what: "freezes", may: |s| s.reads, of: |_| read("/v1/freezes") },
     Question { what: "history", may: |s| s.reads, of: |_| read("/v1/history") },
     Question {

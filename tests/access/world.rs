@@ -85,7 +85,7 @@ impl World {
     /// With a configuration, and nothing running.
     pub(crate) fn new() -> Self {
         let sandbox = Sandbox::start();
-        let config = Config { probe: false, create_rate: 100, end_rate: 100, ..Config::default() };
+        let config = Config { create_rate: 100, end_rate: 100, ..Config::default() };
         let host = sandbox.host(GRANTD, &config).direct();
         let text = sandbox.config(&config);
         let policies = text.find("[[policy]]").unwrap();

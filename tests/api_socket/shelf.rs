@@ -81,3 +81,29 @@ impl Books for Shelf {
         self.answer(Ok(Verified { rows: 1, head: HASH.into(), broken: None }))
     }
 }
+
+pub(crate) fn reloaded(dry_run: bool) -> Reloaded {
+    let changed = Changed {
+        what: "policy readers".to_owned(),
+        key: "max-ttl".to_owned(),
+        was: Some("8h".to_owned()),
+        is: Some("2h".to_owned()),
+        leases: 3,
+        means: None,
+    };
+    Reloaded {
+        config: "/etc/grantd/grantd.toml".to_owned(),
+        dry_run,
+        makes_again: false,
+        changes: vec![changed],
+        open_leases: 5,
+        warnings: Vec::new(),
+    }
+}
+
+pub(crate) fn proven() -> Proven {
+    serde_json::from_value(serde_json::json!({
+        "key-arn": "arn:aws:kms:ap-northeast-1:111122223333:key/k1", "at": "2026-11-23T16:00:00Z",
+    }))
+    .unwrap()
+}

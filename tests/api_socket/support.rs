@@ -24,7 +24,7 @@ use testbed::Relay;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::log::Tap;
-use super::shelf::{NextFault, Shelf};
+use super::shelf::{NextFault, Shelf, proven, reloaded};
 use crate::redact;
 
 /// Failing bound of every wait.
@@ -277,25 +277,6 @@ pub(crate) fn create(key: &str) -> CreateLease {
         .unwrap()
 }
 
-fn reloaded(dry_run: bool) -> Reloaded {
-    let changed = Changed {
-        what: "policy readers".to_owned(),
-        key: "max-ttl".to_owned(),
-        was: Some("8h".to_owned()),
-        is: Some("2h".to_owned()),
-        leases: 3,
-        means: None,
-    };
-    Reloaded {
-        config: "/etc/grantd/grantd.toml".to_owned(),
-        dry_run,
-        makes_again: false,
-        changes: vec![changed],
-        open_leases: 5,
-        warnings: Vec::new(),
-    }
-}
-
 /// The engine of these tests: the key says what becomes of a create, the ref what becomes of a
 /// revoke.
 fn play_engine(
@@ -304,11 +285,11 @@ fn play_engine(
     next_fault: &NextFault,
     hold: &Sender<Command>,
 ) {
+    let note = |said: String| asked.lock().unwrap().push(said);
     while let Some(command) = commands.blocking_recv() {
         match command {
             Command::Create { caller, request, idempotency, reply } => {
-                let said = format!("create for {}: {request:?}, key {idempotency:?}", who(&caller));
-                asked.lock().unwrap().push(said);
+                note(format!("create for {}: {request:?}, key {idempotency:?}", who(&caller)));
                 if request.key == "alias/held" {
                     hold.send(Command::Create { caller, request, idempotency, reply }).unwrap();
                 } else if request.key != "alias/silent" {
@@ -317,14 +298,11 @@ fn play_engine(
             }
             Command::Extend { caller, reference, request, idempotency, reply } => {
                 let who = who(&caller);
-                let said =
-                    format!("extend {reference} for {who}: {request:?}, key {idempotency:?}");
-                asked.lock().unwrap().push(said);
+                note(format!("extend {reference} for {who}: {request:?}, key {idempotency:?}"));
                 drop(reply.send(next_fault.or(extended(&reference, &request))));
             }
             Command::Revoke { caller, reference, reason, reply } => {
-                let said = format!("revoke {reference} for {}: {reason:?}", who(&caller));
-                asked.lock().unwrap().push(said);
+                note(format!("revoke {reference} for {}: {reason:?}", who(&caller)));
                 let answer = match reference.as_str() {
                     "g-0" => Err(Fault::new(Kind::NotYours, "lease g-0 is alice's")),
                     _ => Ok(lease("ended")),
@@ -332,27 +310,29 @@ fn play_engine(
                 drop(reply.send(next_fault.or(answer)));
             }
             Command::RevokeMany { caller, request, reply } => {
-                let said = format!("revoke many for {}: {request:?}", who(&caller));
-                asked.lock().unwrap().push(said);
+                note(format!("revoke many for {}: {request:?}", who(&caller)));
                 let page = Page { items: vec![lease("ending")], next: None };
                 drop(reply.send(next_fault.or(Ok(page))));
             }
             Command::Freeze { caller, request, reply } => {
-                asked.lock().unwrap().push(format!("freeze for {}: {request:?}", who(&caller)));
+                note(format!("freeze for {}: {request:?}", who(&caller)));
                 drop(reply.send(next_fault.or(Ok(freeze()))));
             }
             Command::Lift { caller, id, request, reply } => {
-                asked.lock().unwrap().push(format!("lift {id} for {}: {request:?}", who(&caller)));
+                note(format!("lift {id} for {}: {request:?}", who(&caller)));
                 drop(reply.send(next_fault.or(Ok(freeze()))));
             }
             Command::Reload { caller, request, reply } => {
                 let who = caller.as_ref().map(who);
-                asked.lock().unwrap().push(format!("reload for {who:?}: {request:?}"));
+                note(format!("reload for {who:?}: {request:?}"));
                 drop(reply.send(next_fault.or(Ok(reloaded(request.dry_run)))));
             }
+            Command::Prove { caller, request, reply } => {
+                note(format!("prove for {}: {request:?}", who(&caller)));
+                drop(reply.send(next_fault.or(Ok(proven()))));
+            }
             Command::Hold { caller, reference, reply } => {
-                let said = format!("hold {reference} for {}", who(&caller));
-                asked.lock().unwrap().push(said);
+                note(format!("hold {reference} for {}", who(&caller)));
                 let (tell, told) = mpsc::channel(1);
                 if reference == "g-held" {
                     hold.send(Command::Hold { caller, reference, reply }).unwrap();

@@ -32,9 +32,14 @@ struct Told {
 
 impl Told {
     fn doctor(host: &Host) -> Self {
+        Self::run(host, &[])
+    }
+
+    fn run(host: &Host, more: &[&str]) -> Self {
         let (config, state) = (host.config(), host.state_dir());
         let (config, state) = (config.display().to_string(), state.display().to_string());
-        let ran = host.grantd(&["doctor", "--json", "--config", &config, "--state-dir", &state]);
+        let args = ["doctor", "--json", "--config", &config, "--state-dir", &state];
+        let ran = host.grantd(&[&args[..], more].concat());
         let document = ran.json();
         let findings = document["findings"].as_array().unwrap().clone();
         Self { code: ran.code.unwrap(), findings }
@@ -227,4 +232,50 @@ fn a_ballast_that_was_given_up_is_told() {
     assert_eq!(ballast(&Told::doctor(&host)), Some(json!("ok")));
     std::fs::remove_file(host.state_dir().join("ballast")).unwrap();
     assert_eq!(ballast(&Told::doctor(&host)), Some(json!("warning")));
+}
+
+/// Asked for by an administrator, made and recorded by the daemon as any proof is.
+#[test]
+fn a_probe_proves_anew_on_each_key_or_says_what_is_lacking() {
+    let (sandbox, host) = world(&assumed());
+    let daemon = host.ready();
+    let probe = |host: &Host| Told::run(host, &["--probe"]);
+    for grants in 1..=2 {
+        assert_eq!(probe(&host).level("way out of arn:", "proven just now"), "ok");
+        let made = sandbox.grants();
+        assert_eq!(made.len(), grants, "whatever an earlier proof says");
+        assert!(made.iter().all(|grant| grant.ended_at_ms.is_some()), "{made:#?}");
+    }
+    let history = host.grantd(&["history", "--json"]).ok().stdout;
+    assert_eq!(history.matches("\"kind\":\"proof-asked\"").count(), 2, "{history}");
+    assert_eq!(history.matches("\"kind\":\"requested\"").count(), 2, "{history}");
+    let key = json!({ "key": format!("{}0", &sandbox.story.key_arn) });
+    assert_eq!(host.post("/v1/proofs", &key).body["type"], "key-not-found");
+    let host_user = sandbox.story.grantd_host.arn.clone();
+    let look = ["kms:ListAliases", "kms:DescribeKey", "kms:ListGrants", "kms:ListRetirableGrants"];
+    sandbox.handle().with(|core| {
+        core.put_role(ROLE, IamPolicy::allow(look), &[&host_user], None);
+    });
+    let told = probe(&host);
+    assert_eq!((told.code, told.level("way out of arn:", "kms:CreateGrant")), (2, "failure"));
+    assert_eq!(daemon.stop(), Some(0));
+    assert_eq!(probe(&host).level("way out of arn:", "no daemon answers"), "warning");
+}
+
+/// Nothing is made on a key that no policy names, nor where the file wants no proof.
+#[test]
+fn a_probe_stays_within_the_file() {
+    let (sandbox, host) = world(&assumed());
+    let text = std::fs::read_to_string(host.config()).unwrap();
+    let asked = json!({ "key": sandbox.story.key_arn });
+    host.configure(&text.replace("alias/my-kms-grant-example-key", "alias/nothing"));
+    let daemon = host.ready();
+    let refused = host.post("/v1/proofs", &asked);
+    assert_eq!((refused.status, &refused.body["type"]), (403, &json!("no-policy")), "{refused:?}");
+    assert_eq!(daemon.stop(), Some(0));
+    host.configure(&text.replace("probe = true", "probe = false"));
+    let _daemon = host.ready();
+    let refused = host.post("/v1/proofs", &asked);
+    assert_eq!((refused.status, &refused.body["type"]), (400, &json!("bad-argument")));
+    assert!(sandbox.grants().is_empty());
 }

@@ -15,6 +15,7 @@ fn each_route_is_an_action() {
     let post = |path| route(&Method::POST, path, None).unwrap();
     assert_eq!(post("/v1/leases"), Action::Create);
     assert_eq!(post("/v1/reload"), Action::Reload);
+    assert_eq!(post("/v1/proofs"), Action::Prove);
     assert_eq!(post("/v1/leases/g-7k/revoke"), Action::Revoke("g-7k".into()));
     let get = |path| route(&Method::GET, path, None).unwrap();
     assert_eq!(get("/v1/leases"), Action::Leases(ListLeases::default()));

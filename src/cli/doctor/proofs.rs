@@ -4,7 +4,7 @@
 use super::super::finding::Finding;
 use super::super::words::from_now;
 use crate::client::Client;
-use crate::fault::Fault;
+use crate::fault::{Fault, Kind};
 use crate::ids::KeyArn;
 use crate::rules::life::{How, Origin};
 use crate::rules::time::Time;
@@ -13,8 +13,13 @@ use crate::wire::{Grant, Lease, ListLeases};
 /// Pages of leases that are looked through for proofs.
 const PAGES_MAX: usize = 10;
 
-/// One finding for each of `keys`.
-pub(super) async fn of(client: &Client, answers: bool, keys: &[KeyArn], now: Time) -> Vec<Finding> {
+/// One finding for each of the keys, which are proven `anew` where that is asked for.
+pub(super) async fn of(
+    client: &Client,
+    answers: bool,
+    (keys, anew): (&[KeyArn], bool),
+    now: Time,
+) -> Vec<Finding> {
     let mut all = Vec::new();
     for key in keys {
         let what = format!("way out of {key}");
@@ -23,12 +28,28 @@ pub(super) async fn of(client: &Client, answers: bool, keys: &[KeyArn], now: Tim
             all.push(Finding::warning(what, seen, "start the daemon, then look again"));
             continue;
         }
+        if anew {
+            all.push(proven(what, client, key).await);
+            continue;
+        }
         all.push(match last(client, key).await {
             Ok(found) => judged(what, found.as_ref(), now),
             Err(fault) => Finding::warning(what, fault.text.clone(), fault.remedy()),
         });
     }
     all
+}
+
+/// The daemon proves it now.
+async fn proven(what: String, client: &Client, key: &KeyArn) -> Finding {
+    match client.prove(key.as_str()).await {
+        Ok(_) => Finding::ok(what, "proven just now"),
+        // Whose business it is not, learns nothing about the key.
+        Err(fault) if fault.kind == Kind::NotYours => {
+            Finding::warning(what, fault.text.clone(), fault.remedy())
+        }
+        Err(fault) => Finding::failure(what, fault.text.clone(), fault.remedy()),
+    }
 }
 
 /// The newest proof on `key`.
@@ -54,7 +75,7 @@ fn judged(what: String, proof: Option<&Lease>, now: Time) -> Finding {
         return Finding::warning(
             what,
             seen,
-            "the first create on the key proves it, or says why not",
+            "the first create on the key proves it, or `grantd doctor --probe` does",
         );
     };
     let when = from_now(lease.started_at, now);
