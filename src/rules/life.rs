@@ -196,7 +196,7 @@ impl Facts {
 }
 
 /// The CreateGrant sends of a row. Counted and committed *before* each send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Sends {
     /// How many left, answered or not.
     pub count: u32,
@@ -223,7 +223,7 @@ impl Sends {
 
 /// The end attempts of a row. Counted and committed before each send (or, while the disk does not
 /// answer, after it).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Tries {
     /// How many left.
     pub count: u32,
@@ -234,7 +234,7 @@ pub struct Tries {
 }
 
 /// Where a grant is in its life. Each variant holds what is known then, and nothing else.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum State {
     /// The intent is durable; a grant may exist, or still appear.
     Creating {
@@ -343,7 +343,7 @@ pub enum Event {
 }
 
 /// The next act of a row, and when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Next {
     /// What to do.
     pub act: Act,
@@ -357,7 +357,7 @@ pub struct Next {
 pub struct Record(pub &'static str);
 
 /// The part of a row that changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Life {
     /// Where the grant is.
     pub state: State,
