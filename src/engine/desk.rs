@@ -183,6 +183,11 @@ pub(crate) fn open_for_creates(cx: &Context) -> Result<Arc<Config>, Fault> {
                 ms.abs() / SECOND,
                 if ms > 0 { "ahead of" } else { "behind" }
             ),
+            Doubt::DateAlone(ms) => format!(
+                "an answer of AWS is dated {} s {} the clocks of this host",
+                ms.abs() / SECOND,
+                if ms > 0 { "ahead of" } else { "behind" }
+            ),
             Doubt::Unconfirmed => return Err(unheard(cx)),
         };
         return Err(Fault::new(Kind::ClockDoubt, text));

@@ -131,6 +131,10 @@ fn judge(status: &mut Status, doubt: Option<Doubt>, unwritten: usize) {
             let text = format!("the host's clock is off by {} s: set it", ms.abs() / SECOND);
             raise(1, text);
         }
+        Some(Doubt::DateAlone(ms)) => {
+            let off = ms.abs() / SECOND;
+            raise(1, format!("an answer of AWS is dated {off} s off: it is asked again"));
+        }
         Some(Doubt::Unconfirmed) if !status.lanes.is_empty() => {
             raise(1, "AWS has not confirmed the clock yet: creates are refused".to_owned());
         }

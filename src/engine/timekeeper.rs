@@ -46,7 +46,7 @@ impl TimeKeeper {
         let judged = self.judge();
         match judged.doubt {
             Some(Doubt::Unconfirmed) => judged.now.latest.max(self.wall()),
-            Some(Doubt::WallAlone(_)) | None => judged.now.latest,
+            Some(Doubt::WallAlone(_) | Doubt::DateAlone(_)) | None => judged.now.latest,
         }
     }
 

@@ -5,7 +5,9 @@
 //! agree, so that a backward step, a suspend or a restored snapshot never lengthens a grant;
 //! *settled* by the earliest, so that a forward step never closes a row too soon. A wall clock that
 //! stands alone against the others is not believed until AWS's `Date` agrees, so that a forward
-//! step ends no lease early; where AWS cannot be asked, nothing can be ended either. (DESIGN 10,
+//! step ends no lease early; where AWS cannot be asked, nothing can be ended either. Nor is a
+//! single `Date` that stands alone against two clocks of this host that agree: a second answer has
+//! to say the same. (A machine that was paused knows the time by nobody else.) (DESIGN 10,
 //! reliability 1.)
 
 use crate::clock::Reading;
@@ -20,6 +22,10 @@ const DATE_KEEPS: i64 = 60 * MINUTE;
 /// A `Date` is rounded down to the second: on the average half of one too early. The latest clock
 /// may not lead by it.
 const DATE_STEP: i64 = SECOND;
+/// Two dates this far apart come from two questions.
+const DATE_APART: i64 = SECOND;
+/// For so long a `Date` that stood alone waits for a second one.
+const DATE_WAITS: i64 = MINUTE;
 
 /// A wall time and the boot clock at that moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +50,8 @@ impl Anchor {
 pub enum Doubt {
     /// The wall clock stands alone; by so many ms (positive: it runs ahead).
     WallAlone(i64),
+    /// One answer of AWS stands alone; by so many ms (positive: it runs ahead).
+    DateAlone(i64),
     /// Nobody has confirmed the wall clock in this boot yet.
     Unconfirmed,
 }
@@ -55,6 +63,8 @@ pub struct Clocks {
     pub anchor: Option<Anchor>,
     /// AWS's `Date` and the boot clock when it came.
     pub date: Option<Anchor>,
+    /// A `Date` that stood alone: a second one decides.
+    pub suspect: Option<Anchor>,
     /// The latest time ever believed: time does not run backwards over a restart.
     pub high_water: Time,
 }
@@ -73,7 +83,7 @@ impl Clocks {
     /// What the ledger remembers; AWS has not spoken yet.
     #[must_use]
     pub const fn new(anchor: Option<Anchor>, high_water: Time) -> Self {
-        Self { anchor, date: None, high_water }
+        Self { anchor, date: None, suspect: None, high_water }
     }
 
     /// Take note of AWS's `Date`, as it came with an answer.
@@ -81,10 +91,43 @@ impl Clocks {
         // An answer that took its time carries an old date: the later of the two estimates is the
         // better one.
         let kept = self.carried_date(reading);
-        if kept.is_none_or(|kept| date.since(kept).abs() > AGREE || date >= kept) {
-            self.date =
-                Some(Anchor { wall: date, boot: reading.boot, boot_id: reading.boot_id.clone() });
+        let said = Anchor { wall: date, boot: reading.boot, boot_id: reading.boot_id.clone() };
+        if self.stands_alone(date, reading) && !self.says_it_again(date, reading) {
+            self.suspect.get_or_insert(said);
+            return;
         }
+        self.suspect = None;
+        if kept.is_none_or(|kept| date.since(kept).abs() > AGREE || date >= kept) {
+            self.date = Some(said);
+        }
+    }
+
+    /// Whether the wall clock and the boot clock agree with each other and not with this `Date`.
+    fn stands_alone(&self, date: Time, reading: &Reading) -> bool {
+        let anchored = self.anchor.as_ref().and_then(|anchor| anchor.now(reading));
+        anchored.is_some_and(|boot| {
+            reading.wall.since(boot).abs() <= AGREE && date.since(boot).abs() > AGREE
+        })
+    }
+
+    /// Whether an earlier `Date` that stood alone said the same. One that said something else is
+    /// forgotten: whoever contradicts himself decides nothing.
+    fn says_it_again(&mut self, date: Time, reading: &Reading) -> bool {
+        let Some(suspect) = &self.suspect else { return false };
+        let waited = reading.boot.saturating_sub(suspect.boot);
+        let same = suspect.now(reading).is_some_and(|then| date.since(then).abs() <= AGREE);
+        if !same || waited > DATE_WAITS {
+            self.suspect = None;
+        }
+        same && (DATE_APART..=DATE_WAITS).contains(&waited)
+    }
+
+    /// By how much a `Date` stands alone just now.
+    fn doubted(&self, reading: &Reading, latest: Time) -> Option<Doubt> {
+        let suspect = self.suspect.as_ref()?;
+        let waits = reading.boot.saturating_sub(suspect.boot) <= DATE_WAITS;
+        let said = suspect.now(reading).filter(|_| waits)?;
+        Some(Doubt::DateAlone(said.since(latest)))
     }
 
     fn carried_date(&self, reading: &Reading) -> Option<Time> {
@@ -124,7 +167,8 @@ impl Clocks {
             self.anchor = Some(Anchor { wall, boot: reading.boot, boot_id });
         }
         self.high_water = self.high_water.max(latest);
-        let doubt = wall.is_none().then(|| Doubt::WallAlone(reading.wall.since(witness)));
+        let wall_alone = wall.is_none().then(|| Doubt::WallAlone(reading.wall.since(witness)));
+        let doubt = wall_alone.or_else(|| self.doubted(reading, latest));
         Judgement { now: Now { latest: self.high_water, least: least.min(self.high_water) }, doubt }
     }
 }

@@ -100,12 +100,106 @@ fn suspend_counts_because_the_boot_clock_counts_it() {
 }
 
 #[test]
-fn a_paused_machine_learns_the_time_from_aws() {
+fn a_paused_machine_learns_the_time_from_a_second_answer() {
     let mut machine = Machine::new();
     machine.aws(START + 3 * HOUR); // both clocks stood still
     let judged = machine.judge();
-    assert_eq!(judged.now.latest.0 - START, 3 * HOUR);
+    assert_eq!(judged.now.latest.0 - START, 0);
+    assert_eq!(judged.doubt, Some(Doubt::DateAlone(3 * HOUR)), "it is asked again");
+    machine.pass(SECOND);
+    machine.aws(START + 3 * HOUR + SECOND);
+    let judged = machine.judge();
+    assert_eq!(judged.now.latest.0 - START, 3 * HOUR + SECOND);
     assert_eq!(judged.doubt, Some(Doubt::WallAlone(-3 * HOUR)));
+}
+
+/// Jumps from a second to ten years, both ways.
+fn jumps() -> impl Iterator<Item = i64> {
+    let sizes = [SECOND, 29 * SECOND, 31 * SECOND, MINUTE, HOUR, DAY, 365 * DAY, 3_653 * DAY];
+    sizes.into_iter().flat_map(|size| [size, -size])
+}
+
+/// How a clock may lie, and by how much the present may then be ahead and behind of the truth.
+struct Case {
+    name: &'static str,
+    lie: fn(&mut Machine, i64),
+}
+
+/// Each clock lies alone. No lie makes a lease end early by more than clocks that agree may differ,
+/// and none makes it live longer.
+#[test]
+fn no_clock_alone_moves_the_present() {
+    let cases = [
+        Case { name: "wall", lie: |machine, by| machine.wall += by },
+        Case { name: "one date", lie: |machine, by| machine.aws(machine.wall + by) },
+        Case {
+            name: "dates that contradict each other",
+            lie: |machine, by| {
+                machine.aws(machine.wall + by);
+                machine.pass(2 * SECOND);
+                machine.aws(machine.wall + 2 * by);
+            },
+        },
+    ];
+    for Case { name, lie } in &cases {
+        for by in jumps() {
+            let mut machine = Machine::new();
+            machine.pass(10 * MINUTE);
+            machine.aws(START + 10 * MINUTE);
+            let before = machine.latest();
+            lie(&mut machine, by);
+            machine.pass(SECOND);
+            let passed = machine.boot - 5_000;
+            let judged = machine.judge();
+            let latest = judged.now.latest.0 - START;
+            assert!(latest >= before, "{name} by {by}: time ran backwards");
+            assert!(latest <= passed + AGREE, "{name} by {by}: {} ms early", latest - passed);
+            assert!(latest >= passed - AGREE, "{name} by {by}: {} ms late", passed - latest);
+            assert!(judged.now.least.0 - START <= passed, "{name} by {by}: settled too soon");
+        }
+    }
+}
+
+/// A true jump, of a machine that was suspended or paused, is believed as soon as AWS says so.
+#[test]
+fn a_jump_that_is_true_is_believed_within_two_answers() {
+    for by in jumps().filter(|by| *by > AGREE) {
+        // Suspend: the boot clock counts it, whatever the wall does.
+        let mut machine = Machine::new();
+        machine.boot += by;
+        assert_eq!(machine.latest(), by, "suspended for {by}");
+        // Pause: no clock of the host counts it.
+        let mut machine = Machine::new();
+        for _ in 0..2 {
+            machine.pass(SECOND);
+            machine.aws(machine.wall + by);
+        }
+        let passed = machine.boot - 5_000;
+        assert!(machine.latest() >= passed + by - SECOND, "paused for {by}");
+        // A reboot, with the hardware clock set back or ahead: AWS decides at once.
+        let mut machine = Machine::new();
+        machine.boot_id = "two";
+        machine.boot = 0;
+        machine.wall -= by;
+        machine.clocks = Clocks::new(machine.clocks.anchor.clone(), machine.clocks.high_water);
+        machine.aws(START + by);
+        assert_eq!(machine.latest(), by, "rebooted after {by}");
+    }
+}
+
+/// A date that stood alone is forgotten when the next one does not.
+#[test]
+fn an_answer_that_was_wrong_once_leaves_nothing_behind() {
+    let mut machine = Machine::new();
+    machine.aws(START + HOUR);
+    machine.pass(2 * SECOND);
+    machine.aws(START + 2 * SECOND);
+    assert_eq!(machine.judge().doubt, None);
+    machine.pass(2 * SECOND);
+    machine.aws(START + HOUR);
+    assert!(machine.latest() < MINUTE, "again the first of its kind");
+    machine.pass(2 * MINUTE);
+    assert_eq!(machine.judge().doubt, None, "nobody has repeated it");
 }
 
 #[test]
