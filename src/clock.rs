@@ -21,8 +21,9 @@ pub trait Clock {
     /// Read all clocks at once.
     fn read(&self) -> Reading;
 
-    /// Wait for at most `ms` milliseconds; returns early when the wall clock was set or the machine
-    /// resumed. The caller re-reads and judges: a wake-up promises nothing.
+    /// Wait for at most `ms` milliseconds, and no longer than this clock's tick; returns early when
+    /// the wall clock was set or the machine resumed. The caller re-reads and judges: a wake-up
+    /// promises nothing.
     fn nap(&self, ms: i64) -> LocalBoxFuture<'_, ()>;
 }
 

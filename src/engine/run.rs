@@ -11,7 +11,7 @@ use super::context::{Context, Parts, ledger_fault};
 use super::keep::Chores;
 use super::lane::LaneState;
 use super::refusals::Refusals;
-use super::timekeeper::{NAP_MAX, TimeKeeper};
+use super::timekeeper::{NAP, TimeKeeper};
 use super::{
     Command, EndOnly, Load, audit, desk, due, extend, freeze, hold, keep, prove_now, refusals,
     reload, revoke, revoke_many, status,
@@ -131,7 +131,7 @@ impl Engine {
             let next = due::dispatch(&cx, now);
             let (ahead, unwritten) = (cx.agenda.borrow().len(), cx.backlog.borrow().len());
             beat(Beat { now: now.latest, next, ahead, unwritten });
-            let nap = next.map_or(NAP_MAX, |at| at.since(cx.time.now().latest));
+            let nap = next.map_or(NAP, |at| at.since(cx.time.now().latest));
             tokio::select! {
                 biased;
                 () = &mut stop => break,

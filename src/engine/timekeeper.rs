@@ -10,11 +10,11 @@ use futures_util::future::{Either, select};
 use crate::clock::Clock;
 use crate::ledger::Clocks as Stored;
 use crate::rules::clocks::{Anchor, Clocks, Doubt, Judgement};
-use crate::rules::time::{Now, SECOND, Time};
+use crate::rules::time::{Now, Time};
 
-/// No nap is longer, so that a jump of any clock that nobody told us of costs at most this
-/// (reliability 1).
-pub(crate) const NAP_MAX: i64 = SECOND;
+/// As long as the clock lets: how long nobody looks at the time at the most is the clock's own rule
+/// (a second on a machine, so that a jump that nobody told us of costs no more; reliability 1).
+pub(crate) const NAP: i64 = i64::MAX;
 
 /// The clock port with the time rule on top.
 pub(crate) struct TimeKeeper {
@@ -84,9 +84,9 @@ impl TimeKeeper {
         }
     }
 
-    /// At most `ms`, and never longer than [`NAP_MAX`]: the caller looks at the time again.
+    /// At most `ms`, and no longer than the clock's own tick: the caller looks at the time again.
     pub(crate) async fn nap(&self, ms: i64) {
-        self.clock.nap(ms.clamp(0, NAP_MAX)).await;
+        self.clock.nap(ms.max(0)).await;
     }
 
     /// `ms` of elapsed time, by the boot clock: for pauses and time-outs, never for deadlines.

@@ -1,14 +1,14 @@
-//! Those who ask: they create, repeat, revoke, and remember what they were told.
+//! Those who ask: they create, repeat, change their minds, hang up, and remember what they were
+//! told.
 
 use std::rc::Rc;
 
 use grantd::engine::Command;
 use grantd::fault::{Fault, Kind};
 use grantd::ids::Ref;
-use grantd::rng::Rng;
-use grantd::rules::time::{MINUTE, SECOND};
+use grantd::rules::time::SECOND;
 use grantd::wire::{
-    CreateLease, ExtendLease, Lease, LeaseExtended, LeaseMade, LiftFreeze, NewFreeze, Scope,
+    CreateLease, ExtendLease, Lease, LeaseExtended, LeaseMade, LiftFreeze, NewFreeze, Scope, Status,
 };
 use tokio::sync::oneshot;
 
@@ -24,59 +24,10 @@ pub(crate) enum Told {
     Recorded(Ref),
 }
 
-/// One asker's day.
-pub(crate) async fn ask_around(world: Rc<World>, uid: u32) {
-    let mut mine: Vec<Ref> = Vec::new();
-    while world.net.clock.now() < world.active_until {
-        pause(world.rng.between(SECOND, 90 * SECOND)).await;
-        if mine.is_empty() || world.rng.chance(600) {
-            create(&world, uid, &mut mine).await;
-        } else if world.rng.chance(600) {
-            let i = world.rng.up_to(i64::try_from(mine.len()).unwrap() - 1);
-            let reference = mine[usize::try_from(i).unwrap()].clone();
-            extend(&world, uid, &reference).await;
-        } else {
-            let i = usize::try_from(world.rng.up_to(i64::try_from(mine.len()).unwrap() - 1));
-            revoke(&world, uid, mine.swap_remove(i.unwrap())).await;
-        }
-    }
-}
-
-/// The administrators' day: now and then something is frozen for a while.
-pub(crate) async fn govern(world: Rc<World>) {
-    while world.net.clock.now() < world.active_until {
-        pause(world.rng.between(MINUTE, 8 * MINUTE)).await;
-        let mut scope = Scope::default();
-        match world.rng.up_to(3) {
-            0 => scope.key = Some(world.alias.clone()),
-            1 => scope.caller = u32::try_from(world.rng.between(1, 3)).ok(),
-            2 => scope.grantee = Some("role/RoleB".to_owned()),
-            _ => {}
-        }
-        let all = scope.is_everything();
-        let request = NewFreeze { scope, all, reason: "simulated".to_owned() };
-        let frozen = send(&world, |reply| Command::Freeze { caller: caller(0), request, reply });
-        // A crash may swallow the answer: then it stands, and the last one lifts it.
-        let Some(Ok(freeze)) = frozen.await else { continue };
-        pause(world.rng.between(SECOND, 2 * MINUTE)).await;
-        for id in 1..=freeze.id {
-            let request = LiftFreeze::default();
-            let lift = |reply| Command::Lift { caller: caller(0), id, request, reply };
-            if let Some(Err(fault)) = send(&world, lift).await {
-                world.refused(&fault);
-            }
-        }
-    }
-}
-
-async fn create(world: &Rc<World>, uid: u32, mine: &mut Vec<Ref>) {
-    let ttl = match world.rng.up_to(3) {
-        0 => world.rng.between(2, 30),
-        1 => world.rng.between(30, 300),
-        _ => world.rng.between(300, 1_200),
-    };
-    let request = CreateLease {
-        key: if world.rng.chance(500) { world.alias.clone() } else { world.key_arn.clone() },
+/// What somebody asks for; an odd `ttl` goes by the ARN, an even one by the alias.
+fn wanted(world: &World, ttl: i64) -> CreateLease {
+    CreateLease {
+        key: if ttl % 2 == 0 { world.alias.clone() } else { world.key_arn.clone() },
         grantee: "role/RoleB".to_owned(),
         operations: vec!["Decrypt".to_owned(), "DescribeKey".to_owned()],
         ttl: Some(format!("{ttl}s")),
@@ -84,61 +35,66 @@ async fn create(world: &Rc<World>, uid: u32, mine: &mut Vec<Ref>) {
         reason: Some("simulated".to_owned()),
         constraints: grantd::terms::Constraints::None,
         region: None,
-        token: world.rng.chance(200),
+        token: ttl % 5 == 0,
         hold: false,
-    };
-    let key = world.rng.chance(500).then(|| format!("{:016x}", world.rng.next_u64()));
-    let mut first: Option<Ref> = None;
-    // A crash swallows the answer: who gave a key asks again, and must not get a second lease.
+    }
+}
+
+/// A lease; who gave an idempotency key asks again, and must not get a second one.
+pub(crate) async fn create(
+    world: &Rc<World>,
+    uid: u32,
+    ttl: i64,
+    key: Option<u64>,
+    hangs_up: Option<i64>,
+) {
+    let idempotency = key.map(|key| format!("{key:016x}"));
     for _ in 0..3 {
-        let answer = send(world, |reply| Command::Create {
+        let asked = send(world, |reply| Command::Create {
             caller: caller(uid),
-            request: request.clone(),
-            idempotency: key.clone(),
+            request: wanted(world, ttl),
+            idempotency: idempotency.clone(),
             reply,
         });
-        let reference = match answer.await {
+        let answer = match hangs_up {
+            Some(ms) => tokio::select! {
+                biased;
+                answer = asked => answer,
+                () = pause(ms) => None,
+            },
+            None => asked.await,
+        };
+        match answer {
             Some(Ok(LeaseMade { lease, .. })) => {
-                world.told(Told::Made(lease.reference.clone()));
-                Some(lease.reference)
+                world.told(uid, key, Told::Made(lease.reference));
             }
             Some(Err(Fault { kind: Kind::OutcomeUnknown, lease: Some(lease), .. })) => {
-                world.told(Told::Recorded(lease.clone()));
-                Some(lease)
+                world.told(uid, key, Told::Recorded(lease));
             }
             Some(Err(fault)) => {
                 world.refused(&fault);
                 return;
             }
-            None => None,
-        };
-        if let (Some(first), Some(again)) = (&first, &reference) {
-            assert_eq!(first, again, "one idempotency key, two leases");
+            // A crash swallowed the answer, or the asker did not wait for it.
+            None => {}
         }
-        first = first.or(reference);
-        if key.is_none() || (first.is_some() && !world.rng.chance(300)) {
-            break;
+        if key.is_none() {
+            return;
         }
         pause(SECOND).await;
     }
-    mine.extend(first);
 }
 
-/// Another deadline, later or earlier as it comes; half of them under a key, and then repeated.
-async fn extend(world: &Rc<World>, uid: u32, reference: &Ref) {
-    let ttl = match world.rng.up_to(2) {
-        0 => world.rng.between(2, 60),
-        1 => world.rng.between(60, 600),
-        _ => world.rng.between(600, 1_200),
-    };
+/// Another deadline, later or earlier as it comes; under a key, and then repeated.
+pub(crate) async fn extend(world: &Rc<World>, uid: u32, nth: usize, ttl: i64, key: Option<u64>) {
+    let Some(reference) = world.nth(uid, nth) else { return };
     let request = ExtendLease { ttl: Some(format!("{ttl}s")), ..ExtendLease::default() };
-    let key = world.rng.chance(500).then(|| format!("{:016x}", world.rng.next_u64()));
     for _ in 0..2 {
         let answer = send(world, |reply| Command::Extend {
             caller: caller(uid),
             reference: reference.to_string(),
             request: request.clone(),
-            idempotency: key.clone(),
+            idempotency: key.map(|key| format!("{key:016x}")),
             reply,
         });
         match answer.await {
@@ -153,7 +109,9 @@ async fn extend(world: &Rc<World>, uid: u32, reference: &Ref) {
     }
 }
 
-async fn revoke(world: &Rc<World>, uid: u32, reference: Ref) {
+/// An end before the deadline.
+pub(crate) async fn revoke(world: &Rc<World>, uid: u32, nth: usize) {
+    let Some(reference) = world.nth(uid, nth) else { return };
     world.revoked.borrow_mut().insert(reference.to_string());
     let command = |reply| Command::Revoke {
         caller: caller(uid),
@@ -165,6 +123,57 @@ async fn revoke(world: &Rc<World>, uid: u32, reference: Ref) {
     if let Some(Err(fault)) = answer {
         world.refused(&fault);
     }
+}
+
+/// What no policy allows, or means nothing: refused, and no harm done.
+pub(crate) async fn nonsense(world: &Rc<World>, uid: u32, kind: usize) {
+    let mut request = wanted(world, 61);
+    let mut who = caller(uid);
+    match kind % 8 {
+        0 => request.key = "alias/no-such-key".to_owned(),
+        1 => request.key = "\u{0}; DROP TABLE lease; --".to_owned(),
+        2 => request.grantee = "arn:aws:iam::999999999999:role/Elsewhere".to_owned(),
+        3 => request.operations = vec!["CreateGrant".to_owned()],
+        4 => request.ttl = Some("-5s".to_owned()),
+        5 => request.ttl = Some("9999999999999999999y".to_owned()),
+        6 => who = caller(9),
+        _ => request.operations = Vec::new(),
+    }
+    let command = |reply| Command::Create { caller: who, request, idempotency: None, reply };
+    let answer: Option<Result<LeaseMade, Fault>> = send(world, command).await;
+    match answer {
+        Some(Ok(made)) => panic!("seed {}: nonsense {kind} was granted: {made:?}", world.seed),
+        Some(Err(fault)) => world.refused(&fault),
+        None => {}
+    }
+}
+
+/// Something is frozen for a while.
+pub(crate) async fn freeze(world: &Rc<World>, scope: usize, lasts: i64) {
+    let scope = match scope % 4 {
+        0 => Scope { key: Some(world.alias.clone()), ..Scope::default() },
+        1 => Scope { caller: Some(1), ..Scope::default() },
+        2 => Scope { grantee: Some("role/RoleB".to_owned()), ..Scope::default() },
+        _ => Scope::default(),
+    };
+    let all = scope.is_everything();
+    let request = NewFreeze { scope, all, reason: "simulated".to_owned() };
+    let frozen = send(world, |reply| Command::Freeze { caller: caller(0), request, reply });
+    // A crash may swallow the answer: then it stands, and the last one lifts it.
+    let Some(Ok(freeze)) = frozen.await else { return };
+    pause(lasts).await;
+    for id in 1..=freeze.id {
+        let request = LiftFreeze::default();
+        let lift = |reply| Command::Lift { caller: caller(0), id, request, reply };
+        if let Some(Err(fault)) = send(world, lift).await {
+            world.refused(&fault);
+        }
+    }
+}
+
+/// How the daemon says it is; `None` while it is down.
+pub(crate) async fn status(world: &Rc<World>) -> Option<Status> {
+    send(world, |reply| Command::Status { reply }).await?.ok()
 }
 
 /// `None` when the daemon was down, or died before it answered.

@@ -8,8 +8,7 @@ use grantd::rules::time::SECOND;
 use grantd::wire::Lease;
 use kms_sandbox::GrantTruth;
 
-use crate::check::{BOUND, ours};
-use crate::kms::Weather;
+use crate::check::{BOUND, our_grants};
 use crate::world::World;
 
 /// A successor whose create was not answered is found by a look: every thirty seconds.
@@ -20,10 +19,8 @@ const EXTENSIONS: usize = 3;
 /// Our grants that ever were, by lease, each with what its Name says.
 fn chains(world: &World) -> BTreeMap<String, Vec<(Name, GrantTruth)>> {
     let mut chains: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    for grant in world.net.story.borrow().core.grants() {
-        if let Some(name) = ours(world, &grant) {
-            chains.entry(name.reference().to_string()).or_default().push((name, grant));
-        }
+    for (name, grant) in our_grants(world) {
+        chains.entry(name.reference().to_string()).or_default().push((name, grant));
     }
     chains
 }
@@ -37,21 +34,17 @@ fn replaced_at(chain: &[(Name, GrantTruth)], (own, _): &(Name, GrantTruth)) -> O
     later.map(|(_, grant)| grant.created_at_ms).min()
 }
 
-/// A shortened lease's old grant is ended soon, with KMS reachable and the daemon up.
-pub(crate) fn what_is_replaced_ends(world: &World) {
+/// A shortened lease's old grant was ended soon, with KMS reachable and the daemon up.
+pub(crate) fn what_was_replaced_ended(world: &World) {
     let now = world.net.clock.now();
-    let (Weather::Calm, Some(up)) = (world.net.weather.get(), world.up_since.get()) else {
-        return;
-    };
-    let good_since = world.calm_since.get().max(up);
     for chain in chains(world).values().filter(|chain| chain.len() > 1) {
-        for link in chain.iter().filter(|(_, grant)| grant.ended_at_ms.is_none()) {
+        for link in chain {
             let Some(at) = replaced_at(chain, link) else { continue };
-            let from = (at + i64::from(world.propagation)).max(good_since);
-            let over = now - from;
+            let from = at + i64::from(world.propagation);
+            let over = world.good(from, link.1.ended_at_ms.unwrap_or(now));
             assert!(
                 over <= LOOK_EVERY + BOUND,
-                "seed {}: replaced, and lives {over} ms too long: {link:?}",
+                "seed {}: replaced, and lived {over} ms too long: {link:?}",
                 world.seed
             );
         }

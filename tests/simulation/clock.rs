@@ -8,27 +8,65 @@ use std::time::Duration;
 use futures_util::future::LocalBoxFuture;
 use grantd::clock::{Clock, Reading};
 use grantd::rng::Rng;
-use grantd::rules::time::Time;
+use grantd::rules::time::{SECOND, Time};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 /// 2026-11-23T12:00:00Z.
 pub(crate) const START: i64 = 1_795_435_200_000;
 
-/// Reads the same instant everywhere; the wall can be stepped apart from it.
+/// Reads the same instant everywhere, until a script sets its clocks apart.
 pub(crate) struct SimClock {
     began: Instant,
     /// How far the wall clock is off, in ms.
     pub(crate) step: Cell<i64>,
+    /// The true time at which the boot clock was nothing.
+    booted: Cell<i64>,
+    boots: Cell<u32>,
+    /// The longest nap.
+    tick: i64,
+    stepped: Notify,
 }
 
 impl SimClock {
+    /// With the tick of a machine.
     pub(crate) fn new() -> Rc<Self> {
-        Rc::new(Self { began: Instant::now(), step: Cell::new(0) })
+        Self::ticking(SECOND)
+    }
+
+    /// With naps of up to `tick` ms: who has nothing due sleeps that long.
+    pub(crate) fn ticking(tick: i64) -> Rc<Self> {
+        Rc::new(Self {
+            began: Instant::now(),
+            step: Cell::new(0),
+            booted: Cell::new(START - 1),
+            boots: Cell::new(0),
+            tick,
+            stepped: Notify::new(),
+        })
     }
 
     /// The true time.
     pub(crate) fn now(&self) -> i64 {
         START + i64::try_from(self.began.elapsed().as_millis()).unwrap()
+    }
+
+    /// Set the wall clock so far off; whoever naps is woken, as the kernel's timer does it.
+    pub(crate) fn set_wall(&self, off: i64) {
+        self.step.set(off);
+        self.stepped.notify_waiters();
+    }
+
+    /// The boot clock missed so much: the hypervisor had stopped the machine.
+    pub(crate) fn lose(&self, ms: i64) {
+        self.booted.set(self.booted.get() + ms);
+        self.stepped.notify_waiters();
+    }
+
+    /// Another boot: its clock begins anew.
+    pub(crate) fn reboot(&self) {
+        self.booted.set(self.now() - 20 * SECOND);
+        self.boots.set(self.boots.get() + 1);
     }
 }
 
@@ -36,15 +74,22 @@ impl Clock for SimClock {
     fn read(&self) -> Reading {
         let now = self.now();
         Reading {
-            wall: Time(now + self.step.get()),
-            boot: now - START + 1,
-            boot_id: "simulated".to_owned(),
+            wall: Time(now.saturating_add(self.step.get())),
+            boot: now - self.booted.get(),
+            boot_id: format!("simulated-{}", self.boots.get()),
         }
     }
 
     fn nap(&self, ms: i64) -> LocalBoxFuture<'_, ()> {
         // A whole millisecond at least: a nap of none must still let the others run.
-        Box::pin(sleep(Duration::from_millis(u64::try_from(ms.max(1)).unwrap())))
+        let ms = u64::try_from(ms.clamp(1, self.tick)).unwrap();
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                () = self.stepped.notified() => {}
+                () = sleep(Duration::from_millis(ms)) => {}
+            }
+        })
     }
 }
 

@@ -6,16 +6,18 @@ use std::rc::Rc;
 
 use grantd::ids::{GrantId, KeyArn};
 use grantd::kms::{
-    Alias, Answer, Call, Created, Identity, KeyFacts, Kms, Lane, Listed, Page, Scope, Token,
+    Alias, Answer, Call, Created, Identity, KeyFacts, Kms, Lane, Page, Scope, Token,
 };
 use grantd::ledger::{Handle, Intent, Urgency, Warrant};
 use grantd::rules::life::{Outcome, Via};
 use grantd::rules::time::{MINUTE, SECOND, Time};
-use grantd::terms::{Constraints, GrantRequest};
 use kms_sandbox::{Caller, Op, Story};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
-use crate::clock::{SimClock, SimRng, pause};
+use crate::clock::{START, SimClock, SimRng, pause};
+use crate::script::clock;
+use crate::shapes::{create_body, listed, read, text};
 
 /// The weather of the network, changed by the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub(crate) enum Weather {
 pub(crate) struct Stray {
     pub(crate) at: i64,
     pub(crate) body: Value,
+    /// Another copy has arrived, and was answered.
+    copy: bool,
 }
 
 /// The network and what lies behind it. It outlives every crash of the daemon.
@@ -42,6 +46,7 @@ pub(crate) struct Net {
     pub(crate) rng: Rc<SimRng>,
     pub(crate) weather: Cell<Weather>,
     pub(crate) strays: RefCell<Vec<Stray>>,
+    strayed: Notify,
     /// Operations that IAM denies on a key just now.
     pub(crate) denied: RefCell<BTreeSet<(Op, String)>>,
     /// Operations for which STS gives no credentials, for want of an answer: they are never sent.
@@ -52,8 +57,20 @@ pub(crate) struct Net {
     pub(crate) mute: RefCell<BTreeSet<Op>>,
     /// Who the credentials say they are, where not who they were.
     pub(crate) stranger: RefCell<Option<String>>,
-    /// One word per call, for the trace.
-    pub(crate) trace: RefCell<Vec<String>>,
+    /// Whether answers come without a `Date`.
+    pub(crate) undated: Cell<bool>,
+    /// The next creates are delivered twice, the copy so many ms later.
+    pub(crate) twice: Cell<Option<i64>>,
+    /// The daemon dies at the n-th call from now: before it takes effect, or after.
+    pub(crate) crash_at: Cell<Option<(u32, bool)>>,
+    /// The daemon dies.
+    pub(crate) crash: Notify,
+    /// Grants that a copy of an answered create made: nobody was told of them.
+    pub(crate) doubled: RefCell<BTreeSet<String>>,
+    /// Every token that KMS gave: none may be written down.
+    pub(crate) tokens: RefCell<Vec<String>>,
+    /// One line per call, for the trace.
+    pub(crate) trace: Rc<RefCell<Vec<String>>>,
 }
 
 /// The daemon's view of it; made anew at each start.
@@ -69,19 +86,59 @@ const TIME_OUT: i64 = 10 * SECOND;
 
 impl Net {
     pub(crate) fn new(story: Story, clock: Rc<SimClock>, rng: Rc<SimRng>) -> Rc<Self> {
+        Self::tracing(story, clock, rng, Rc::default())
+    }
+
+    /// The same with a trace that outlives it.
+    pub(crate) fn tracing(
+        story: Story,
+        clock: Rc<SimClock>,
+        rng: Rc<SimRng>,
+        trace: Rc<RefCell<Vec<String>>>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             story: RefCell::new(story),
             clock,
             rng,
             weather: Cell::new(Weather::Calm),
             strays: RefCell::default(),
+            strayed: Notify::new(),
             denied: RefCell::default(),
             unsent: RefCell::default(),
             lose_next: RefCell::default(),
             mute: RefCell::default(),
             stranger: RefCell::default(),
-            trace: RefCell::default(),
+            undated: Cell::default(),
+            twice: Cell::default(),
+            crash_at: Cell::default(),
+            crash: Notify::new(),
+            doubled: RefCell::default(),
+            tokens: RefCell::default(),
+            trace,
         })
+    }
+
+    fn stray(&self, at: i64, body: Value, copy: bool) {
+        self.strays.borrow_mut().push(Stray { at, body, copy });
+        self.strayed.notify_one();
+    }
+
+    /// Deliver each of them when its time has come, for ever.
+    pub(crate) async fn courier(&self) {
+        loop {
+            let next = self.strays.borrow().iter().map(|stray| stray.at).min();
+            let arrives = async {
+                match next {
+                    Some(at) => pause(at - self.clock.now()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.strayed.notified() => {}
+                () = arrives => self.deliver(),
+            }
+        }
     }
 
     /// Deliver what has been on its way until now, in order.
@@ -96,13 +153,36 @@ impl Net {
             let mut story = self.story.borrow_mut();
             let caller = story.grantd.caller.clone();
             let made = story.core.call(&caller, Op::CreateGrant, &stray.body, now);
+            drop(story);
+            if let (true, Ok(made)) = (stray.copy, &made) {
+                self.doubled.borrow_mut().insert(text(&made["GrantId"]));
+            }
             self.note("stray", Op::CreateGrant, &format!("{:?}", made.map(|_| "made")));
         }
     }
 
     fn note(&self, what: &str, op: Op, result: &str) {
-        let now = self.clock.now();
-        self.trace.borrow_mut().push(format!("{now} {what} {op:?} {result}"));
+        self.tell(format!("{what} {op:?} {result}"));
+    }
+
+    /// A line of the trace.
+    pub(crate) fn tell(&self, line: impl std::fmt::Display) {
+        let at = clock(self.clock.now() - START);
+        self.trace.borrow_mut().push(format!("{at}   {line}"));
+    }
+
+    /// The daemon dies here, if it is to: nothing after this point happens.
+    async fn may_die(&self, takes_effect: bool) {
+        if let Some((left, after)) = self.crash_at.get() {
+            if after != takes_effect {
+                return;
+            }
+            self.crash_at.set((left > 1).then_some((left - 1, after)));
+            if left <= 1 {
+                self.crash.notify_one();
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     async fn call(&self, op: Op, body: Value) -> Answer<Value> {
@@ -128,7 +208,7 @@ impl Net {
         if storm && self.rng.chance(60) {
             if op == Op::CreateGrant && self.rng.chance(500) {
                 let at = self.clock.now() + self.rng.between(1, STRAY_MAX);
-                self.strays.borrow_mut().push(Stray { at, body });
+                self.stray(at, body, false);
             }
             self.note("request lost", op, "");
             pause(TIME_OUT).await;
@@ -140,8 +220,14 @@ impl Net {
         if storm && self.rng.chance(10) {
             return self.refused("KMSInternalException", 500);
         }
+        self.may_die(false).await;
         self.deliver();
         let now = self.clock.now();
+        if op == Op::CreateGrant
+            && let Some(late) = self.twice.take()
+        {
+            self.stray(now + late, body.clone(), true);
+        }
         let result = {
             let mut story = self.story.borrow_mut();
             let caller: Caller = story.grantd.caller.clone();
@@ -149,6 +235,7 @@ impl Net {
         };
         let word = result.as_ref().map_or_else(|error| error.code.clone(), |_| "ok".to_owned());
         self.note("answer", op, &word);
+        self.may_die(true).await;
         if self.mute.borrow().contains(&op) {
             pause(TIME_OUT).await;
             return lost();
@@ -170,7 +257,7 @@ impl Net {
     }
 
     fn answer(&self, outcome: Outcome<Value>, detail: Option<&str>) -> Answer<Value> {
-        let date = Some(Time(self.clock.now()).floor_second());
+        let date = (!self.undated.get()).then(|| Time(self.clock.now()).floor_second());
         Answer { outcome, date, detail: detail.map(str::to_owned), request_id: None }
     }
 }
@@ -185,58 +272,6 @@ fn unsent() -> Answer<Value> {
     Answer { outcome: outcome(Trouble::Unfetched), date: None, detail, request_id: None }
 }
 
-fn read<T>(answer: Answer<Value>, take: impl FnOnce(Value) -> T) -> Answer<T> {
-    let outcome = match answer.outcome {
-        Outcome::Done(value) => Outcome::Done(take(value)),
-        Outcome::Refused(class) => Outcome::Refused(class),
-        Outcome::Unknown => Outcome::Unknown,
-    };
-    Answer { outcome, date: answer.date, detail: answer.detail, request_id: None }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-fn create_body(request: &GrantRequest) -> Value {
-    let operations: Vec<&str> = request.operations.iter().map(|op| op.as_str()).collect();
-    let mut body = json!({
-        "KeyId": request.key_arn, "GranteePrincipal": request.grantee, "Operations": operations,
-        "RetiringPrincipal": request.retiring_principal, "Name": request.name,
-    });
-    match &request.constraints {
-        Constraints::None => {}
-        Constraints::Subset(pairs) => {
-            body["Constraints"] = json!({ "EncryptionContextSubset": pairs });
-        }
-        Constraints::Equals(pairs) => {
-            body["Constraints"] = json!({ "EncryptionContextEquals": pairs });
-        }
-    }
-    body
-}
-
-fn listed(entry: &Value) -> Listed {
-    let pairs = |name: &str| serde_json::from_value(entry["Constraints"][name].clone()).ok();
-    let subset = pairs("EncryptionContextSubset").map(Constraints::Subset);
-    let equals = pairs("EncryptionContextEquals").map(Constraints::Equals);
-    let operations = entry["Operations"].as_array().into_iter().flatten();
-    #[expect(clippy::cast_possible_truncation, reason = "epoch seconds with three decimals")]
-    let created = entry["CreationDate"].as_f64().map(|at| Time((at * 1000.0).round() as i64));
-    Listed {
-        key_arn: text(&entry["KeyId"]),
-        id: GrantId::parse(text(&entry["GrantId"])).unwrap(),
-        name: text(&entry["Name"]),
-        created,
-        grantee: text(&entry["GranteePrincipal"]),
-        retiring_principal: text(&entry["RetiringPrincipal"]),
-        issuing_account: text(&entry["IssuingAccount"]),
-        operations: operations.map(text).collect(),
-        constraints: subset.or(equals).unwrap_or_default(),
-        source_arn: None,
-    }
-}
-
 impl Kms for SimKms {
     fn create<'a>(&'a self, intent: &'a Intent) -> Call<'a, Created> {
         Box::pin(async move {
@@ -245,9 +280,11 @@ impl Kms for SimKms {
             let row = self.ledger.run(Urgency::Read, move |books| books.row(grant)).await.unwrap();
             assert_eq!(row.request().unwrap().name, name, "sent before it was written");
             let answer = self.net.call(Op::CreateGrant, create_body(intent.request())).await;
-            read(answer, |value| Created {
-                id: GrantId::parse(text(&value["GrantId"])).unwrap(),
-                token: Token::new(text(&value["GrantToken"])),
+            read(answer, |value| {
+                let token = text(&value["GrantToken"]);
+                self.net.tokens.borrow_mut().push(token.clone());
+                let id = GrantId::parse(text(&value["GrantId"])).unwrap();
+                Created { id, token: Token::new(token) }
             })
         })
     }

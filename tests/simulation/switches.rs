@@ -48,6 +48,8 @@ fn two_leases(what: &'static str, throw: Throw) {
         throw(stage.net.story.borrow_mut().core.settings_mut());
         stage
             .live(async |daemon| {
+                // Each endpoint has seen the key and its alias by then.
+                pause(MINUTE + SECOND).await;
                 let lease = daemon.create(&stage.key, "15m").await.unwrap();
                 let other = daemon.create(&stage.key, "16m").await.unwrap();
                 pause(5 * MINUTE).await;

@@ -1,29 +1,35 @@
-//! One seed's world: the network, the askers, the weather, and a daemon that is killed again and
-//! again.
+//! One seed's world: KMS, the network, the people, and a daemon that dies again and again.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::path::Path;
+use std::future::{Future, poll_fn};
+use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 
 use grantd::config::{self, Config, Names};
 use grantd::engine::{Command, Engine, Ports, Refusals};
 use grantd::fault::{Fault, Kind};
 use grantd::ids::Ref;
 use grantd::ledger::{Handle, Ledger};
-use grantd::rng::Rng;
+use grantd::rng::Rng as _;
 use grantd::rules::time::{HOUR, MINUTE, SECOND};
-use kms_sandbox::{Op, Propagation, Story, StoryOptions};
-use serde_json::json;
+use kms_sandbox::{GrantTruth, Op, Propagation, Story, StoryOptions};
+use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
-use crate::actors::{Told, ask_around, govern};
-use crate::check::{WIND_DOWN, at_the_end, watch};
+use crate::actors::Told;
+use crate::check::{at_the_end, books_agree};
 use crate::clock::{START, SimClock, SimRng, pause};
-use crate::kms::{Net, SimKms, Weather};
+use crate::figures::{Figures, hash};
+use crate::foreign::foreign_grants;
+use crate::good::Good;
+use crate::happen::happen;
+use crate::kms::{Net, SimKms};
+use crate::script::Event;
 
 pub(crate) const CONFIG: &str = r#"
 group = "sim"
@@ -42,6 +48,12 @@ max-live = 10000
 max-live-per-asker = 10000
 "#;
 
+/// How long it takes until all is closed: the longest lease, twice the settle time for what
+/// vanished, and what keeps a look from being made.
+const WIND_DOWN: i64 = HOUR + 2 * 11 * MINUTE + 15 * MINUTE;
+/// After a rollback what the ledger lacks is searched for again and again: every minute at first.
+const SEARCH: i64 = 75 * SECOND;
+
 pub(crate) struct Nobody;
 
 impl Names for Nobody {
@@ -54,125 +66,128 @@ impl Names for Nobody {
     }
 }
 
-/// What one run counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Figures {
-    pub(crate) granted: usize,
-    pub(crate) crashes: usize,
-    pub(crate) refused: BTreeMap<&'static str, usize>,
-    pub(crate) recorded: usize,
-    pub(crate) extended: usize,
-    pub(crate) calls: usize,
-    pub(crate) trace: u64,
-}
-
-impl Figures {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.granted += other.granted;
-        self.crashes += other.crashes;
-        self.recorded += other.recorded;
-        self.extended += other.extended;
-        self.calls += other.calls;
-        for (kind, n) in &other.refused {
-            *self.refused.entry(kind).or_default() += n;
-        }
-    }
-}
-
-impl fmt::Display for Figures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} leases made, {} of unknown outcome, {} extended, {} crashes, {} calls; \
-             refused: {:?}",
-            self.granted, self.recorded, self.extended, self.crashes, self.calls, self.refused
-        )
-    }
+/// How the daemon's life ended, and what happens until the next.
+#[derive(Debug, Default)]
+pub(crate) struct Down {
+    /// So many ms pass.
+    pub(crate) ms: i64,
+    /// The machine starts anew.
+    pub(crate) reboot: bool,
+    /// The backup of this name is put back.
+    pub(crate) restore: Option<i64>,
 }
 
 pub(crate) struct World {
     pub(crate) seed: u64,
+    /// How long things happen, in ms; then all is well, and comes to its end.
+    pub(crate) day: i64,
     pub(crate) net: Rc<Net>,
-    pub(crate) rng: Rc<SimRng>,
     pub(crate) key_arn: String,
     pub(crate) alias: String,
-    pub(crate) foreign: Vec<String>,
+    /// What is not ours, as it was made.
+    pub(crate) foreign: RefCell<BTreeMap<String, GrantTruth>>,
     /// The greatest lag of the views, in ms.
     pub(crate) propagation: u32,
-    pub(crate) active_until: i64,
-    pub(crate) calm_since: Cell<i64>,
-    /// When the daemon last started; `None` while it is down.
-    pub(crate) up_since: Cell<Option<i64>>,
+    good: RefCell<Good>,
     pub(crate) engine: RefCell<Option<mpsc::Sender<Command>>>,
     pub(crate) ledger: RefCell<Option<Handle>>,
-    pub(crate) promised: RefCell<Vec<Ref>>,
+    /// The leases that each asker was told of.
+    told: RefCell<BTreeMap<u32, Vec<Ref>>>,
+    /// What each idempotency key got.
+    keyed: RefCell<BTreeMap<(u32, u64), Ref>>,
     /// The refs of those whose end was asked for.
     pub(crate) revoked: RefCell<BTreeSet<String>>,
+    /// When the ledger was put back last: what was known may be forgotten.
+    pub(crate) restored: Cell<Option<i64>>,
+    /// How far the wall clock ran ahead and was believed: clocks so close agree, and the latest of
+    /// those that agree decides.
+    pub(crate) ahead: Cell<i64>,
+    /// What comes after the next crash.
+    pub(crate) down: RefCell<Option<Down>>,
+    /// The machine stands still.
+    pub(crate) asleep: Cell<bool>,
+    pub(crate) awake: RefCell<Option<Waker>>,
     figures: RefCell<Figures>,
     config: Arc<Config>,
+    dir: TempDir,
 }
 
 /// Where the ledgers are kept: in memory where the system has such a place, since a simulated crash
 /// loses no page.
-pub(crate) fn scratch() -> tempfile::TempDir {
+pub(crate) fn scratch() -> TempDir {
     let memory = Path::new("/dev/shm");
     let root = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
     tempfile::Builder::new().prefix("grantd-sim-").tempdir_in(root).unwrap()
 }
 
+/// The trace of a run, also of one that failed.
+pub(crate) type Trace = Rc<RefCell<Vec<String>>>;
+
 impl World {
-    pub(crate) fn run(seed: u64) -> Figures {
+    /// This script of so many ms under the seed's chances; `trace` has what happened, also where
+    /// it failed.
+    pub(crate) fn play(seed: u64, script: Vec<Event>, day: i64, trace: &Trace) -> Figures {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_time().start_paused(true).build().unwrap();
-        let dir = scratch();
         let outer = LocalSet::new();
-        let figures = runtime.block_on(outer.run_until(live(seed, dir.path())));
+        let figures = runtime.block_on(outer.run_until(live(seed, script, day, Rc::clone(trace))));
         drop(outer);
         figures
     }
 
-    fn new(seed: u64) -> Self {
-        let clock = SimClock::new();
-        let rng = SimRng::new(seed);
+    fn new(seed: u64, day: i64, trace: Trace) -> Self {
+        let rng = SimRng::new(!seed);
+        let clock = SimClock::ticking(nap(&rng));
         // Most seeds have the propagation of a good day, some that of a bad one.
         let propagation = match rng.up_to(9) {
             0..=5 => 2_000,
             6..=8 => 30_000,
             _ => 240_000,
         };
-        let propagation = u32::try_from(propagation).unwrap();
         let options = StoryOptions {
             seed,
             propagation: Propagation { min_ms: 0, max_ms: propagation },
             ..StoryOptions::default()
         };
         let mut story = Story::new(options, START);
-        story.core.settings_mut().unconfirmed.twins_before_propagation = rng.chance(500);
+        let settings = story.core.settings_mut();
+        settings.unconfirmed.twins_before_propagation = rng.chance(500);
+        settings.quotas =
+            Op::ALL.iter().filter_map(|op| Some((*op, op.default_quota()?))).collect();
         let foreign = foreign_grants(&mut story);
         let (key_arn, alias) = (story.key_arn.clone(), story.alias.to_owned());
-        let net = Net::new(story, clock, Rc::clone(&rng));
         let config = config::parse("sim.toml", CONFIG, &Nobody).unwrap();
         Self {
             seed,
-            net,
-            rng,
+            day,
+            net: Net::tracing(story, clock, rng, trace),
             key_arn,
             alias,
-            foreign,
+            foreign: RefCell::new(foreign),
             propagation,
-            active_until: START + HOUR / 2,
-            calm_since: Cell::new(START),
-            up_since: Cell::new(None),
-            engine: RefCell::new(None),
-            ledger: RefCell::new(None),
-            promised: RefCell::default(),
+            good: RefCell::new(Good::from(START)),
+            engine: RefCell::default(),
+            ledger: RefCell::default(),
+            told: RefCell::default(),
+            keyed: RefCell::default(),
             revoked: RefCell::default(),
+            restored: Cell::default(),
+            ahead: Cell::default(),
+            down: RefCell::default(),
+            asleep: Cell::default(),
+            awake: RefCell::default(),
             figures: RefCell::default(),
             config: Arc::new(config),
+            dir: scratch(),
         }
     }
 
-    pub(crate) fn told(&self, told: Told) {
+    /// So many ms since the beginning.
+    pub(crate) fn elapsed(&self) -> i64 {
+        self.net.clock.now() - START
+    }
+
+    pub(crate) fn told(&self, uid: u32, key: Option<u64>, told: Told) {
         let mut figures = self.figures.borrow_mut();
         let reference = match told {
             Told::Made(reference) => {
@@ -184,7 +199,31 @@ impl World {
                 reference
             }
         };
-        self.promised.borrow_mut().push(reference);
+        if let Some(key) = key {
+            let mut keyed = self.keyed.borrow_mut();
+            let first = keyed.entry((uid, key)).or_insert_with(|| reference.clone());
+            let rolled_back = self.restored.get().is_some();
+            let seed = self.seed;
+            assert!(*first == reference || rolled_back, "seed {seed}: one key, two leases");
+        }
+        let mut told = self.told.borrow_mut();
+        let mine = told.entry(uid).or_default();
+        // A repeat under its key is the same lease.
+        if mine.last() != Some(&reference) {
+            mine.push(reference);
+        }
+    }
+
+    /// The n-th that this asker was told of, counted from the last.
+    pub(crate) fn nth(&self, uid: u32, nth: usize) -> Option<Ref> {
+        let told = self.told.borrow();
+        let mine = told.get(&uid).filter(|mine| !mine.is_empty())?;
+        Some(mine[mine.len() - 1 - nth % mine.len()].clone())
+    }
+
+    /// Every lease that anybody was told of.
+    pub(crate) fn promised(&self) -> Vec<Ref> {
+        self.told.borrow().values().flatten().cloned().collect()
     }
 
     pub(crate) fn extended(&self, anew: bool) {
@@ -196,92 +235,130 @@ impl World {
         *self.figures.borrow_mut().refused.entry(fault.kind.code()).or_default() += 1;
     }
 
-    /// One life of the daemon, from opening the ledger to the crash or the end.
-    async fn daemon(self: &Rc<Self>, dir: &Path, lives: i64) {
-        let (ledger, _) = Ledger::open(dir).unwrap();
+    pub(crate) fn trouble(&self) {
+        self.good.borrow_mut().trouble(self.net.clock.now());
+    }
+
+    pub(crate) fn over(&self, after: i64) {
+        self.good.borrow_mut().over(self.net.clock.now(), after);
+    }
+
+    /// The longest time in one piece between the two in which nothing was in the way.
+    pub(crate) fn good(&self, from: i64, to: i64) -> i64 {
+        self.good.borrow().longest(from, to, self.net.clock.now())
+    }
+
+    pub(crate) fn fall(&self, down: Down) {
+        self.down.replace(Some(down));
+        self.net.crash.notify_one();
+    }
+
+    fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    fn copy(from: &Path, to: &Path) {
+        std::fs::create_dir_all(to).unwrap();
+        for name in ["ledger.db", "ledger.db-wal"] {
+            match std::fs::copy(from.join(name), to.join(name)) {
+                Ok(_) => {}
+                Err(_) => drop(std::fs::remove_file(to.join(name))),
+            }
+        }
+    }
+
+    /// Keep what the ledger is now.
+    pub(crate) fn back_up(&self, name: i64) {
+        Self::copy(&self.state(), &self.dir.path().join(name.to_string()));
+    }
+
+    /// The files of the ledger, as they lie there.
+    pub(crate) fn files(&self) -> Vec<Vec<u8>> {
+        let files = ["ledger.db", "ledger.db-wal"];
+        files.iter().filter_map(|name| std::fs::read(self.state().join(name)).ok()).collect()
+    }
+
+    /// One life of the daemon, until it dies or all is over.
+    async fn daemon(self: &Rc<Self>, lives: i64) -> Option<Down> {
+        std::fs::create_dir_all(self.state()).unwrap();
+        let (ledger, opened) = Ledger::open(&self.state()).unwrap();
+        assert_eq!(opened.broken, None, "seed {}: the ledger is broken", self.seed);
         let ledger = Handle::inline(ledger);
         *self.ledger.borrow_mut() = Some(ledger.clone());
+        books_agree(self).await;
         let (engine, commands) = mpsc::channel(64);
         *self.engine.borrow_mut() = Some(engine);
-        self.up_since.set(Some(self.net.clock.now()));
         // A set of its own: dropping it is the crash, with all that was under way.
         let inside = LocalSet::new();
         let kms = Rc::new(SimKms { net: Rc::clone(&self.net), ledger: ledger.clone() });
-        let (clock, rng) = (Rc::clone(&self.net.clock), Rc::clone(&self.rng));
+        let (clock, rng) = (Rc::clone(&self.net.clock), SimRng::new(self.net.rng.next_u64()));
         let refusals = Refusals::default();
         let ports = Ports { kms, clock, rng, ledger, refusals };
         let config = Some(Arc::clone(&self.config));
         let life = async move {
             let engine = Engine::new(ports, config, None).await.unwrap();
-            engine.run(commands, |_| {}, pause(lives)).await;
+            engine.run(commands, |_| {}, std::future::pending()).await;
         };
-        tokio::select! {
+        let fell = tokio::select! {
             biased;
-            () = pause(lives) => {}
-            () = inside.run_until(life) => {}
+            () = self.net.crash.notified() => Some(self.down.take().unwrap_or_default()),
+            () = pause(lives) => None,
+            () = self.while_awake(inside.run_until(life)) => unreachable!("nobody stops it"),
+        };
+        if fell.is_none() {
+            at_the_end(self).await;
         }
         drop(inside);
-        self.up_since.set(None);
         *self.engine.borrow_mut() = None;
         *self.ledger.borrow_mut() = None;
+        fell
     }
 
-    async fn weather(self: Rc<Self>) {
-        while self.net.clock.now() < self.active_until {
-            let (next, lasts) = match self.rng.up_to(9) {
-                0..=4 => (Weather::Calm, self.rng.between(MINUTE, 5 * MINUTE)),
-                5..=8 => (Weather::Storm, self.rng.between(MINUTE, 6 * MINUTE)),
-                _ => (Weather::Outage, self.rng.between(5 * SECOND, 3 * MINUTE)),
-            };
-            self.turn(next);
-            if self.rng.chance(100) {
-                let steps = [-HOUR, -90 * SECOND, 70 * SECOND, 40 * HOUR];
-                let i = usize::try_from(self.rng.up_to(3)).unwrap();
-                self.net.clock.step.set(steps[i]);
-                pause(self.rng.between(SECOND, MINUTE)).await;
-                self.net.clock.step.set(0);
+    /// Nothing of `work` runs while the machine stands still.
+    async fn while_awake(&self, work: impl Future<Output = ()>) {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            if self.asleep.get() {
+                self.awake.replace(Some(cx.waker().clone()));
+                return Poll::Pending;
             }
-            pause(lasts).await;
-        }
-        self.turn(Weather::Calm);
+            work.as_mut().poll(cx)
+        })
+        .await;
     }
 
-    fn turn(&self, next: Weather) {
-        if next == Weather::Calm && self.net.weather.get() != Weather::Calm {
-            // What was under way still runs into its time-out.
-            self.calm_since.set(self.net.clock.now() + 15 * SECOND);
+    async fn lives(self: &Rc<Self>) {
+        loop {
+            let left = self.day + WIND_DOWN - self.elapsed();
+            let Some(fell) = self.daemon(left).await else { return };
+            self.net.tell(format!("-- down: {fell:?}"));
+            self.figures.borrow_mut().crashes += 1;
+            self.trouble();
+            if let Some(name) = fell.restore {
+                Self::copy(&self.dir.path().join(name.to_string()), &self.state());
+                self.restored.set(Some(self.net.clock.now()));
+            }
+            pause(fell.ms).await;
+            if fell.reboot {
+                self.net.clock.reboot();
+            }
+            let lag = i64::from(self.propagation);
+            self.over(if fell.restore.is_some() { lag + SEARCH } else { 0 });
         }
-        self.net.weather.set(next);
     }
 }
 
-async fn live(seed: u64, dir: &Path) -> Figures {
-    let world = Rc::new(World::new(seed));
+async fn live(seed: u64, script: Vec<Event>, day: i64, trace: Trace) -> Figures {
+    let world = Rc::new(World::new(seed, day, trace));
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn_local(watch(Rc::clone(&world)));
-    tasks.spawn_local(Rc::clone(&world).weather());
-    for uid in 1..=3 {
-        tasks.spawn_local(ask_around(Rc::clone(&world), uid));
+    for event in script {
+        tasks.spawn_local(happen(Rc::clone(&world), event));
     }
-    tasks.spawn_local(govern(Rc::clone(&world)));
-    let script = async {
-        while world.net.clock.now() < world.active_until {
-            world.daemon(dir, world.rng.between(SECOND, 12 * MINUTE)).await;
-            world.figures.borrow_mut().crashes += 1;
-            pause(world.rng.between(1, 40 * SECOND)).await;
-        }
-        // The last life is long enough for all to end, and looked at just before it is over.
-        let last = world.daemon(dir, WIND_DOWN);
-        let verdict = async {
-            pause(WIND_DOWN - SECOND).await;
-            at_the_end(&world).await;
-        };
-        tokio::join!(last, verdict);
-    };
     tokio::select! {
         biased;
-        ended = failed(&mut tasks) => panic!("seed {seed}: {ended}"),
-        () = script => {}
+        () = failed(&mut tasks) => {}
+        () = world.net.courier() => {}
+        () = world.lives() => {}
     }
     let mut figures = world.figures.borrow().clone();
     let trace = world.net.trace.borrow();
@@ -291,7 +368,7 @@ async fn live(seed: u64, dir: &Path) -> Figures {
 }
 
 /// The first task that panics ends the run; those that merely finish do not.
-async fn failed(tasks: &mut tokio::task::JoinSet<()>) -> String {
+async fn failed(tasks: &mut tokio::task::JoinSet<()>) {
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended
             && let Ok(panic) = error.try_into_panic()
@@ -302,33 +379,12 @@ async fn failed(tasks: &mut tokio::task::JoinSet<()>) -> String {
     std::future::pending().await
 }
 
-/// FNV-1a: enough to tell two traces apart.
-fn hash(trace: &[String]) -> u64 {
-    let bytes = trace.iter().flat_map(|line| line.bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
-/// Somebody else's grants, some of which look like ours.
-fn foreign_grants(story: &mut Story) -> Vec<String> {
-    let (admin, key) = (story.admin.caller.clone(), story.key_arn.clone());
-    let own = story.grantd.arn.clone();
-    let names = [
-        json!({ "Name": "terraform" }),
-        json!({}),
-        json!({ "Name": "grantd/other/g-000000000000/1/2026-11-23T11:00:00Z" }),
-        json!({ "Name": "grantd/sim/nonsense", "RetiringPrincipal": own }),
-        json!({ "Name": "grantd/sim/g-zzzzzzzzzzzz/1/2026-11-23T11:00:00Z" }),
-    ];
-    let ids = names.into_iter().map(|extra| {
-        let mut body = json!({
-            "KeyId": key, "GranteePrincipal": "arn:aws:iam::111122223333:role/RoleA",
-            "Operations": ["Decrypt"],
-        });
-        body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        let made = story.core.call(&admin, Op::CreateGrant, &body, START).unwrap();
-        made["GrantId"].as_str().unwrap().to_owned()
-    });
-    ids.collect()
+/// How long the daemon naps where nothing is due. A machine's tick is a second; where the clock
+/// tells of each step, a longer one shows the same and is done sooner.
+fn nap(rng: &SimRng) -> i64 {
+    match rng.up_to(99) {
+        0 => SECOND,
+        1..=9 => rng.between(5 * SECOND, 30 * SECOND),
+        _ => rng.between(30 * SECOND, MINUTE),
+    }
 }
