@@ -84,7 +84,8 @@ pub fn run(options: &Options) -> Result<(), Fault> {
     let reload = Reload { file: options.config.clone(), told, hangup };
     let work = drive((config, end_only), (handle, refusals), commands, stop, (pulse, reload));
     let result = runtime.block_on(LocalSet::new().run_until(work));
-    drop(runtime);
+    // A user's name that is looked up for a reload may hang in a directory server.
+    runtime.shutdown_background();
     let served = api.join().unwrap_or_else(|_| Err(Fault::new(Kind::Bug, "the API panicked")));
     if ledger_thread.join().is_err() {
         return Err(Fault::new(Kind::Bug, "the ledger's thread panicked"));

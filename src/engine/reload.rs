@@ -74,6 +74,12 @@ pub(crate) async fn reload(
     }
     let by = caller.map_or_else(|| "SIGHUP".to_owned(), actor);
     let _turn = cx.reloading.turn.lock().await;
+    if cx.stopping.get() {
+        return Err(Fault::new(
+            Kind::Stopping,
+            "grantd is stopping: its next start reads the file",
+        ));
+    }
     let taken = take(cx, &by, request.dry_run).await;
     if let Err(fault) = &taken
         && !request.dry_run
@@ -214,9 +220,7 @@ async fn strands(cx: &Rc<Context>, new: &Config, open: &Open) -> Result<(), Faul
     for lane in lanes.into_iter().filter(|lane| !is_current(new, lane)) {
         let id = lane.id;
         let keys = cx.ledger.run(Urgency::Work, move |books| books.live_keys(id, None)).await;
-        // Where it is stranded already, this file makes nothing worse.
-        let stranded = cx.config().is_none_or(|old| !is_current(&old, &lane));
-        if !keys.map_err(ledger_fault)?.is_empty() && !stranded {
+        if !keys.map_err(ledger_fault)?.is_empty() {
             return refuse(format!(
                 "leases live in account {}, Region {}, under {}, and {} no longer names those",
                 lane.account, lane.region, lane.retiring_principal, new.path

@@ -158,6 +158,26 @@ fn a_file_that_would_strand_a_lease_is_refused_by_name() {
     assert_eq!(revoked.code, Some(0), "{revoked:?}");
 }
 
+/// What a start does not take, a reload does not take either: it lifts nothing.
+#[test]
+fn a_start_that_strands_a_lease_only_ends_until_the_file_names_it_again() {
+    let (sandbox, host) = world();
+    let daemon = host.ready();
+    let lease = Lease::make(&host, &sandbox, "8s");
+    daemon.kill();
+    let good = std::fs::read_to_string(host.config()).unwrap();
+    host.configure(&good.replace("111122223333", "444455556666"));
+    let _daemon = host.ready();
+    let refused = host.grantd(&["reload"]);
+    assert_eq!(refused.code, Some(78), "{refused:?}");
+    assert!(refused.stderr.contains("account 111122223333"), "{refused:?}");
+    assert_eq!(host.post("/v1/leases", &request(&sandbox, "5s")).body["type"], "end-only");
+    lease.ends_on_time(&sandbox);
+    host.configure(&good);
+    assert!(host.grantd(&["reload"]).ok().stdout.contains("leases are made again"));
+    assert_eq!(host.post("/v1/leases", &request(&sandbox, "2s")).status, 201);
+}
+
 /// A Region that was added serves at once, and one that nobody needs any more may go.
 #[test]
 fn regions_come_and_go() {
