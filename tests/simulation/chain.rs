@@ -8,7 +8,7 @@ use grantd::rules::time::SECOND;
 use grantd::wire::Lease;
 use kms_sandbox::GrantTruth;
 
-use crate::check::{BOUND, our_grants};
+use crate::check::{BOUND, our_grants, unless_doubled};
 use crate::world::World;
 
 /// A successor whose create was not answered is found by a look: every thirty seconds.
@@ -40,10 +40,12 @@ pub(crate) fn what_was_replaced_ended(world: &World) {
     for chain in chains(world).values().filter(|chain| chain.len() > 1) {
         for link in chain {
             let Some(at) = replaced_at(chain, link) else { continue };
-            let from = at + i64::from(world.propagation);
+            // A late copy may come when its successor has long been there.
+            let from = at.max(link.1.created_at_ms) + i64::from(world.propagation);
+            let bound = unless_doubled(world, &link.1, LOOK_EVERY + BOUND);
             let over = world.good(from, link.1.ended_at_ms.unwrap_or(now));
             assert!(
-                over <= LOOK_EVERY + BOUND,
+                over <= bound,
                 "seed {}: replaced, and lived {over} ms too long: {link:?}",
                 world.seed
             );

@@ -8,7 +8,10 @@ use crate::script;
 use crate::world::{Trace, World};
 
 /// Seeds that once failed, each by a fault of its own.
-const FOUND: &[u64] = &[];
+///
+/// - 487: the harness's own. A copy of a create came after its lease had been shortened, and lived
+///   until the next search, which is promised for copies.
+const FOUND: &[u64] = &[487];
 /// The seeds of the gate.
 const GATE: std::ops::Range<u64> = 0..500;
 
