@@ -67,6 +67,8 @@ pub(crate) struct Context {
     pub(crate) halt: Notify,
     /// Something changed that the main loop should look at.
     pub(crate) wake: Notify,
+    /// The look-ahead is to be read again without what waits, since it may keep others out.
+    pub(crate) crowded: Cell<bool>,
     tokens: RefCell<BTreeMap<i64, Token>>,
     tasks: RefCell<JoinSet<()>>,
 }
@@ -115,6 +117,7 @@ impl Context {
             stopping: Cell::default(),
             halt: Notify::new(),
             wake: Notify::new(),
+            crowded: Cell::default(),
             tokens: RefCell::default(),
             tasks: RefCell::default(),
         }
@@ -240,7 +243,15 @@ impl Context {
         let detail = answer.detail.as_deref();
         let told = self.lane(lane, |state| {
             let ticks = self.time.ticks();
-            state.heard((op, key), (class, sent), detail, (now, ticks), self.rng.as_ref())
+            let waiting = state.waiting();
+            let told =
+                state.heard((op, key), (class, sent), detail, (now, ticks), self.rng.as_ref());
+            // A full look-ahead may hold nothing but rows of what waits from now on.
+            let full = || self.agenda.borrow().len() >= ROWS_MAX;
+            if op == Op::End && state.waiting() > waiting && full() {
+                self.crowded.set(true);
+            }
+            told
         });
         for notice in told.unwrap_or_default() {
             self.tell(lane, &notice);

@@ -49,10 +49,14 @@ fn dispatch_kind(cx: &Rc<Context>, lane: i64, now: Now, urgent: bool) -> Option<
             return agenda.due(Act::End, lane, now.latest).next().map(|_| until);
         }
         let not_now = |row: &Row| asked(row) != urgent || shut(state, row, now.latest).is_some();
-        let Some(row) = agenda.first(Act::End, lane, now.latest, not_now).cloned() else {
+        // Fifty thousand first tries on a key that refuses us must not delay the others' deadlines.
+        let waits = |row: &Row| asked(row) != urgent || waits(state, row, now.latest).is_some();
+        let first = agenda.first(Act::End, lane, now.latest, waits);
+        let first = first.or_else(|| agenda.first(Act::End, lane, now.latest, not_now));
+        let Some(row) = first.cloned() else {
             // Rows whose keys wait: come back when the first of them may be tried.
-            let waits = agenda.due(Act::End, lane, now.latest);
-            return waits
+            let due = agenda.due(Act::End, lane, now.latest);
+            return due
                 .filter(|row| asked(row) == urgent)
                 .filter_map(|row| shut(state, row, now.latest))
                 .min();
@@ -77,19 +81,28 @@ fn dispatch_kind(cx: &Rc<Context>, lane: i64, now: Now, urgent: bool) -> Option<
     }
 }
 
-/// Until when the row waits for its key. A refusal of one grant is none of another on the same key
-/// (a role that was made again may retire the new ones alone): the first try of each is on time.
+/// Until when the row may not be tried. A refusal of one grant is none of another on the same key
+/// (a role that was made again may retire the new ones alone): the first try of each waits for
+/// nobody, and only gives way.
 fn shut(state: &LaneState, row: &Row, now: Time) -> Option<Time> {
     match &row.life().state {
         State::Ending { end, .. } if end.count == 0 => None,
-        State::Ending { via: Via::Revoke, .. } if row.facts().order.first() != Via::Revoke => {
-            state.second_shut(row.key_arn(), now)
-        }
-        State::Ending { .. } => state.key_shut(row.key_arn(), Op::End, now),
+        State::Ending { .. } => waits(state, row, now),
         State::Creating { .. }
         | State::Active { .. }
         | State::Ended { .. }
         | State::Closed { .. } => None,
+    }
+}
+
+/// Until when the row's key waits.
+fn waits(state: &LaneState, row: &Row, now: Time) -> Option<Time> {
+    match &row.life().state {
+        State::Ending { via: Via::Revoke, .. } if row.facts().order.first() != Via::Revoke => {
+            state.second_shut(row.key_arn(), now)
+        }
+        State::Ending { .. } | State::Active { .. } => state.key_shut(row.key_arn(), Op::End, now),
+        State::Creating { .. } | State::Ended { .. } | State::Closed { .. } => None,
     }
 }
 

@@ -53,7 +53,7 @@ impl Chores {
         let judged = cx.time.judge();
         let now = judged.now.latest;
         ask_lanes(cx, now, judged.doubt.is_some());
-        if now >= self.load {
+        if cx.crowded.take() || now >= self.load {
             self.load = now.plus(LOAD_EVERY);
             let task = Rc::clone(cx);
             cx.spawn(async move { load(&task).await });
@@ -142,7 +142,12 @@ async fn load_beside_stalls(
             let until = stall.until.max(now.plus(LOAD_EVERY));
             books.set_stall(*lane, key.as_ref(), class, now, until, detail)?;
         }
-        books.ahead_beside_stalls(until, ROWS_MAX, now)
+        let mut rows = books.ahead_beside_stalls(until, ROWS_MAX, now)?;
+        // One of each tries for all, or nobody would learn that it is mended.
+        for (lane, key, _) in &stalls {
+            rows.extend(books.one_of(*lane, key.as_ref(), until)?);
+        }
+        Ok(rows)
     };
     let rows = cx.ledger.run(Urgency::End, job).await?;
     let backlog = cx.backlog.borrow();

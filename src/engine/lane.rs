@@ -197,6 +197,11 @@ impl LaneState {
         self.keys.get(&(key.clone(), op))?.shut(now)
     }
 
+    /// How many things wait: keys, and the lane itself.
+    pub(crate) fn waiting(&self) -> usize {
+        self.keys.len() + usize::from(self.stall.is_some())
+    }
+
     /// The same for the second half of a try: it follows upon the first, whose denial it mends.
     pub(crate) fn second_shut(&self, key: &KeyArn, now: Time) -> Option<Time> {
         let stall = self.keys.get(&(key.clone(), Op::End))?;

@@ -27,6 +27,10 @@ const TOKEN_PROOF_KEEPS: i64 = 10 * MINUTE;
 const BY_ID: i64 = ASKER_WAITS / 2;
 /// Between two tries.
 const AGAIN: i64 = SECOND / 2;
+/// So many probes of a key may be owed at once. One whose end is refused lives until somebody mends
+/// the key; a new one at each try would fill the key's quota of grants. More than one, since a role
+/// that was made again may end only what was made since.
+const OWED_MAX: usize = 3;
 /// The probe's own deadline, should we die in between: it gives nobody anything but DescribeKey to
 /// ourselves.
 const PROBE_LIVES: i64 = 10 * MINUTE;
@@ -87,18 +91,12 @@ impl Context {
     }
 
     async fn probe(self: &Rc<Self>, lane: &Arc<Lane>, key: &KeyArn) -> Result<(), Fault> {
-        let Some(config) = self.config() else {
-            return Err(Fault::new(Kind::EndOnly, "grantd only ends leases now"));
-        };
-        let probe = self.probe_lease(lane, key, &config)?;
-        let made = self.send(probe, &config).await.map_err(ledger_fault)?;
-        let row = match made {
-            Made::Granted(row) => row,
-            Made::Refused(_, class, detail) => return Err(way_in_fault(class, key, &detail)),
-            Made::Unknown(row, detail) => {
-                let text = format!("KMS did not answer the probe of {key}: {detail}");
-                return Err(Fault::new(Kind::KmsSilent, text).about(row.reference().clone()));
-            }
+        let (id, of) = (lane.id, key.clone());
+        let owed = move |books: &mut Ledger| books.owed_probes(id, &of, OWED_MAX);
+        let mut owed = self.ledger.run(Urgency::Work, owed).await.map_err(ledger_fault)?;
+        let row = match owed.len() < OWED_MAX {
+            true => self.make_probe(lane, key).await?,
+            false => owed.swap_remove(0),
         };
         let keeps = self.end_probe(row).await?;
         // The day counts from when a whole proof would have been made.
@@ -106,6 +104,21 @@ impl Context {
         let (id, key) = (lane.id, key.clone());
         let set = move |books: &mut Ledger| books.set_proof(id, &key, at);
         self.ledger.run(Urgency::Work, set).await.map_err(ledger_fault)
+    }
+
+    async fn make_probe(self: &Rc<Self>, lane: &Arc<Lane>, key: &KeyArn) -> Result<Row, Fault> {
+        let Some(config) = self.config() else {
+            return Err(Fault::new(Kind::EndOnly, "grantd only ends leases now"));
+        };
+        let probe = self.probe_lease(lane, key, &config)?;
+        match self.send(probe, &config).await.map_err(ledger_fault)? {
+            Made::Granted(row) => Ok(row),
+            Made::Refused(_, class, detail) => Err(way_in_fault(class, key, &detail)),
+            Made::Unknown(row, detail) => {
+                let text = format!("KMS did not answer the probe of {key}: {detail}");
+                Err(Fault::new(Kind::KmsSilent, text).about(row.reference().clone()))
+            }
+        }
     }
 
     fn probe_lease(

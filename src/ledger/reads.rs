@@ -199,6 +199,48 @@ impl Ledger {
         Ok((found, next))
     }
 
+    /// A row of a lane, or of a key of it, whose end comes at or before `until`: of those that
+    /// wait, the one that tries for all.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn one_of(
+        &self,
+        lane: i64,
+        key: Option<&KeyArn>,
+        until: Time,
+    ) -> Result<Option<Row>, LedgerError> {
+        let conn = self.conn()?;
+        let mut query = conn.prepare_cached(match key {
+            Some(_) => sql::FIRST_OF_KEY,
+            None => sql::FIRST_OF_LANE,
+        })?;
+        let mut rows = match key {
+            Some(key) => query.query(params![lane, key.as_str(), until.0])?,
+            None => query.query(params![lane, until.0])?,
+        };
+        rows.next()?.map(|raw| self.read(raw)).transpose()
+    }
+
+    /// Probes of a key whose end KMS has not accepted, newest first; at most `limit`.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn owed_probes(
+        &self,
+        lane: i64,
+        key: &KeyArn,
+        limit: usize,
+    ) -> Result<Vec<Row>, LedgerError> {
+        let mut query = self.conn()?.prepare_cached(sql::OWED_PROBES)?;
+        let mut rows = query.query(params![lane, key.as_str(), self::limit(limit)])?;
+        let mut found = Vec::new();
+        while let Some(raw) = rows.next()? {
+            found.push(self.read(raw)?);
+        }
+        Ok(found)
+    }
+
     /// Keys of a lane with open grants other than probes, after `after`, in order; at most 1,000
     /// (then ask again after the last one).
     ///

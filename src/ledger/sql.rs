@@ -111,6 +111,12 @@ statements! {
     ROWS_OF_KEY = row!("WHERE g.lane = ?1 AND g.key_arn = ?2 AND g.id > ?3 AND g.state <> \
         'closed' \
         ORDER BY g.id LIMIT ?4");
+    FIRST_OF_KEY = row!("WHERE g.lane = ?1 AND g.key_arn = ?2 AND g.state <> 'closed' \
+        AND +g.act = 'end' AND +g.next_action_at <= ?3 ORDER BY g.id LIMIT 1");
+    FIRST_OF_LANE = row!("WHERE g.lane = ?1 AND g.act = 'end' AND g.next_action_at <= ?2 \
+        AND g.next_action_at IS NOT NULL ORDER BY g.next_action_at, g.id LIMIT 1");
+    OWED_PROBES = row!("WHERE g.lane = ?1 AND g.key_arn = ?2 AND g.origin = 'probe' \
+        AND g.state IN('active', 'ending') ORDER BY g.id DESC LIMIT ?3");
     ROWS_AHEAD = row!("WHERE g.act = ?1 AND g.next_action_at <= ?2 AND g.next_action_at IS NOT \
         NULL \
         ORDER BY g.next_action_at, g.id LIMIT ?3");

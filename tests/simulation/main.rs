@@ -20,6 +20,7 @@ mod hostile;
 mod kms;
 mod many;
 mod people;
+mod retries;
 mod runner;
 mod scenarios;
 mod script;
