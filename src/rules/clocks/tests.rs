@@ -256,3 +256,18 @@ fn the_high_water_mark_never_falls_and_least_never_passes_latest() {
         highest = now.latest;
     }
 }
+
+/// Whoever makes AWS's `Date` and the wall clock both lie, after a restart, gains nothing by it:
+/// what the ledger remembers was the present once.
+#[test]
+fn the_present_never_falls_behind_what_the_ledger_remembers() {
+    for back in [SECOND, MINUTE, DAY] {
+        let remembered = Time(START + back);
+        let mut clocks = Clocks::new(None, remembered);
+        let reading = Reading { wall: Time(START), boot: 5_000, boot_id: "one".to_owned() };
+        clocks.heard(Time(START), &reading);
+        let judged = clocks.judge(&reading);
+        assert_eq!((judged.doubt, judged.now.latest), (None, remembered), "{back} ms back");
+        assert!(judged.now.least <= judged.now.latest);
+    }
+}
