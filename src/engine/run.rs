@@ -18,7 +18,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::config::{Config, Rates};
-use crate::fault::Fault;
+use crate::fault::{Fault, chain};
 use crate::kms::{Kms, Lane};
 use crate::ledger::{Handle, LaneFacts, Ledger, Urgency};
 use crate::rng::Rng;
@@ -65,7 +65,8 @@ impl Engine {
     /// Take up the ledger: its lanes, its clocks. `config` is `None`, or `end_only` is set, where
     /// the daemon only ends.
     ///
-    /// # Errors When the ledger cannot be read.
+    /// # Errors
+    /// When the ledger cannot be read, or not take a lane that is new in `config`.
     pub async fn new(
         ports: Ports,
         config: Option<Arc<Config>>,
@@ -87,7 +88,10 @@ impl Engine {
         let cx = Context::new(Parts { kms, rng, time, ledger, config, end_only, refusals });
         let now = cx.time.now().latest;
         let left = move |books: &mut Ledger| books.tell_refusals(now);
-        cx.ledger.run(Urgency::Work, left).await.map_err(ledger_fault)?;
+        // Counts of what was refused are no reason to end nothing.
+        if let Err(error) = cx.ledger.run(Urgency::Work, left).await {
+            tracing::error!("what was refused before the start stays untold: {}", chain(&error));
+        }
         for lane in lanes {
             let config = cx.config();
             let account = config.as_deref().and_then(|c| c.account(lane.account.as_str()));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, TransactionState, params};
 
 use super::{LaneFacts, LedgerError, open, place, sql};
 use crate::fault::chain;
@@ -23,6 +23,11 @@ pub struct Ledger {
     dir: PathBuf,
     /// `None` between an error that left the file in doubt and the next successful opening.
     conn: Option<Connection>,
+    /// Why the WAL that was found is still there. Nothing may be added to it then: after a sync
+    /// that failed, the system shows pages of it that never reached the disk and that no later
+    /// sync writes (reliability 2), and what follows them there would be lost with them at a power
+    /// cut. Reading goes on, and with it the ends of what is due.
+    undrained: Option<String>,
     /// Shared by the rows; forgotten where one of them changes.
     lanes: RefCell<BTreeMap<i64, Arc<Lane>>>,
     /// Set while the disk is known to be full; shared with the handles.
@@ -36,6 +41,7 @@ impl Ledger {
         Self {
             dir: dir.to_owned(),
             conn: Some(conn),
+            undrained: None,
             lanes: RefCell::default(),
             full: Arc::default(),
             _scratch: scratch,
@@ -96,8 +102,27 @@ impl Ledger {
                 open::reopen(&self.dir).map_err(|error| LedgerError::Unavailable(chain(&error)))?;
             self.conn = Some(conn);
             self.lanes.borrow_mut().clear();
+            self.distrust_wal();
+        } else if self.undrained.is_some() {
+            self.distrust_wal();
         }
         Ok(self.conn()?.execute_batch("BEGIN")?)
+    }
+
+    /// Move what somebody left in the WAL to the file, or write nothing until that succeeds.
+    pub(super) fn distrust_wal(&mut self) {
+        let Some(conn) = &self.conn else { return };
+        let full = |error: &rusqlite::Error| {
+            error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+        };
+        let drained = match open::drain(conn) {
+            Err(error) if full(&error) && self.release_ballast() => {
+                self.full.store(true, Ordering::Relaxed);
+                open::drain(conn)
+            }
+            drained => drained,
+        };
+        self.undrained = drained.err().map(|error| chain(&error));
     }
 
     /// Whether the transaction of the batch is still there: some errors end it.
@@ -108,6 +133,12 @@ impl Ledger {
     /// End a batch. On an error other than "full" the file is closed: what it holds has to be read
     /// afresh.
     pub(super) fn commit_batch(&mut self) -> Result<(), LedgerError> {
+        if let Some(why) = &self.undrained
+            && self.conn()?.transaction_state(None::<&str>)? == TransactionState::Write
+        {
+            let why = format!("what it holds cannot be made durable: {why}");
+            return Err(self.roll_back(LedgerError::Unavailable(why)));
+        }
         match self.conn()?.execute_batch("COMMIT") {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -214,19 +245,31 @@ impl Ledger {
 
     fn set_ways(&self, id: i64, facts: &LaneFacts) -> Result<(), LedgerError> {
         let (conn, ways) = (self.conn()?, &facts.ways);
+        let endpoint = |of: &Option<String>| of.clone().unwrap_or_default();
+        let kin = |lane: &Lane| {
+            let place = (&lane.account, &lane.region, endpoint(&lane.endpoint));
+            place == (&facts.account, &facts.region, endpoint(&facts.endpoint))
+        };
+        let shared = |ways: &Ways| (ways.revoke_role.clone(), ways.proxy.clone());
+        let all = self.lanes()?;
+        let as_wanted = self.lane_of(id)?.ways == *ways
+            && all.iter().all(|lane| !kin(lane) || shared(&lane.ways) == shared(ways));
+        // Even an update of nothing writes, and a start on a disk that takes nothing has to end
+        // what is due.
+        if as_wanted {
+            return Ok(());
+        }
         let mut own = conn.prepare_cached(sql::SET_WAYS)?;
-        let mut changed = own.execute(params![id, ways.profile, ways.session_name])?;
+        own.execute(params![id, ways.profile, ways.session_name])?;
         let mut shared = conn.prepare_cached(sql::SET_SHARED_WAYS)?;
-        changed += shared.execute(params![
+        shared.execute(params![
             facts.account.as_str(),
             facts.region.as_str(),
             facts.endpoint,
             ways.revoke_role.as_ref().map(Principal::as_str),
             ways.proxy,
         ])?;
-        if changed > 0 {
-            self.lanes.borrow_mut().clear();
-        }
+        self.lanes.borrow_mut().clear();
         Ok(())
     }
 

@@ -72,7 +72,8 @@ impl Ledger {
             Err(error) => return Err(error),
         };
         place::sync_directory(&dir)?;
-        let ledger = Self::of(&dir, conn, None);
+        let mut ledger = Self::of(&dir, conn, None);
+        ledger.distrust_wal();
         if !place::ensure_ballast(&dir) {
             // No room for the ballast: as good as full. The first batch with room puts it there.
             ledger.full_flag().store(true, std::sync::atomic::Ordering::Relaxed);
@@ -95,6 +96,11 @@ pub(super) fn reopen(dir: &Path) -> Result<Connection, OpenError> {
     // Closing removed the WAL: its new name has to be as durable as the first one was.
     place::sync_directory(dir)?;
     Ok(conn)
+}
+
+/// Move what the WAL holds to the file, and begin it anew.
+pub(super) fn drain(conn: &Connection) -> Result<(), rusqlite::Error> {
+    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 /// Open `file`, take it for ourselves, and bring it up to date. True when it held nothing yet.

@@ -8,7 +8,8 @@ use grantd::fault::{Fault, Kind};
 use grantd::ids::Ref;
 use grantd::rules::time::SECOND;
 use grantd::wire::{
-    CreateLease, ExtendLease, Lease, LeaseExtended, LeaseMade, LiftFreeze, NewFreeze, Scope, Status,
+    CreateLease, ExtendLease, Lease, LeaseExtended, LeaseMade, LiftFreeze, NewFreeze, Reload,
+    Reloaded, Scope, Status,
 };
 use tokio::sync::oneshot;
 
@@ -143,6 +144,19 @@ pub(crate) async fn nonsense(world: &Rc<World>, uid: u32, kind: usize) {
     let answer: Option<Result<LeaseMade, Fault>> = send(world, command).await;
     match answer {
         Some(Ok(made)) => panic!("seed {}: nonsense {kind} was granted: {made:?}", world.seed),
+        Some(Err(fault)) => world.refused(&fault),
+        None => {}
+    }
+}
+
+/// Another configuration; what lives goes on, whatever it says.
+pub(crate) async fn reload(world: &Rc<World>, max_ttl: &'static str) {
+    world.max_ttl.set(max_ttl);
+    let request = Reload { dry_run: false };
+    let answer: Option<Result<Reloaded, Fault>> =
+        send(world, |reply| Command::Reload { caller: None, request, reply }).await;
+    match answer {
+        Some(Ok(_)) => world.reloaded(),
         Some(Err(fault)) => world.refused(&fault),
         None => {}
     }

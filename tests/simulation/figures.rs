@@ -12,6 +12,7 @@ pub(crate) struct Figures {
     pub(crate) refused: BTreeMap<&'static str, usize>,
     pub(crate) recorded: usize,
     pub(crate) extended: usize,
+    pub(crate) reloaded: usize,
     pub(crate) calls: usize,
     pub(crate) trace: u64,
 }
@@ -23,6 +24,7 @@ impl Figures {
         self.crashes += other.crashes;
         self.recorded += other.recorded;
         self.extended += other.extended;
+        self.reloaded += other.reloaded;
         self.calls += other.calls;
         for (kind, n) in &other.refused {
             *self.refused.entry(kind).or_default() += n;
@@ -34,12 +36,13 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} days: {} leases made, {} of unknown outcome, {} extended, {} crashes, {} calls; \
+            "{} days: {} leases made, {} of unknown outcome, {} extended, {} reloads, {} crashes, {} calls; \
              refused: {:?}",
             self.seeds,
             self.granted,
             self.recorded,
             self.extended,
+            self.reloaded,
             self.crashes,
             self.calls,
             self.refused

@@ -3,16 +3,17 @@
 use std::rc::Rc;
 
 use grantd::rules::clocks::AGREE;
-use grantd::rules::time::{MINUTE, SECOND};
+use grantd::rules::time::{HOUR, MINUTE, SECOND};
 use kms_sandbox::KeyState;
 
 use crate::actors;
 use crate::check::overdue_is_visible;
 use crate::clock::pause;
 use crate::foreign::strangers;
+use crate::host::Down;
 use crate::kms::Weather;
 use crate::script::{Event, Spell, What};
-use crate::world::{Down, World};
+use crate::world::{SEARCH, World};
 
 /// A key that waits is tried once within a minute; then it is over.
 const KEY_WAITS: i64 = 75 * SECOND;
@@ -34,6 +35,7 @@ pub(crate) async fn happen(world: Rc<World>, event: Event) {
         What::Extend { uid, nth, ttl, key } => actors::extend(&world, uid, nth, ttl, key).await,
         What::Revoke { uid, nth } => actors::revoke(&world, uid, nth).await,
         What::Nonsense { uid, kind } => actors::nonsense(&world, uid, kind).await,
+        What::Reload { max_ttl } => actors::reload(&world, max_ttl).await,
         What::Freeze { scope, lasts } => actors::freeze(&world, scope, lasts).await,
         What::Twice { late } => world.net.twice.set(Some(late)),
         What::Strangers { n } => strangers(&world, n),
@@ -57,6 +59,17 @@ pub(crate) async fn happen(world: Rc<World>, event: Event) {
             world.net.clock.set_wall(0);
         }
         What::Spell { spell, lasts } => endure(&world, spell, lasts).await,
+        What::PowerCut { nth, down } => {
+            world.down.replace(Some(Down { ms: down, reboot: true, restore: None }));
+            world.disk.cut_in(nth);
+            pause(until(&world, HOUR)).await;
+            world.disk.heal();
+        }
+        What::Hiccup { nth } => {
+            world.disk.hiccup_in(nth);
+            pause(until(&world, HOUR)).await;
+            world.disk.heal();
+        }
     }
 }
 
@@ -67,18 +80,17 @@ fn until(world: &World, lasts: i64) -> i64 {
 
 /// The machine stands still: nothing of the daemon runs.
 async fn asleep(world: &Rc<World>, lasts: i64, boot_stops: bool) {
-    if world.asleep.get() {
+    if world.sleep.is_asleep() {
         return;
     }
     let lasts = until(world, lasts).max(1);
     world.trouble();
-    world.asleep.set(true);
+    world.sleep.fall();
     pause(lasts).await;
-    world.asleep.set(false);
     if boot_stops {
         world.net.clock.lose(lasts);
     }
-    world.awake.borrow_mut().take().into_iter().for_each(std::task::Waker::wake);
+    world.sleep.wake();
     // The kernel's timer tells whoever naps.
     world.net.clock.set_wall(world.net.clock.step.get());
     world.over(0);
@@ -86,13 +98,22 @@ async fn asleep(world: &Rc<World>, lasts: i64, boot_stops: bool) {
 
 /// KMS is not as it should be for a while.
 async fn endure(world: &Rc<World>, spell: Spell, lasts: i64) {
+    if let Spell::Disk(ill) = spell {
+        // No excuse: what ends, ends on time, and is recorded when it can be.
+        world.disk_trouble();
+        world.disk.set(Some(ill));
+        pause(until(world, lasts)).await;
+        world.disk.set(None);
+        world.disk_over(i64::from(world.propagation) + SEARCH);
+        return;
+    }
     world.trouble();
     set(world, spell, true);
     pause(until(world, lasts)).await;
     overdue_is_visible(world).await;
     set(world, spell, false);
     world.over(match spell {
-        Spell::Weather(_) | Spell::NoDate => UNDER_WAY,
+        Spell::Weather(_) | Spell::NoDate | Spell::Disk(_) => UNDER_WAY,
         Spell::Denied(_) | Spell::KeyOff { .. } => KEY_WAITS,
         Spell::Quota(..) => MINUTE,
         // A view that stood still shows what is new only when it has caught up.
@@ -140,5 +161,6 @@ fn set(world: &World, spell: Spell, on: bool) {
             net.story.borrow_mut().core.settings_mut().endpoint_lags_ms = lags;
         }
         Spell::NoDate => net.undated.set(on),
+        Spell::Disk(ill) => world.disk.set(on.then_some(ill)),
     }
 }

@@ -8,6 +8,7 @@ use grantd::rules::time::{HOUR, MINUTE, SECOND};
 use kms_sandbox::Op;
 
 use crate::clock::SimRng;
+use crate::disk::Ill;
 use crate::kms::Weather;
 
 /// A seed's day.
@@ -31,6 +32,8 @@ pub(crate) enum What {
     Revoke { uid: u32, nth: usize },
     /// Somebody asks for nonsense.
     Nonsense { uid: u32, kind: usize },
+    /// An administrator changes the greatest lifetime, and has the daemon take it.
+    Reload { max_ttl: &'static str },
     /// An administrator freezes something for a while.
     Freeze { scope: usize, lasts: i64 },
     /// KMS is not as it should be for a while.
@@ -47,6 +50,10 @@ pub(crate) enum What {
     Reboot { down: i64 },
     /// The daemon dies, and what the ledger was so long ago is put back.
     Restore { ago: i64, down: i64 },
+    /// The power fails at the n-th operation of the disk from now.
+    PowerCut { nth: u32, down: i64 },
+    /// The n-th operation of the disk from now fails, once.
+    Hiccup { nth: u32 },
     /// The wall clock is set so far off.
     Wall { off: i64, lasts: i64 },
     /// The machine sleeps: its boot clock and, once it is awake, its wall clock know.
@@ -55,7 +62,7 @@ pub(crate) enum What {
     Pause { lasts: i64 },
 }
 
-/// What can be wrong with KMS.
+/// What can be wrong for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spell {
     /// The network loses some, or all.
@@ -70,6 +77,8 @@ pub(crate) enum Spell {
     Stale(u32),
     /// Answers carry no `Date`.
     NoDate,
+    /// It is not KMS, but the host's disk.
+    Disk(Ill),
 }
 
 impl fmt::Display for Event {
@@ -88,6 +97,7 @@ pub(crate) fn clock(ms: i64) -> String {
 pub(crate) fn hour(rng: &SimRng) -> Vec<Event> {
     let mut events = Vec::new();
     burst(rng, MINUTE, &mut events);
+    events.push(Event { at: rng.between(MINUTE, 30 * MINUTE), what: disk(rng) });
     events.sort_by_key(|event| event.at);
     events
 }
@@ -103,8 +113,36 @@ pub(crate) fn of(rng: &SimRng) -> Vec<Event> {
         let at = rng.between(MINUTE, DAY);
         events.push(Event { at, what: trouble(rng) });
     }
+    // Drawn last: the rest of a seed's day stays what it was before disks failed.
+    let busy: Vec<i64> = events.iter().map(|event| event.at).collect();
+    for _ in 0..rng.between(0, 3) {
+        let nth = usize::try_from(rng.up_to(1_000)).unwrap() % busy.len();
+        events.push(Event { at: busy[nth] + rng.between(0, MINUTE), what: disk(rng) });
+    }
+    for _ in 0..rng.between(0, 2) {
+        let nth = usize::try_from(rng.up_to(1_000)).unwrap() % busy.len();
+        // Nobody asks for more than an hour: what is lost and found again is proven by either.
+        let max_ttl = if rng.chance(500) { "1h" } else { "2h" };
+        events
+            .push(Event { at: busy[nth] - rng.between(0, MINUTE), what: What::Reload { max_ttl } });
+    }
     events.sort_by_key(|event| event.at);
     events
+}
+
+/// The host's disk fails.
+fn disk(rng: &SimRng) -> What {
+    let nth = u32::try_from(rng.between(1, 40)).unwrap();
+    let ills = [Ill::Syncs, Ill::Writes, Ill::Full, Ill::Crammed];
+    let ill = ills[usize::try_from(rng.up_to(3)).unwrap()];
+    match rng.up_to(9) {
+        0..=4 => What::PowerCut { nth, down: rng.between(1, 2 * MINUTE) },
+        5..=6 => What::Hiccup { nth },
+        _ => {
+            let lasts = rng.between(SECOND, 20 * MINUTE);
+            What::Spell { spell: Spell::Disk(ill), lasts }
+        }
+    }
 }
 
 /// People ask for half an hour, and things go wrong meanwhile.

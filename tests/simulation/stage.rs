@@ -24,12 +24,14 @@ use tokio::task::LocalSet;
 
 use crate::clock::{SimClock, SimRng};
 use crate::kms::{Net, SimKms};
+use crate::sleep::Sleep;
 use crate::world::{CONFIG, Nobody, scratch};
 
 pub(crate) struct Stage {
     pub(crate) net: Rc<Net>,
     pub(crate) dir: TempDir,
     pub(crate) key: String,
+    pub(crate) sleep: Sleep,
     config: String,
 }
 
@@ -48,7 +50,8 @@ impl Stage {
         let story = Story::new(options, clock.now());
         let key = story.key_arn.clone();
         let net = Net::new(story, clock, rng);
-        Self { net, dir: scratch(), key, config: CONFIG.to_owned() }
+        let sleep = Sleep::default();
+        Self { net, dir: scratch(), key, sleep, config: CONFIG.to_owned() }
     }
 
     /// Change a line of the configuration.
@@ -101,7 +104,7 @@ impl Stage {
         };
         tokio::select! {
             biased;
-            () = inside.run_until(life) => unreachable!("nobody stops it"),
+            () = self.sleep.while_awake(inside.run_until(life)) => unreachable!("nobody stops it"),
             done = script(daemon) => done,
         }
     }

@@ -2,34 +2,34 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::{Future, poll_fn};
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
 
 use grantd::config::{self, Config, Names};
-use grantd::engine::{Command, Engine, Ports, Refusals};
+use grantd::engine::{Command, Engine, Load, Ports, Refusals};
 use grantd::fault::{Fault, Kind};
 use grantd::ids::Ref;
-use grantd::ledger::{Handle, Ledger};
+use grantd::ledger::Handle;
 use grantd::rng::Rng as _;
 use grantd::rules::time::{HOUR, MINUTE, SECOND};
 use kms_sandbox::{GrantTruth, Op, Propagation, Story, StoryOptions};
 use tempfile::TempDir;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
 use crate::actors::Told;
 use crate::check::{at_the_end, books_agree};
 use crate::clock::{START, SimClock, SimRng, pause};
+use crate::disk::{Disk, Image};
 use crate::figures::{Figures, hash};
 use crate::foreign::foreign_grants;
 use crate::good::Good;
 use crate::happen::happen;
+use crate::host::{self, Down};
 use crate::kms::{Net, SimKms};
 use crate::script::Event;
+use crate::sleep::Sleep;
 
 pub(crate) const CONFIG: &str = r#"
 group = "sim"
@@ -52,7 +52,7 @@ max-live-per-asker = 10000
 /// vanished, and what keeps a look from being made.
 const WIND_DOWN: i64 = HOUR + 2 * 11 * MINUTE + 15 * MINUTE;
 /// After a rollback what the ledger lacks is searched for again and again: every minute at first.
-const SEARCH: i64 = 75 * SECOND;
+pub(crate) const SEARCH: i64 = 75 * SECOND;
 
 pub(crate) struct Nobody;
 
@@ -64,17 +64,6 @@ impl Names for Nobody {
     fn group(&self, _: &str) -> Result<Option<u32>, String> {
         Ok(None)
     }
-}
-
-/// How the daemon's life ended, and what happens until the next.
-#[derive(Debug, Default)]
-pub(crate) struct Down {
-    /// So many ms pass.
-    pub(crate) ms: i64,
-    /// The machine starts anew.
-    pub(crate) reboot: bool,
-    /// The backup of this name is put back.
-    pub(crate) restore: Option<i64>,
 }
 
 pub(crate) struct World {
@@ -89,6 +78,8 @@ pub(crate) struct World {
     /// The greatest lag of the views, in ms.
     pub(crate) propagation: u32,
     good: RefCell<Good>,
+    /// The same with a disk that takes what is written.
+    well: RefCell<Good>,
     pub(crate) engine: RefCell<Option<mpsc::Sender<Command>>>,
     pub(crate) ledger: RefCell<Option<Handle>>,
     /// The leases that each asker was told of.
@@ -104,11 +95,12 @@ pub(crate) struct World {
     pub(crate) ahead: Cell<i64>,
     /// What comes after the next crash.
     pub(crate) down: RefCell<Option<Down>>,
-    /// The machine stands still.
-    pub(crate) asleep: Cell<bool>,
-    pub(crate) awake: RefCell<Option<Waker>>,
+    pub(crate) sleep: Sleep,
+    pub(crate) disk: Disk,
+    /// What the ledger was, by name.
+    pub(crate) backups: RefCell<BTreeMap<i64, Image>>,
     figures: RefCell<Figures>,
-    config: Arc<Config>,
+    pub(crate) max_ttl: Rc<Cell<&'static str>>,
     dir: TempDir,
 }
 
@@ -156,7 +148,7 @@ impl World {
             Op::ALL.iter().filter_map(|op| Some((*op, op.default_quota()?))).collect();
         let foreign = foreign_grants(&mut story);
         let (key_arn, alias) = (story.key_arn.clone(), story.alias.to_owned());
-        let config = config::parse("sim.toml", CONFIG, &Nobody).unwrap();
+        let dir = scratch();
         Self {
             seed,
             day,
@@ -166,6 +158,7 @@ impl World {
             foreign: RefCell::new(foreign),
             propagation,
             good: RefCell::new(Good::from(START)),
+            well: RefCell::new(Good::from(START)),
             engine: RefCell::default(),
             ledger: RefCell::default(),
             told: RefCell::default(),
@@ -174,11 +167,12 @@ impl World {
             restored: Cell::default(),
             ahead: Cell::default(),
             down: RefCell::default(),
-            asleep: Cell::default(),
-            awake: RefCell::default(),
+            sleep: Sleep::default(),
+            disk: Disk::make(&dir.path().join("state")),
+            backups: RefCell::default(),
             figures: RefCell::default(),
-            config: Arc::new(config),
-            dir: scratch(),
+            max_ttl: Rc::new(Cell::new("1h")),
+            dir,
         }
     }
 
@@ -226,6 +220,10 @@ impl World {
         self.told.borrow().values().flatten().cloned().collect()
     }
 
+    pub(crate) fn reloaded(&self) {
+        self.figures.borrow_mut().reloaded += 1;
+    }
+
     pub(crate) fn extended(&self, anew: bool) {
         self.figures.borrow_mut().extended += usize::from(anew);
     }
@@ -237,15 +235,28 @@ impl World {
 
     pub(crate) fn trouble(&self) {
         self.good.borrow_mut().trouble(self.net.clock.now());
+        self.disk_trouble();
+    }
+
+    /// The disk takes nothing: no excuse but for what a rolled-back ledger has to learn again.
+    pub(crate) fn disk_trouble(&self) {
+        self.well.borrow_mut().trouble(self.net.clock.now());
+    }
+
+    pub(crate) fn disk_over(&self, after: i64) {
+        self.well.borrow_mut().over(self.net.clock.now(), after);
     }
 
     pub(crate) fn over(&self, after: i64) {
         self.good.borrow_mut().over(self.net.clock.now(), after);
+        self.disk_over(after);
     }
 
     /// The longest time in one piece between the two in which nothing was in the way.
     pub(crate) fn good(&self, from: i64, to: i64) -> i64 {
-        self.good.borrow().longest(from, to, self.net.clock.now())
+        let learning = self.restored.get().is_some();
+        let good = if learning { &self.well } else { &self.good };
+        good.borrow().longest(from, to, self.net.clock.now())
     }
 
     pub(crate) fn fall(&self, down: Down) {
@@ -253,36 +264,23 @@ impl World {
         self.net.crash.notify_one();
     }
 
-    fn state(&self) -> PathBuf {
+    /// Where the ledger lies.
+    pub(crate) fn state(&self) -> PathBuf {
         self.dir.path().join("state")
-    }
-
-    fn copy(from: &Path, to: &Path) {
-        std::fs::create_dir_all(to).unwrap();
-        for name in ["ledger.db", "ledger.db-wal"] {
-            match std::fs::copy(from.join(name), to.join(name)) {
-                Ok(_) => {}
-                Err(_) => drop(std::fs::remove_file(to.join(name))),
-            }
-        }
     }
 
     /// Keep what the ledger is now.
     pub(crate) fn back_up(&self, name: i64) {
-        Self::copy(&self.state(), &self.dir.path().join(name.to_string()));
-    }
-
-    /// The files of the ledger, as they lie there.
-    pub(crate) fn files(&self) -> Vec<Vec<u8>> {
-        let files = ["ledger.db", "ledger.db-wal"];
-        files.iter().filter_map(|name| std::fs::read(self.state().join(name)).ok()).collect()
+        self.backups.borrow_mut().insert(name, self.disk.image());
     }
 
     /// One life of the daemon, until it dies or all is over.
-    async fn daemon(self: &Rc<Self>, lives: i64) -> Option<Down> {
-        std::fs::create_dir_all(self.state()).unwrap();
-        let (ledger, opened) = Ledger::open(&self.state()).unwrap();
-        assert_eq!(opened.broken, None, "seed {}: the ledger is broken", self.seed);
+    async fn daemon(self: &Rc<Self>) -> Option<Down> {
+        let Some(ledger) = host::open(self).await else {
+            let down = self.down.take().unwrap_or_default();
+            host::fell(self, &down).await;
+            return Some(down);
+        };
         let ledger = Handle::inline(ledger);
         *self.ledger.borrow_mut() = Some(ledger.clone());
         books_agree(self).await;
@@ -294,19 +292,33 @@ impl World {
         let (clock, rng) = (Rc::clone(&self.net.clock), SimRng::new(self.net.rng.next_u64()));
         let refusals = Refusals::default();
         let ports = Ports { kms, clock, rng, ledger, refusals };
-        let config = Some(Arc::clone(&self.config));
+        let config = Some(Arc::new(configured(self.max_ttl.get()).unwrap()));
+        let file = Rc::clone(&self.max_ttl);
+        let load: Load = Rc::new(move || Box::pin(std::future::ready(configured(file.get()))));
+        let (told, _) = watch::channel(None);
         let life = async move {
-            let engine = Engine::new(ports, config, None).await.unwrap();
+            // Without its ledger it does not start, and is started again.
+            let engine = Engine::new(ports, config, None).await?.reloading(load, told);
             engine.run(commands, |_| {}, std::future::pending()).await;
+            Ok(())
         };
         let fell = tokio::select! {
             biased;
             () = self.net.crash.notified() => Some(self.down.take().unwrap_or_default()),
-            () = pause(lives) => None,
-            () = self.while_awake(inside.run_until(life)) => unreachable!("nobody stops it"),
+            () = host::dark(&self.disk) => Some(self.down.take().unwrap_or_default()),
+            () = pause(self.day + WIND_DOWN - self.elapsed()) => None,
+            ended = self.sleep.while_awake(inside.run_until(life)) => {
+                let ended: Result<(), Fault> = ended;
+                assert!(self.disk.is_ill(), "seed {}: it stopped: {ended:?}", self.seed);
+                Some(Down { ms: SECOND, ..Down::default() })
+            }
         };
         if fell.is_none() {
             at_the_end(self).await;
+        }
+        if let Some(down) = &fell {
+            // Before anything is dropped: SQLite would close its files in peace.
+            host::fell(self, down).await;
         }
         drop(inside);
         *self.engine.borrow_mut() = None;
@@ -314,29 +326,14 @@ impl World {
         fell
     }
 
-    /// Nothing of `work` runs while the machine stands still.
-    async fn while_awake(&self, work: impl Future<Output = ()>) {
-        let mut work = pin!(work);
-        poll_fn(|cx| {
-            if self.asleep.get() {
-                self.awake.replace(Some(cx.waker().clone()));
-                return Poll::Pending;
-            }
-            work.as_mut().poll(cx)
-        })
-        .await;
-    }
-
     async fn lives(self: &Rc<Self>) {
         loop {
-            let left = self.day + WIND_DOWN - self.elapsed();
-            let Some(fell) = self.daemon(left).await else { return };
+            let Some(fell) = self.daemon().await else { return };
             self.net.tell(format!("-- down: {fell:?}"));
             self.figures.borrow_mut().crashes += 1;
             self.trouble();
             if let Some(name) = fell.restore {
-                Self::copy(&self.dir.path().join(name.to_string()), &self.state());
-                self.restored.set(Some(self.net.clock.now()));
+                host::put_back(self, name);
             }
             pause(fell.ms).await;
             if fell.reboot {
@@ -377,6 +374,12 @@ async fn failed(tasks: &mut tokio::task::JoinSet<()>) {
         }
     }
     std::future::pending().await
+}
+
+/// The configuration's file with this greatest lifetime.
+fn configured(max_ttl: &str) -> Result<Config, Fault> {
+    let text = CONFIG.replace("\"1h\"", &format!("\"{max_ttl}\""));
+    Ok(config::parse("sim.toml", &text, &Nobody).unwrap())
 }
 
 /// How long the daemon naps where nothing is due. A machine's tick is a second; where the clock

@@ -1,0 +1,75 @@
+//! The host that the daemon lives on: it starts the daemon again, loses its power, and its disk may
+//! be ill.
+
+use grantd::ledger::Ledger;
+use grantd::rules::time::SECOND;
+
+use crate::clock::{SimRng, pause};
+use crate::disk::{Disk, Image};
+use crate::world::World;
+
+use grantd::rng::Rng as _;
+
+/// How the daemon's life ended, and what happens until the next.
+#[derive(Debug, Default)]
+pub(crate) struct Down {
+    /// So many ms pass.
+    pub(crate) ms: i64,
+    /// The machine starts anew.
+    pub(crate) reboot: bool,
+    /// The backup of this name is put back.
+    pub(crate) restore: Option<i64>,
+}
+
+/// The power has failed while `disk` was at work.
+pub(crate) async fn dark(disk: &Disk) {
+    disk.went_dark.notified().await;
+}
+
+/// Open the ledger, as often as it takes: systemd starts the daemon every second. `None` if the
+/// power fails meanwhile.
+pub(crate) async fn open(world: &World) -> Option<Ledger> {
+    let mut failed = false;
+    let ledger = loop {
+        match Ledger::open(&world.state()) {
+            Ok((ledger, opened)) => {
+                assert_eq!(opened.broken, None, "seed {}: the ledger is broken", world.seed);
+                world.disk.directory_is_synced();
+                break Some(ledger);
+            }
+            Err(_) if world.disk.is_dark() => break None,
+            Err(error) => {
+                assert!(world.disk.is_ill(), "seed {}: {error:?}", world.seed);
+                if !failed {
+                    world.net.tell(format!("-- no start: {error}"));
+                    world.trouble();
+                }
+                failed = true;
+                pause(SECOND).await;
+            }
+        }
+    };
+    if failed {
+        world.over(0);
+    }
+    ledger
+}
+
+/// The daemon is dead, and perhaps the machine: what its disk did not sync may be lost.
+pub(crate) async fn fell(world: &World, down: &Down) {
+    let disk = &world.disk;
+    let power = down.reboot || disk.is_dark();
+    disk.crash(power.then(|| SimRng::new(world.net.rng.next_u64())).as_deref());
+    tokio::select! {
+        biased;
+        () = dark(disk) => {}
+        () = std::future::ready(()) => {}
+    }
+}
+
+/// Put a backup in the ledger's place.
+pub(crate) fn put_back(world: &World, name: i64) {
+    let image: Image = world.backups.borrow()[&name].clone();
+    world.disk.restore(image);
+    world.restored.set(Some(world.net.clock.now()));
+}
