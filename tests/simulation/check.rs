@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use grantd::config::RECONCILE;
 use grantd::ids::{AccountId, KeyArn, Principal, Ref};
-use grantd::ledger::Urgency;
+use grantd::ledger::{Handle, Urgency};
 use grantd::rules::freeze::{Subject, fits};
 use grantd::rules::life::Why;
 use grantd::rules::name::Name;
@@ -18,6 +18,7 @@ use crate::actors::status;
 use crate::chain::{
     not_extended_too_often, nothing_ends_before_its_successor, what_was_replaced_ended,
 };
+use crate::standby::nothing_was_left;
 use crate::world::World;
 
 /// With KMS reachable and the daemon up, nothing lives longer beyond its deadline than this: two
@@ -26,10 +27,12 @@ pub(crate) const BOUND: i64 = 10 * SECOND;
 /// What is overdue is told a minute later at the latest.
 const TOLD: i64 = MINUTE;
 
-/// The Name of a grant that grantd made.
+/// The Name of a grant that grantd made on the first host.
 pub(crate) fn ours(world: &World, grant: &GrantTruth) -> Option<Name> {
     let name = grant.name.as_deref().and_then(|name| Name::parse(name).ok());
-    name.filter(|_| !world.foreign.borrow().contains_key(&grant.grant_id))
+    let others = world.net.others.borrow();
+    let first = grant.name.as_ref().is_some_and(|name| !others.contains(name));
+    name.filter(|_| first && !world.foreign.borrow().contains_key(&grant.grant_id))
 }
 
 /// I2: no grant of ours outlives its deadline while KMS can be reached.
@@ -145,8 +148,11 @@ pub(crate) async fn books_agree(world: &World) {
     if rolled_back.is_some() {
         return;
     }
-    for stray in world.net.strays.borrow().iter() {
-        let name = Name::parse(stray.body["Name"].as_str().unwrap()).unwrap();
+    let others = world.net.others.borrow();
+    let strays = world.net.strays.borrow();
+    let names = strays.iter().map(|stray| stray.body["Name"].as_str().unwrap());
+    for name in names.filter(|name| !others.contains(*name)) {
+        let name = Name::parse(name).unwrap();
         let lease = known(name.reference().as_str()).unwrap();
         assert!(lease.closed_at.is_none(), "seed {seed}: closed before {name} arrived");
     }
@@ -256,24 +262,45 @@ pub(crate) async fn at_the_end(world: &World) {
     what_was_replaced_ended(world);
     nothing_frozen_was_made(world).await;
     let leases = leases(world).await.unwrap();
+    let ledger = world.ledger.borrow().clone().unwrap();
+    all_closed(world, &ledger).await;
     for lease in &leases {
-        assert!(lease.closed_at.is_some(), "seed {}: still open: {lease:#?}", world.seed);
         not_extended_too_often(world, lease);
     }
     no_grant_ended_early(world, &leases);
     nothing_ends_before_its_successor(world);
     let now = world.net.clock.now();
     for grant in world.net.story.borrow().core.grants_alive(now) {
-        assert!(ours(world, &grant).is_none(), "seed {}: alive at the end: {grant:?}", world.seed);
+        let foreign = world.foreign.borrow().contains_key(&grant.grant_id);
+        assert!(foreign, "seed {}: alive at the end: {grant:?}", world.seed);
     }
     if world.seed.is_multiple_of(8) {
         no_token_is_in_the_files(world);
     }
-    the_chain_verifies(world).await;
+    the_chain_verifies(world, &ledger).await;
+    nothing_was_left(world).await;
 }
 
-async fn the_chain_verifies(world: &World) {
-    let ledger = world.ledger.borrow().clone().unwrap();
+/// I10: every row is closed.
+pub(crate) async fn all_closed(world: &World, ledger: &Handle) {
+    let mut after = None;
+    loop {
+        let list = ListLeases { all: true, after: after.take(), ..ListLeases::default() };
+        let now = Time(world.net.clock.now());
+        let page = ledger.run(Urgency::Read, move |books| books.leases(&list, None, now));
+        let page = page.await.unwrap();
+        for lease in &page.items {
+            assert!(lease.closed_at.is_some(), "seed {}: still open: {lease:#?}", world.seed);
+        }
+        after = page.next;
+        if after.is_none() {
+            return;
+        }
+    }
+}
+
+/// I6: whoever walks the history finds it whole.
+pub(crate) async fn the_chain_verifies(world: &World, ledger: &Handle) {
     let walk = ledger.run(Urgency::Read, |books| {
         let mut head = grantd::ledger::Head::default();
         loop {

@@ -107,12 +107,12 @@ async fn endure(world: &Rc<World>, spell: Spell, lasts: i64) {
         world.disk_over(i64::from(world.propagation) + SEARCH);
         return;
     }
-    world.trouble();
+    world.kms_trouble();
     set(world, spell, true);
     pause(until(world, lasts)).await;
     overdue_is_visible(world).await;
     set(world, spell, false);
-    world.over(match spell {
+    world.kms_over(match spell {
         Spell::Weather(_) | Spell::NoDate | Spell::Disk(_) => UNDER_WAY,
         Spell::Denied(_) | Spell::KeyOff { .. } => KEY_WAITS,
         Spell::Quota(..) => MINUTE,

@@ -67,6 +67,8 @@ pub(crate) struct Net {
     pub(crate) crash: Notify,
     /// Grants that a copy of an answered create made: nobody was told of them.
     pub(crate) doubled: RefCell<BTreeSet<String>>,
+    /// The Names of what the host that stands by made: the proofs of its own way out.
+    pub(crate) others: RefCell<BTreeSet<String>>,
     /// Every token that KMS gave: none may be written down.
     pub(crate) tokens: RefCell<Vec<String>>,
     /// One line per call, for the trace.
@@ -77,6 +79,8 @@ pub(crate) struct Net {
 pub(crate) struct SimKms {
     pub(crate) net: Rc<Net>,
     pub(crate) ledger: Handle,
+    /// Its host is the one that dies at calls.
+    pub(crate) first: bool,
 }
 
 /// Rarely: requests that wait longest arrive this late (IAM: 5 minutes from the signature).
@@ -113,6 +117,7 @@ impl Net {
             crash_at: Cell::default(),
             crash: Notify::new(),
             doubled: RefCell::default(),
+            others: RefCell::default(),
             tokens: RefCell::default(),
             trace,
         })
@@ -185,7 +190,7 @@ impl Net {
         }
     }
 
-    async fn call(&self, op: Op, body: Value) -> Answer<Value> {
+    async fn call(&self, op: Op, body: Value, first: bool) -> Answer<Value> {
         let storm = self.weather.get() == Weather::Storm;
         pause(self.rng.between(1, if storm { 400 } else { 20 })).await;
         if self.weather.get() == Weather::Outage {
@@ -220,7 +225,9 @@ impl Net {
         if storm && self.rng.chance(10) {
             return self.refused("KMSInternalException", 500);
         }
-        self.may_die(false).await;
+        if first {
+            self.may_die(false).await;
+        }
         self.deliver();
         let now = self.clock.now();
         if op == Op::CreateGrant
@@ -235,7 +242,9 @@ impl Net {
         };
         let word = result.as_ref().map_or_else(|error| error.code.clone(), |_| "ok".to_owned());
         self.note("answer", op, &word);
-        self.may_die(true).await;
+        if first {
+            self.may_die(true).await;
+        }
         if self.mute.borrow().contains(&op) {
             pause(TIME_OUT).await;
             return lost();
@@ -272,6 +281,12 @@ fn unsent() -> Answer<Value> {
     Answer { outcome: outcome(Trouble::Unfetched), date: None, detail, request_id: None }
 }
 
+impl SimKms {
+    async fn call(&self, op: Op, body: Value) -> Answer<Value> {
+        self.net.call(op, body, self.first).await
+    }
+}
+
 impl Kms for SimKms {
     fn create<'a>(&'a self, intent: &'a Intent) -> Call<'a, Created> {
         Box::pin(async move {
@@ -284,7 +299,10 @@ impl Kms for SimKms {
                 // Closed after another's error.
                 Err(error) => assert!(matches!(error, LedgerError::Unavailable(_)), "{error}"),
             }
-            let answer = self.net.call(Op::CreateGrant, create_body(intent.request())).await;
+            if !self.first {
+                self.net.others.borrow_mut().insert(intent.request().name.clone());
+            }
+            let answer = self.call(Op::CreateGrant, create_body(intent.request())).await;
             read(answer, |value| {
                 let token = text(&value["GrantToken"]);
                 self.net.tokens.borrow_mut().push(token.clone());
@@ -304,7 +322,7 @@ impl Kms for SimKms {
                 (Via::Retire, None) => (Op::RetireGrant, by_id),
                 (Via::Revoke, _) => (Op::RevokeGrant, by_id),
             };
-            read(self.net.call(op, body).await, drop)
+            read(self.call(op, body).await, drop)
         })
     }
 
@@ -321,7 +339,7 @@ impl Kms for SimKms {
             if let Some(marker) = marker {
                 body["Marker"] = json!(marker);
             }
-            read(self.net.call(op, body).await, |value| Page {
+            read(self.call(op, body).await, |value| Page {
                 grants: value["Grants"].as_array().unwrap().iter().map(listed).collect(),
                 marker: value["NextMarker"].as_str().map(str::to_owned),
             })
@@ -331,7 +349,7 @@ impl Kms for SimKms {
     fn aliases<'a>(&'a self, _: &'a Lane, key: Option<&'a KeyArn>) -> Call<'a, Vec<Alias>> {
         Box::pin(async move {
             let body = key.map_or_else(|| json!({}), |key| json!({ "KeyId": key }));
-            read(self.net.call(Op::ListAliases, body).await, |value| {
+            read(self.call(Op::ListAliases, body).await, |value| {
                 let aliases = value["Aliases"].as_array().unwrap().iter();
                 let alias = |entry: &Value| Alias {
                     name: text(&entry["AliasName"]),
@@ -344,7 +362,7 @@ impl Kms for SimKms {
 
     fn describe<'a>(&'a self, _: &'a Lane, key: &'a str) -> Call<'a, KeyFacts> {
         Box::pin(async move {
-            read(self.net.call(Op::DescribeKey, json!({ "KeyId": key })).await, |value| {
+            read(self.call(Op::DescribeKey, json!({ "KeyId": key })).await, |value| {
                 let key = &value["KeyMetadata"];
                 KeyFacts {
                     arn: KeyArn::parse(text(&key["Arn"])).unwrap(),
@@ -359,7 +377,7 @@ impl Kms for SimKms {
 
     fn identity<'a>(&'a self, _: &'a Lane) -> Call<'a, Identity> {
         Box::pin(async move {
-            read(self.net.call(Op::GetCallerIdentity, json!({})).await, |value| Identity {
+            read(self.call(Op::GetCallerIdentity, json!({})).await, |value| Identity {
                 account: text(&value["Account"]),
                 arn: match *self.net.stranger.borrow() {
                     Some(_) => "arn:aws:iam::111122223333:user/stranger".to_owned(),

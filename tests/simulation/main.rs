@@ -33,6 +33,7 @@ mod settings;
 mod shapes;
 mod sleep;
 mod stage;
+mod standby;
 mod switches;
 mod vfs;
 mod world;

@@ -92,7 +92,8 @@ impl Stage {
     ) -> T {
         let config = Arc::new(config::parse("stage.toml", &self.config, &Nobody).unwrap());
         let (engine, commands) = mpsc::channel(64);
-        let kms = Rc::new(SimKms { net: Rc::clone(&self.net), ledger: ledger.clone() });
+        let net = Rc::clone(&self.net);
+        let kms = Rc::new(SimKms { net, ledger: ledger.clone(), first: true });
         let (clock, rng) = (Rc::clone(&self.net.clock), Rc::clone(&self.net.rng));
         let refusals = Refusals::default();
         let ports = Ports { kms, clock, rng, ledger: ledger.clone(), refusals };

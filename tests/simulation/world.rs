@@ -24,12 +24,13 @@ use crate::clock::{START, SimClock, SimRng, pause};
 use crate::disk::{Disk, Image};
 use crate::figures::{Figures, hash};
 use crate::foreign::foreign_grants;
-use crate::good::Good;
+use crate::good::Goods;
 use crate::happen::happen;
 use crate::host::{self, Down};
 use crate::kms::{Net, SimKms};
 use crate::script::Event;
 use crate::sleep::Sleep;
+use crate::standby;
 
 pub(crate) const CONFIG: &str = r#"
 group = "sim"
@@ -77,9 +78,9 @@ pub(crate) struct World {
     pub(crate) foreign: RefCell<BTreeMap<String, GrantTruth>>,
     /// The greatest lag of the views, in ms.
     pub(crate) propagation: u32,
-    good: RefCell<Good>,
-    /// The same with a disk that takes what is written.
-    well: RefCell<Good>,
+    pub(crate) goods: Goods,
+    /// The ledger of the host that stands by, if there is one.
+    pub(crate) other: RefCell<Option<Handle>>,
     pub(crate) engine: RefCell<Option<mpsc::Sender<Command>>>,
     pub(crate) ledger: RefCell<Option<Handle>>,
     /// The leases that each asker was told of.
@@ -101,7 +102,7 @@ pub(crate) struct World {
     pub(crate) backups: RefCell<BTreeMap<i64, Image>>,
     figures: RefCell<Figures>,
     pub(crate) max_ttl: Rc<Cell<&'static str>>,
-    dir: TempDir,
+    pub(crate) dir: TempDir,
 }
 
 /// Where the ledgers are kept: in memory where the system has such a place, since a simulated crash
@@ -157,8 +158,8 @@ impl World {
             alias,
             foreign: RefCell::new(foreign),
             propagation,
-            good: RefCell::new(Good::from(START)),
-            well: RefCell::new(Good::from(START)),
+            goods: Goods::default(),
+            other: RefCell::default(),
             engine: RefCell::default(),
             ledger: RefCell::default(),
             told: RefCell::default(),
@@ -233,32 +234,6 @@ impl World {
         *self.figures.borrow_mut().refused.entry(fault.kind.code()).or_default() += 1;
     }
 
-    pub(crate) fn trouble(&self) {
-        self.good.borrow_mut().trouble(self.net.clock.now());
-        self.disk_trouble();
-    }
-
-    /// The disk takes nothing: no excuse but for what a rolled-back ledger has to learn again.
-    pub(crate) fn disk_trouble(&self) {
-        self.well.borrow_mut().trouble(self.net.clock.now());
-    }
-
-    pub(crate) fn disk_over(&self, after: i64) {
-        self.well.borrow_mut().over(self.net.clock.now(), after);
-    }
-
-    pub(crate) fn over(&self, after: i64) {
-        self.good.borrow_mut().over(self.net.clock.now(), after);
-        self.disk_over(after);
-    }
-
-    /// The longest time in one piece between the two in which nothing was in the way.
-    pub(crate) fn good(&self, from: i64, to: i64) -> i64 {
-        let learning = self.restored.get().is_some();
-        let good = if learning { &self.well } else { &self.good };
-        good.borrow().longest(from, to, self.net.clock.now())
-    }
-
     pub(crate) fn fall(&self, down: Down) {
         self.down.replace(Some(down));
         self.net.crash.notify_one();
@@ -288,7 +263,8 @@ impl World {
         *self.engine.borrow_mut() = Some(engine);
         // A set of its own: dropping it is the crash, with all that was under way.
         let inside = LocalSet::new();
-        let kms = Rc::new(SimKms { net: Rc::clone(&self.net), ledger: ledger.clone() });
+        let net = Rc::clone(&self.net);
+        let kms = Rc::new(SimKms { net, ledger: ledger.clone(), first: true });
         let (clock, rng) = (Rc::clone(&self.net.clock), SimRng::new(self.net.rng.next_u64()));
         let refusals = Refusals::default();
         let ports = Ports { kms, clock, rng, ledger, refusals };
@@ -355,6 +331,7 @@ async fn live(seed: u64, script: Vec<Event>, day: i64, trace: Trace) -> Figures 
         biased;
         () = failed(&mut tasks) => {}
         () = world.net.courier() => {}
+        () = standby::stand_by(&world) => {}
         () = world.lives() => {}
     }
     let mut figures = world.figures.borrow().clone();
@@ -377,7 +354,7 @@ async fn failed(tasks: &mut tokio::task::JoinSet<()>) {
 }
 
 /// The configuration's file with this greatest lifetime.
-fn configured(max_ttl: &str) -> Result<Config, Fault> {
+pub(crate) fn configured(max_ttl: &str) -> Result<Config, Fault> {
     let text = CONFIG.replace("\"1h\"", &format!("\"{max_ttl}\""));
     Ok(config::parse("sim.toml", &text, &Nobody).unwrap())
 }
