@@ -3,8 +3,9 @@
 use crate::clock::pause;
 use crate::stage::{Stage, late, play};
 use grantd::ledger::{Handle, Ledger, Urgency};
-use grantd::rules::time::{MINUTE, SECOND, Time};
+use grantd::rules::time::{HOUR, MINUTE, SECOND, Time};
 use kms_sandbox::Op;
+use serde_json::json;
 use tokio::task::LocalSet;
 
 /// a denied ListGrants must not hold up RetireGrant, which needs no permission.
@@ -222,4 +223,41 @@ fn a_disk_that_stalls_within_a_create_does_not_stop_its_end() {
         drop(stalled);
         thread.join().unwrap();
     }));
+}
+
+/// A listing that breaks off tells of what is there, and nothing of what is not.
+#[test]
+fn a_listing_that_breaks_off_closes_nothing() {
+    play(|| async {
+        let stage = Stage::new(0);
+        let others = json!({
+            "KeyId": stage.key, "GranteePrincipal": "arn:aws:iam::111122223333:role/RoleA",
+            "Operations": ["Decrypt"], "Name": "terraform",
+        });
+        let now = stage.net.clock.now();
+        stage.net.story.borrow_mut().core.plant(&others, 250, now).unwrap();
+        stage
+            .live(async |daemon| {
+                daemon.create(&stage.key, "1h").await.unwrap();
+                // The answer is lost, and only the key's own listing can tell of the grant.
+                let net = &stage.net;
+                net.denied.borrow_mut().insert((Op::ListRetirableGrants, String::new()));
+                net.one_page.set(true);
+                net.mute.borrow_mut().insert(Op::CreateGrant);
+                let fault = daemon.create(&stage.key, "50m").await.unwrap_err();
+                net.mute.borrow_mut().clear();
+                let lease = fault.lease.unwrap().to_string();
+                pause(3 * HOUR).await;
+                let open = async |reference: String| {
+                    let read = move |books: &mut Ledger| books.lease(&reference);
+                    daemon.ledger.run(Urgency::Read, read).await.unwrap().closed_at.is_none()
+                };
+                assert!(open(lease.clone()).await, "closed, and nobody saw that it is gone");
+                net.one_page.set(false);
+                pause(HOUR).await;
+                assert_eq!(stage.alive(), 250);
+                assert!(!open(lease).await);
+            })
+            .await;
+    });
 }

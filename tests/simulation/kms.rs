@@ -55,6 +55,8 @@ pub(crate) struct Net {
     pub(crate) lose_next: RefCell<BTreeSet<Op>>,
     /// Operations that take effect and whose answers are lost.
     pub(crate) mute: RefCell<BTreeSet<Op>>,
+    /// Every listing breaks off after its first page.
+    pub(crate) one_page: Cell<bool>,
     /// Who the credentials say they are, where not who they were.
     pub(crate) stranger: RefCell<Option<String>>,
     /// Whether answers come without a `Date`.
@@ -111,6 +113,7 @@ impl Net {
             unsent: RefCell::default(),
             lose_next: RefCell::default(),
             mute: RefCell::default(),
+            one_page: Cell::default(),
             stranger: RefCell::default(),
             undated: Cell::default(),
             twice: Cell::default(),
@@ -337,6 +340,9 @@ impl Kms for SimKms {
                 }
             };
             if let Some(marker) = marker {
+                if self.net.one_page.get() {
+                    return read(lost(), |_| unreachable!("nothing came"));
+                }
                 body["Marker"] = json!(marker);
             }
             read(self.call(op, body).await, |value| Page {

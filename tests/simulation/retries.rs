@@ -121,6 +121,8 @@ async fn on_time(stage: &Stage, daemon: &Rc<Daemon>, leases: &[grantd::wire::Lea
 /// no better.
 fn multiply(stage: &Stage, times: usize) {
     let file = rusqlite::Connection::open(stage.dir.path().join("ledger.db")).unwrap();
+    // The simulated disk has no memory that processes share.
+    file.execute_batch("PRAGMA locking_mode = EXCLUSIVE").unwrap();
     let columns = |table: &str| {
         let mut query = file.prepare("SELECT name FROM pragma_table_info(?1)").unwrap();
         let names = query.query_map([table], |row| row.get::<_, String>(0)).unwrap();

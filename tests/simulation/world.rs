@@ -21,7 +21,7 @@ use tokio::task::LocalSet;
 use crate::actors::Told;
 use crate::check::{at_the_end, books_agree};
 use crate::clock::{START, SimClock, SimRng, pause};
-use crate::disk::{Disk, Image};
+use crate::disk::{self, Disk, Image};
 use crate::figures::{Figures, hash};
 use crate::foreign::foreign_grants;
 use crate::good::Goods;
@@ -105,9 +105,11 @@ pub(crate) struct World {
     pub(crate) dir: TempDir,
 }
 
-/// Where the ledgers are kept: in memory where the system has such a place, since a simulated crash
-/// loses no page.
+/// Where the ledgers are kept: in memory where the system has such a place; what SQLite writes goes
+/// to a simulated disk.
 pub(crate) fn scratch() -> TempDir {
+    // Before any ledger is opened: the next opening must find what the first one wrote.
+    disk::insert();
     let memory = Path::new("/dev/shm");
     let root = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
     tempfile::Builder::new().prefix("grantd-sim-").tempdir_in(root).unwrap()
