@@ -97,13 +97,14 @@ impl Ledger {
 
     /// Start a batch; opens the file again if an error closed it.
     pub(super) fn begin_batch(&mut self) -> Result<(), LedgerError> {
-        if self.conn.is_none() {
+        let reopened = self.conn.is_none();
+        if reopened {
             let conn =
                 open::reopen(&self.dir).map_err(|error| LedgerError::Unavailable(chain(&error)))?;
             self.conn = Some(conn);
             self.lanes.borrow_mut().clear();
-            self.distrust_wal();
-        } else if self.undrained.is_some() {
+        }
+        if reopened || self.undrained.is_some() {
             self.distrust_wal();
         }
         Ok(self.conn()?.execute_batch("BEGIN")?)
@@ -244,21 +245,10 @@ impl Ledger {
     }
 
     fn set_ways(&self, id: i64, facts: &LaneFacts) -> Result<(), LedgerError> {
-        let (conn, ways) = (self.conn()?, &facts.ways);
-        let endpoint = |of: &Option<String>| of.clone().unwrap_or_default();
-        let kin = |lane: &Lane| {
-            let place = (&lane.account, &lane.region, endpoint(&lane.endpoint));
-            place == (&facts.account, &facts.region, endpoint(&facts.endpoint))
-        };
-        let shared = |ways: &Ways| (ways.revoke_role.clone(), ways.proxy.clone());
-        let all = self.lanes()?;
-        let as_wanted = self.lane_of(id)?.ways == *ways
-            && all.iter().all(|lane| !kin(lane) || shared(&lane.ways) == shared(ways));
-        // Even an update of nothing writes, and a start on a disk that takes nothing has to end
-        // what is due.
-        if as_wanted {
+        if self.has_ways(id, facts)? {
             return Ok(());
         }
+        let (conn, ways) = (self.conn()?, &facts.ways);
         let mut own = conn.prepare_cached(sql::SET_WAYS)?;
         own.execute(params![id, ways.profile, ways.session_name])?;
         let mut shared = conn.prepare_cached(sql::SET_SHARED_WAYS)?;
@@ -271,6 +261,22 @@ impl Ledger {
         ])?;
         self.lanes.borrow_mut().clear();
         Ok(())
+    }
+
+    /// Whether nothing is to be changed. It is asked first, since even an update of nothing writes,
+    /// and a start on a disk that takes nothing has to end what is due.
+    fn has_ways(&self, id: i64, facts: &LaneFacts) -> Result<bool, LedgerError> {
+        let ways = &facts.ways;
+        let endpoint = |of: &Option<String>| of.clone().unwrap_or_default();
+        let kin = |lane: &Lane| {
+            lane.account == facts.account
+                && lane.region == facts.region
+                && endpoint(&lane.endpoint) == endpoint(&facts.endpoint)
+        };
+        let shares = |had: &Ways| had.revoke_role == ways.revoke_role && had.proxy == ways.proxy;
+        let all = self.lanes()?;
+        Ok(self.lane_of(id)?.ways == *ways
+            && all.iter().all(|lane| !kin(lane) || shares(&lane.ways)))
     }
 
     /// Every lane that ever was, by row id.
