@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use grantd::config::RECONCILE;
 use grantd::ids::{AccountId, KeyArn, Principal, Ref};
-use grantd::ledger::{Handle, Urgency};
+use grantd::ledger::{Handle, LedgerError, Urgency};
 use grantd::rules::freeze::{Subject, fits};
 use grantd::rules::life::Why;
 use grantd::rules::name::Name;
@@ -35,11 +35,16 @@ pub(crate) fn ours(world: &World, grant: &GrantTruth) -> Option<Name> {
     name.filter(|_| first && !world.foreign.borrow().contains_key(&grant.grant_id))
 }
 
+/// Since when a grant's end can be asked of whoever sees it: at its deadline, if it is visible.
+pub(crate) fn owed(world: &World, name: &Name, grant: &GrantTruth) -> i64 {
+    name.deadline().0.max(grant.created_at_ms + i64::from(world.propagation))
+}
+
 /// I2: no grant of ours outlives its deadline while KMS can be reached.
 fn none_lived_too_long(world: &World) {
     let now = world.net.clock.now();
     for (name, grant) in our_grants(world) {
-        let from = name.deadline().0.max(grant.created_at_ms + i64::from(world.propagation));
+        let from = owed(world, &name, &grant);
         let over = world.good(from, grant.ended_at_ms.unwrap_or(now));
         let bound = unless_doubled(world, &grant, BOUND);
         assert!(over <= bound, "seed {}: {grant:?} lived {over} ms too long", world.seed);
@@ -103,25 +108,29 @@ fn knows(leases: &[Lease], id: &str) -> bool {
     grants.any(|grant| own(grant) && grant.accepted_at.is_none())
 }
 
-/// Every lease, page by page. `None` while the daemon is down.
+/// Every lease of the first host. `None` while the daemon is down.
 async fn leases(world: &World) -> Option<Vec<Lease>> {
+    let ledger = world.ledger.borrow().clone()?;
+    match leases_of(world, &ledger).await {
+        Ok(leases) => Some(leases),
+        // Its answers are for those whose disk is well.
+        Err(_) if world.disk.is_ill() || world.disk.is_dark() => None,
+        Err(error) => panic!("seed {}: {error}", world.seed),
+    }
+}
+
+/// Every lease of a ledger, page by page.
+async fn leases_of(world: &World, ledger: &Handle) -> Result<Vec<Lease>, LedgerError> {
     let mut all = Vec::new();
     let mut after = None;
     loop {
-        let ledger = world.ledger.borrow().clone()?;
         let list = ListLeases { all: true, after: after.take(), ..ListLeases::default() };
         let now = Time(world.net.clock.now());
-        let page = ledger.run(Urgency::Read, move |books| books.leases(&list, None, now));
-        let page = match page.await {
-            Ok(page) => page,
-            // Its answers are for those whose disk is well.
-            Err(_) if world.disk.is_ill() || world.disk.is_dark() => return None,
-            Err(error) => panic!("seed {}: {error}", world.seed),
-        };
+        let page = ledger.run(Urgency::Read, move |books| books.leases(&list, None, now)).await?;
         all.extend(page.items);
         after = page.next;
         if after.is_none() {
-            return Some(all);
+            return Ok(all);
         }
     }
 }
@@ -261,9 +270,8 @@ pub(crate) async fn at_the_end(world: &World) {
     none_lived_too_long(world);
     what_was_replaced_ended(world);
     nothing_frozen_was_made(world).await;
-    let leases = leases(world).await.unwrap();
     let ledger = world.ledger.borrow().clone().unwrap();
-    all_closed(world, &ledger).await;
+    let leases = all_closed(world, &ledger).await;
     for lease in &leases {
         not_extended_too_often(world, lease);
     }
@@ -282,21 +290,12 @@ pub(crate) async fn at_the_end(world: &World) {
 }
 
 /// I10: every row is closed.
-pub(crate) async fn all_closed(world: &World, ledger: &Handle) {
-    let mut after = None;
-    loop {
-        let list = ListLeases { all: true, after: after.take(), ..ListLeases::default() };
-        let now = Time(world.net.clock.now());
-        let page = ledger.run(Urgency::Read, move |books| books.leases(&list, None, now));
-        let page = page.await.unwrap();
-        for lease in &page.items {
-            assert!(lease.closed_at.is_some(), "seed {}: still open: {lease:#?}", world.seed);
-        }
-        after = page.next;
-        if after.is_none() {
-            return;
-        }
+pub(crate) async fn all_closed(world: &World, ledger: &Handle) -> Vec<Lease> {
+    let leases = leases_of(world, ledger).await.unwrap();
+    for lease in &leases {
+        assert!(lease.closed_at.is_some(), "seed {}: still open: {lease:#?}", world.seed);
     }
+    leases
 }
 
 /// I6: whoever walks the history finds it whole.

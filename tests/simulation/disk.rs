@@ -75,7 +75,8 @@ pub(crate) struct Files {
 /// Every directory that has a ledger.
 static DISKS: Mutex<BTreeMap<PathBuf, Arc<Mutex<Files>>>> = Mutex::new(BTreeMap::new());
 
-fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// What a panic of another scene left is whole: each operation is one step.
+pub(crate) fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -245,12 +246,15 @@ impl Files {
         self.files.values_mut().for_each(|file| file.lose(rng));
     }
 
+    /// Whoever opened in `life` is not dead.
+    fn lives(&self, life: u32, what: &str) -> Result<(), Error> {
+        if self.dark || life != self.life { Err(eio(what)) } else { Ok(()) }
+    }
+
     /// Whoever opened in `life` may act; an operation that changes something may be the one that
     /// fails.
     fn may(&mut self, life: u32, what: &str) -> Result<(), Error> {
-        if self.dark || life != self.life {
-            return Err(eio(what));
-        }
+        self.lives(life, what)?;
         let count = |left: &mut Option<u32>| {
             *left = left.map(|n| n - 1);
             left.take_if(|n| *n == 0).is_some()
@@ -279,9 +283,7 @@ impl Files {
     }
 
     pub(crate) fn size(&self, life: u32, name: &str) -> Result<usize, Error> {
-        if self.dark || life != self.life {
-            return Err(eio("stat"));
-        }
+        self.lives(life, "stat")?;
         Ok(self.files[name].live.len())
     }
 
@@ -293,9 +295,7 @@ impl Files {
         at: usize,
         buf: &mut [u8],
     ) -> Result<(), Error> {
-        if self.dark || life != self.life {
-            return Err(eio("read"));
-        }
+        self.lives(life, "read")?;
         let there = self.files[name].live.get(at..).unwrap_or_default();
         let n = there.len().min(buf.len());
         buf[..n].copy_from_slice(&there[..n]);

@@ -6,66 +6,61 @@ use std::cell::RefCell;
 use crate::clock::START;
 use crate::world::World;
 
-/// What has to be good for different promises.
-pub(crate) struct Goods {
-    /// KMS, and the first host but for its disk: what ends, ends on time.
-    host: RefCell<Good>,
-    /// Its disk as well: a ledger that was rolled back learns again what it lacks.
-    disk: RefCell<Good>,
-    /// KMS alone: a second host stands by.
-    kms: RefCell<Good>,
+/// What is in trouble. Each is the next one's as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Trouble {
+    /// KMS, and with it every host, also one that stands by.
+    Kms,
+    /// The first host: the daemon is down, or stands still.
+    Host,
+    /// Its disk takes nothing: no excuse but for what a rolled-back ledger has to learn again.
+    Disk,
 }
+
+/// When each of them was in none.
+pub(crate) struct Goods([(Trouble, RefCell<Good>); 3]);
 
 impl Default for Goods {
     fn default() -> Self {
-        let good = || RefCell::new(Good::from(START));
-        Self { host: good(), disk: good(), kms: good() }
+        let good = |of| (of, RefCell::new(Good::from(START)));
+        Self([Trouble::Kms, Trouble::Host, Trouble::Disk].map(good))
+    }
+}
+
+impl Goods {
+    fn touched(&self, by: Trouble) -> impl Iterator<Item = &RefCell<Good>> {
+        self.0.iter().filter(move |(of, _)| *of >= by).map(|(_, good)| good)
+    }
+
+    fn longest(&self, of: Trouble, from: i64, to: i64, now: i64) -> i64 {
+        let good = self.touched(of).next().unwrap();
+        good.borrow().longest(from, to, now)
     }
 }
 
 impl World {
-    /// The first host is in trouble.
-    pub(crate) fn trouble(&self) {
-        self.goods.host.borrow_mut().trouble(self.net.clock.now());
-        self.disk_trouble();
+    pub(crate) fn trouble(&self, of: Trouble) {
+        let now = self.net.clock.now();
+        self.goods.touched(of).for_each(|good| good.borrow_mut().trouble(now));
     }
 
-    pub(crate) fn over(&self, after: i64) {
-        self.goods.host.borrow_mut().over(self.net.clock.now(), after);
-        self.disk_over(after);
-    }
-
-    /// KMS is, and with it every host.
-    pub(crate) fn kms_trouble(&self) {
-        self.goods.kms.borrow_mut().trouble(self.net.clock.now());
-        self.trouble();
-    }
-
-    pub(crate) fn kms_over(&self, after: i64) {
-        self.goods.kms.borrow_mut().over(self.net.clock.now(), after);
-        self.over(after);
-    }
-
-    /// The disk takes nothing: no excuse but for what a rolled-back ledger has to learn again.
-    pub(crate) fn disk_trouble(&self) {
-        self.goods.disk.borrow_mut().trouble(self.net.clock.now());
-    }
-
-    pub(crate) fn disk_over(&self, after: i64) {
-        self.goods.disk.borrow_mut().over(self.net.clock.now(), after);
+    /// It is over; so long afterwards it may still be felt.
+    pub(crate) fn over(&self, of: Trouble, after: i64) {
+        let now = self.net.clock.now();
+        self.goods.touched(of).for_each(|good| good.borrow_mut().over(now, after));
     }
 
     /// The longest time in one piece between the two in which nothing was in the way of the first
     /// host.
     pub(crate) fn good(&self, from: i64, to: i64) -> i64 {
         let learning = self.restored.get().is_some();
-        let good = if learning { &self.goods.disk } else { &self.goods.host };
-        good.borrow().longest(from, to, self.net.clock.now())
+        let of = if learning { Trouble::Disk } else { Trouble::Host };
+        self.goods.longest(of, from, to, self.net.clock.now())
     }
 
     /// The same of a host whose own clocks and disk are well.
     pub(crate) fn kms_good(&self, from: i64, to: i64) -> i64 {
-        self.goods.kms.borrow().longest(from, to, self.net.clock.now())
+        self.goods.longest(Trouble::Kms, from, to, self.net.clock.now())
     }
 }
 

@@ -9,7 +9,9 @@ use kms_sandbox::KeyState;
 use crate::actors;
 use crate::check::overdue_is_visible;
 use crate::clock::pause;
+use crate::disk::Ill;
 use crate::foreign::strangers;
+use crate::good::Trouble;
 use crate::host::Down;
 use crate::kms::Weather;
 use crate::script::{Event, Spell, What};
@@ -59,6 +61,7 @@ pub(crate) async fn happen(world: Rc<World>, event: Event) {
             world.net.clock.set_wall(0);
         }
         What::Spell { spell, lasts } => endure(&world, spell, lasts).await,
+        What::Disk { ill: how, lasts } => ill(&world, how, lasts).await,
         What::PowerCut { nth, down } => {
             world.down.replace(Some(Down { ms: down, reboot: true, restore: None }));
             world.disk.cut_in(nth);
@@ -84,7 +87,7 @@ async fn asleep(world: &Rc<World>, lasts: i64, boot_stops: bool) {
         return;
     }
     let lasts = until(world, lasts).max(1);
-    world.trouble();
+    world.trouble(Trouble::Host);
     world.sleep.fall();
     pause(lasts).await;
     if boot_stops {
@@ -93,32 +96,34 @@ async fn asleep(world: &Rc<World>, lasts: i64, boot_stops: bool) {
     world.sleep.wake();
     // The kernel's timer tells whoever naps.
     world.net.clock.set_wall(world.net.clock.step.get());
-    world.over(0);
+    world.over(Trouble::Host, 0);
 }
 
 /// KMS is not as it should be for a while.
 async fn endure(world: &Rc<World>, spell: Spell, lasts: i64) {
-    if let Spell::Disk(ill) = spell {
-        // No excuse: what ends, ends on time, and is recorded when it can be.
-        world.disk_trouble();
-        world.disk.set(Some(ill));
-        pause(until(world, lasts)).await;
-        world.disk.set(None);
-        world.disk_over(i64::from(world.propagation) + SEARCH);
-        return;
-    }
-    world.kms_trouble();
+    world.trouble(Trouble::Kms);
     set(world, spell, true);
     pause(until(world, lasts)).await;
     overdue_is_visible(world).await;
     set(world, spell, false);
-    world.kms_over(match spell {
-        Spell::Weather(_) | Spell::NoDate | Spell::Disk(_) => UNDER_WAY,
+    let felt = match spell {
+        Spell::Weather(_) | Spell::NoDate => UNDER_WAY,
         Spell::Denied(_) | Spell::KeyOff { .. } => KEY_WAITS,
         Spell::Quota(..) => MINUTE,
         // A view that stood still shows what is new only when it has caught up.
         Spell::Stale(lag) => i64::from(lag) + UNDER_WAY,
-    });
+    };
+    world.over(Trouble::Kms, felt);
+}
+
+/// The disk is not as it should be for a while. What ends, ends on time, and is recorded when it
+/// can be.
+async fn ill(world: &Rc<World>, ill: Ill, lasts: i64) {
+    world.trouble(Trouble::Disk);
+    world.disk.set(Some(ill));
+    pause(until(world, lasts)).await;
+    world.disk.set(None);
+    world.over(Trouble::Disk, i64::from(world.propagation) + SEARCH);
 }
 
 /// Turn a fault on or off. Of two at once the later one decides, until either is over.
@@ -161,6 +166,5 @@ fn set(world: &World, spell: Spell, on: bool) {
             net.story.borrow_mut().core.settings_mut().endpoint_lags_ms = lags;
         }
         Spell::NoDate => net.undated.set(on),
-        Spell::Disk(ill) => world.disk.set(on.then_some(ill)),
     }
 }

@@ -2,13 +2,13 @@
 //! be ill.
 
 use grantd::ledger::Ledger;
+use grantd::rng::Rng as _;
 use grantd::rules::time::SECOND;
 
 use crate::clock::{SimRng, pause};
-use crate::disk::{Disk, Image};
+use crate::disk::Disk;
+use crate::good::Trouble;
 use crate::world::World;
-
-use grantd::rng::Rng as _;
 
 /// How the daemon's life ended, and what happens until the next.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ pub(crate) async fn open(world: &World) -> Option<Ledger> {
                 assert!(world.disk.is_ill(), "seed {}: {error:?}", world.seed);
                 if !failed {
                     world.net.tell(format!("-- no start: {error}"));
-                    world.trouble();
+                    world.trouble(Trouble::Host);
                 }
                 failed = true;
                 pause(SECOND).await;
@@ -50,7 +50,7 @@ pub(crate) async fn open(world: &World) -> Option<Ledger> {
         }
     };
     if failed {
-        world.over(0);
+        world.over(Trouble::Host, 0);
     }
     ledger
 }
@@ -69,7 +69,6 @@ pub(crate) async fn fell(world: &World, down: &Down) {
 
 /// Put a backup in the ledger's place.
 pub(crate) fn put_back(world: &World, name: i64) {
-    let image: Image = world.backups.borrow()[&name].clone();
-    world.disk.restore(image);
+    world.disk.restore(world.backups.borrow()[&name].clone());
     world.restored.set(Some(world.net.clock.now()));
 }

@@ -50,6 +50,8 @@ pub(crate) enum What {
     Reboot { down: i64 },
     /// The daemon dies, and what the ledger was so long ago is put back.
     Restore { ago: i64, down: i64 },
+    /// The host's disk is ill for a while.
+    Disk { ill: Ill, lasts: i64 },
     /// The power fails at the n-th operation of the disk from now.
     PowerCut { nth: u32, down: i64 },
     /// The n-th operation of the disk from now fails, once.
@@ -62,7 +64,7 @@ pub(crate) enum What {
     Pause { lasts: i64 },
 }
 
-/// What can be wrong for a while.
+/// What can be wrong with KMS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spell {
     /// The network loses some, or all.
@@ -77,8 +79,6 @@ pub(crate) enum Spell {
     Stale(u32),
     /// Answers carry no `Date`.
     NoDate,
-    /// It is not KMS, but the host's disk.
-    Disk(Ill),
 }
 
 impl fmt::Display for Event {
@@ -115,16 +115,16 @@ pub(crate) fn of(rng: &SimRng) -> Vec<Event> {
     }
     // Drawn last: the rest of a seed's day stays what it was before disks failed.
     let busy: Vec<i64> = events.iter().map(|event| event.at).collect();
+    let moment = || busy[usize::try_from(rng.up_to(1_000)).unwrap() % busy.len()];
     for _ in 0..rng.between(0, 3) {
-        let nth = usize::try_from(rng.up_to(1_000)).unwrap() % busy.len();
-        events.push(Event { at: busy[nth] + rng.between(0, MINUTE), what: disk(rng) });
+        events.push(Event { at: moment() + rng.between(0, MINUTE), what: disk(rng) });
     }
     for _ in 0..rng.between(0, 2) {
-        let nth = usize::try_from(rng.up_to(1_000)).unwrap() % busy.len();
+        let nearest = moment();
         // Nobody asks for more than an hour: what is lost and found again is proven by either.
         let max_ttl = if rng.chance(500) { "1h" } else { "2h" };
-        events
-            .push(Event { at: busy[nth] - rng.between(0, MINUTE), what: What::Reload { max_ttl } });
+        let at = nearest - rng.between(0, MINUTE);
+        events.push(Event { at, what: What::Reload { max_ttl } });
     }
     events.sort_by_key(|event| event.at);
     events
@@ -140,7 +140,7 @@ fn disk(rng: &SimRng) -> What {
         5..=6 => What::Hiccup { nth },
         _ => {
             let lasts = rng.between(SECOND, 20 * MINUTE);
-            What::Spell { spell: Spell::Disk(ill), lasts }
+            What::Disk { ill, lasts }
         }
     }
 }

@@ -11,7 +11,7 @@ use grantd::rules::time::{MINUTE, SECOND};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
-use crate::check::{BOUND, all_closed, our_grants, the_chain_verifies};
+use crate::check::{BOUND, all_closed, our_grants, owed, the_chain_verifies};
 use crate::clock::{SimClock, SimRng};
 use crate::disk::Disk;
 use crate::kms::SimKms;
@@ -27,8 +27,9 @@ pub(crate) async fn stand_by(world: &World) {
     if !has_one(world.seed) {
         return std::future::pending().await;
     }
-    let disk = Disk::make(&world.dir.path().join("other"));
-    let (ledger, _) = Ledger::open(&world.dir.path().join("other")).unwrap();
+    let dir = world.dir.path().join("other");
+    let disk = Disk::make(&dir);
+    let (ledger, _) = Ledger::open(&dir).unwrap();
     disk.directory_is_synced();
     let ledger = Handle::inline(ledger);
     *world.other.borrow_mut() = Some(ledger.clone());
@@ -53,8 +54,7 @@ pub(crate) async fn nothing_was_left(world: &World) {
     let found = RECONCILE + MINUTE + BOUND + i64::from(world.propagation);
     let now = world.net.clock.now();
     for (name, grant) in our_grants(world) {
-        let from = name.deadline().0.max(grant.created_at_ms + i64::from(world.propagation));
-        let over = world.kms_good(from, grant.ended_at_ms.unwrap_or(now));
+        let over = world.kms_good(owed(world, &name, &grant), grant.ended_at_ms.unwrap_or(now));
         assert!(over <= found, "seed {}: {grant:?} was left for {over} ms", world.seed);
     }
     all_closed(world, &ledger).await;

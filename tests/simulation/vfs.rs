@@ -1,12 +1,12 @@
 //! How SQLite sees the simulated disk.
 
 use std::io::{Error, ErrorKind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sqlite_vfs::{DatabaseHandle, LockKind, OpenOptions, Vfs, WalDisabled};
 
-use crate::disk::{self, Change, Files};
+use crate::disk::{self, Change, Files, hold};
 
 /// Registered as SQLite's default.
 pub(crate) struct Simulated;
@@ -22,12 +22,8 @@ pub(crate) struct Open {
 
 impl Open {
     fn files(&self) -> MutexGuard<'_, Files> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+        hold(&self.files)
     }
-}
-
-fn hold(files: &Mutex<Files>) -> MutexGuard<'_, Files> {
-    files.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn index(offset: u64) -> Result<usize, Error> {

@@ -24,7 +24,7 @@ use crate::clock::{START, SimClock, SimRng, pause};
 use crate::disk::{self, Disk, Image};
 use crate::figures::{Figures, hash};
 use crate::foreign::foreign_grants;
-use crate::good::Goods;
+use crate::good::{Goods, Trouble};
 use crate::happen::happen;
 use crate::host::{self, Down};
 use crate::kms::{Net, SimKms};
@@ -309,7 +309,7 @@ impl World {
             let Some(fell) = self.daemon().await else { return };
             self.net.tell(format!("-- down: {fell:?}"));
             self.figures.borrow_mut().crashes += 1;
-            self.trouble();
+            self.trouble(Trouble::Host);
             if let Some(name) = fell.restore {
                 host::put_back(self, name);
             }
@@ -318,7 +318,8 @@ impl World {
                 self.net.clock.reboot();
             }
             let lag = i64::from(self.propagation);
-            self.over(if fell.restore.is_some() { lag + SEARCH } else { 0 });
+            let felt = if fell.restore.is_some() { lag + SEARCH } else { 0 };
+            self.over(Trouble::Host, felt);
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use kms_sandbox::Op;
 use serde_json::json;
+use testbed::load::ends;
 use testbed::{Config, Sandbox, until};
 
 const STEPS: [&str; 6] = ["+1s", "-1s", "+10m", "-10m", "+10y", "-10y"];
@@ -46,12 +47,7 @@ fn stepped(binary: &str, library: &str, step: &str) -> i64 {
     let made = host.post("/v1/leases", &request);
     assert_eq!(made.status, 201, "{}", made.body);
     std::fs::write(&file, step).unwrap();
-    let grant = until("it is ended", || {
-        let leased = sandbox.leased();
-        leased.into_iter().find(|grant| grant.ended_at_ms.is_some())
-    });
+    let (deadline, ended) = until("it is ended", || ends(&sandbox).pop());
     assert_eq!(sandbox.accepted(Op::RevokeGrant).len(), 0);
-    let name = grant.name.unwrap();
-    let deadline: jiff::Timestamp = name.rsplit('/').next().unwrap().parse().unwrap();
-    grant.ended_at_ms.unwrap() - deadline.as_millisecond()
+    ended - deadline
 }
