@@ -3,7 +3,9 @@
 
 pub mod access;
 pub mod clocks;
+pub mod convention;
 pub mod extend;
+pub mod foreign;
 pub mod found;
 pub mod freeze;
 pub mod iam;

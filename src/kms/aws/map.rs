@@ -109,9 +109,10 @@ fn whole_arn(shown: String, of: Option<&KeyArn>) -> String {
     }
 }
 
-/// KMS shows the service field *instead of* the plain one (kms-facts 2).
+/// KMS shows the service field *instead of* the plain one (kms-facts 2). Where it ever shows both,
+/// the service is what matters: such a grant is not to be touched.
 fn either(principal: Option<String>, service: Option<String>) -> String {
-    principal.filter(|p| !p.is_empty()).or(service).unwrap_or_default()
+    service.filter(|name| !name.is_empty()).or(principal).unwrap_or_default()
 }
 
 fn seen_constraints(

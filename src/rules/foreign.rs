@@ -1,0 +1,320 @@
+//! What a listed grant is, and whether a policy may put it under a deadline (DESIGN 9).
+//!
+//! Adoptable is an allow-list: what a person's tool made for a person's role on a customer managed
+//! key, and nothing else. Ending a grant that a service lives on does harm that shows only when the
+//! service next asks KMS, and services do not make theirs again (kms-facts 6); so whatever is not
+//! understood is left alone, and the reasons are told.
+
+mod signs;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::config::{Config, Foreign, Policy, is_loopback};
+use crate::ids::KeyArn;
+use crate::kms::{Lane, Listed};
+use crate::rules::convention::{self, Wish};
+use crate::rules::found::{self, Found};
+use crate::rules::name::{Name, PREFIX};
+use crate::rules::policy::{is_grantee, lists_grantee, lists_key, show_span};
+use crate::rules::time::Time;
+use crate::terms::Operation;
+
+/// Which kind of grant it is; in the order in which signs outweigh each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// On a key that AWS manages for a service.
+    AwsManagedKey,
+    /// KMS shows `AWS Internal` in place of a principal.
+    Internal,
+    /// An AWS service made it, or gets it.
+    ServiceMade,
+    /// For, or by, a role that is linked to an AWS service.
+    ServiceLinked,
+    /// grantd made it: here, or on another host of the group.
+    Ours,
+    /// It bears our group's Name, and something does not fit.
+    Unproven,
+    /// It bears another group's Name: other hosts answer for it.
+    OtherGroup,
+    /// Its grantee shows as a unique id: gone, or made a minute ago (kms-facts 2).
+    GhostPrincipal,
+    /// For a role, user or session, with no sign of a service.
+    PersonMade,
+    /// None of these.
+    Unknown,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AwsManagedKey => "aws-managed-key",
+            Self::Internal => "internal",
+            Self::ServiceMade => "service-made",
+            Self::ServiceLinked => "service-linked",
+            Self::Ours => "ours",
+            Self::Unproven => "unproven",
+            Self::OtherGroup => "other-group",
+            Self::GhostPrincipal => "ghost-principal",
+            Self::PersonMade => "person-made",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// What is to become of a listed grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict<'c> {
+    /// It is ended at the deadline of its Name.
+    Ours {
+        /// What its Name says.
+        name: Name,
+        /// The policy that it came from; `None` for a probe.
+        policy: Option<&'c Policy>,
+    },
+    /// A policy puts it under a deadline: in `report` that is only told.
+    Adoptable(Adoption<'c>),
+    /// It is left alone.
+    HandsOff {
+        /// What it is.
+        kind: Kind,
+        /// Why, for people: each thing that speaks against touching it.
+        reasons: Vec<String>,
+    },
+}
+
+/// How a grant of somebody else comes under a deadline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adoption<'c> {
+    /// The first policy that names its key and grantee: it alone decides.
+    pub policy: &'c Policy,
+    /// When it is to end: UTC, a whole second; in the past where it should have ended by now.
+    pub deadline: Time,
+    /// Whence that deadline, for people.
+    pub notes: Vec<String>,
+}
+
+impl Verdict<'_> {
+    /// What the grant is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Ours { .. } => Kind::Ours,
+            Self::Adoptable(_) => Kind::PersonMade,
+            Self::HandsOff { kind, .. } => *kind,
+        }
+    }
+}
+
+/// The key of a listed grant, as far as KMS shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// Its aliases, with their `alias/`.
+    pub aliases: &'a [String],
+    /// Whether AWS manages it (`KeyManager`).
+    pub aws_managed: bool,
+}
+
+/// Judge one entry of a listing on `lane`, first seen at `first` (KMS shows a CreationDate; an
+/// emulator may not).
+#[must_use]
+pub fn judge<'c>(
+    config: &'c Config,
+    lane: &Lane,
+    key: Seen<'_>,
+    listed: &Listed,
+    first: Time,
+) -> Verdict<'c> {
+    let signs = signs::signs(listed, key.aws_managed);
+    let found = found::judge(config, lane, key.aliases, listed, first);
+    match (found, signs.first()) {
+        (Found::Ours { name, policy }, sign)
+            if sign.is_none() || signs::may_be_asked_for(listed, key.aws_managed) =>
+        {
+            Verdict::Ours { name, policy }
+        }
+        (_, Some((kind, _))) => {
+            let kind = *kind;
+            Verdict::HandsOff { kind, reasons: signs.into_iter().map(|(_, why)| why).collect() }
+        }
+        (Found::Unproven(why), None) => hands_off(Kind::Unproven, why),
+        (Found::Ours { .. } | Found::Foreign, None) => foreign(config, lane, key, listed, first),
+    }
+}
+
+fn hands_off<'c>(kind: Kind, why: String) -> Verdict<'c> {
+    Verdict::HandsOff { kind, reasons: vec![why] }
+}
+
+/// Without a sign of a service, and not ours.
+fn foreign<'c>(
+    config: &'c Config,
+    lane: &Lane,
+    key: Seen<'_>,
+    listed: &Listed,
+    first: Time,
+) -> Verdict<'c> {
+    if listed.name.starts_with(PREFIX) {
+        let why = format!("its Name {:?} is for the hosts of another group to end", listed.name);
+        return hands_off(Kind::OtherGroup, why);
+    }
+    let grantee = listed.grantee.as_str();
+    if is_ghost(grantee) {
+        let why = format!("its grantee shows as {grantee}: gone, or made a minute ago");
+        return hands_off(Kind::GhostPrincipal, why);
+    }
+    let kind = if is_grantee(grantee) { Kind::PersonMade } else { Kind::Unknown };
+    let mut reasons = unfit(config, lane, listed);
+    match adoption(config, key, listed, first) {
+        Ok(adoption) if reasons.is_empty() => Verdict::Adoptable(adoption),
+        Ok(_) => Verdict::HandsOff { kind, reasons },
+        Err(why) => {
+            reasons.extend(why);
+            Verdict::HandsOff { kind, reasons }
+        }
+    }
+}
+
+/// What its principals and operations say against adopting it.
+fn unfit(config: &Config, lane: &Lane, listed: &Listed) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let Listed { grantee, retiring_principal: retiring, issuing_account: issuer, .. } = listed;
+    match person(grantee) {
+        None => reasons.push(format!("its grantee {grantee:?} is no role, user or session")),
+        Some(account) if config.account(account).is_none() => {
+            reasons
+                .push(format!("its grantee is of account {account}, which no [[account]] names"));
+        }
+        Some(_) => {}
+    }
+    if is_ghost(retiring) {
+        reasons
+            .push(format!("its retiring principal shows as {retiring}: nobody tells whose it is"));
+    } else if !retiring.is_empty() && !is_grantee(retiring) {
+        reasons.push(format!("its retiring principal {retiring:?} is no role, user or session"));
+    }
+    let local = lane.endpoint.as_deref().is_some_and(is_loopback);
+    if issuer.is_empty() && !local {
+        reasons.push("its issuing account is not shown".to_owned());
+    } else if !issuer.is_empty() && !is_account(issuer) {
+        reasons.push(format!("its issuer {issuer:?} is no account"));
+    }
+    let redelegates = |op: &&String| {
+        [Operation::CreateGrant, Operation::RetireGrant].iter().any(|known| known.as_str() == **op)
+    };
+    reasons.extend(listed.operations.iter().filter(redelegates).map(|op| {
+        format!("it gives {op}: what its grantee made by it would live on, or is a service's")
+    }));
+    reasons
+}
+
+/// The policy, and the deadline it would get; or why none has a say.
+fn adoption<'c>(
+    config: &'c Config,
+    key: Seen<'_>,
+    listed: &Listed,
+    first: Time,
+) -> Result<Adoption<'c>, Vec<String>> {
+    let (wish, bad) = match convention::read(&listed.name) {
+        None => (None, None),
+        Some(Ok(wish)) => (Some(wish), None),
+        // Told in any case: whoever wrote it believes that his grant ends.
+        Some(Err(bad)) => (None, Some(bad.to_string())),
+    };
+    let adopted = decider(config, key, listed)
+        .and_then(|policy| Ok((policy, deadline(policy, wish, listed.created, first)?)));
+    match adopted {
+        Ok((policy, (deadline, note))) => {
+            let notes = bad.into_iter().chain([note]).collect();
+            Ok(Adoption { policy, deadline: deadline.floor_second(), notes })
+        }
+        Err(why) => Err(bad.into_iter().chain([why]).collect()),
+    }
+}
+
+/// The first policy that names the key and the grantee, if it adopts.
+fn decider<'c>(config: &'c Config, key: Seen<'_>, listed: &Listed) -> Result<&'c Policy, String> {
+    let arn = KeyArn::parse(listed.key_arn.as_str())
+        .map_err(|_| format!("its key {:?} is shown by no whole ARN", listed.key_arn))?;
+    let on_key = || config.policies.iter().filter(|policy| lists_key(policy, &arn, key.aliases));
+    if on_key().next().is_none() {
+        return Err("no policy names its key".to_owned());
+    }
+    let lists = |policy: &&Policy| lists_grantee(config, policy, &listed.grantee, &arn);
+    match on_key().find(lists) {
+        None => Err("no policy for its key names its grantee".to_owned()),
+        Some(policy) if policy.adopt.foreign == Foreign::Off => {
+            Err(format!("policy {} adopts nothing: its `adopt` is off", policy.name))
+        }
+        Some(policy) => Ok(policy),
+    }
+}
+
+/// When it is to end, and whence that comes.
+fn deadline(
+    policy: &Policy,
+    wish: Option<Wish>,
+    created: Option<Time>,
+    first: Time,
+) -> Result<(Time, String), String> {
+    let (from, whence) = match created {
+        Some(created) => (created, "its creation"),
+        None => (first, "first sight (no creation date is shown)"),
+    };
+    let (wished, note) = match wish {
+        Some(Wish::Ttl(ttl)) => {
+            (from.plus(ttl), format!("{} after {whence}, as its Name says", show_span(ttl)))
+        }
+        Some(Wish::Until(at)) => (at, "as its Name says".to_owned()),
+        None if policy.adopt.unnamed => {
+            let note = format!(
+                "{} after {whence}, the default of policy {}",
+                show_span(policy.default_ttl),
+                policy.name
+            );
+            let graceful = first.plus(policy.adopt.grace);
+            return Ok((from.plus(policy.default_ttl).max(graceful), note));
+        }
+        None => {
+            return Err(format!(
+                "its Name states no deadline, and policy {} has no `adopt-unnamed`",
+                policy.name
+            ));
+        }
+    };
+    let latest = from.plus(policy.max_ttl);
+    if wished <= latest {
+        return Ok((wished, note));
+    }
+    let max = show_span(policy.max_ttl);
+    let capped =
+        format!("{max} after {whence}, the maximum of policy {}: its Name says more", policy.name);
+    Ok((latest, capped))
+}
+
+/// The account of a role, user or session, named literally.
+fn person(arn: &str) -> Option<&str> {
+    let whole = is_grantee(arn) && !arn.ends_with(":root") && !arn.contains(":federated-user/");
+    whole.then(|| arn.split(':').nth(4)).flatten()
+}
+
+/// A unique id, alone or with a session's name, in place of an ARN.
+fn is_ghost(principal: &str) -> bool {
+    let id = principal.split(':').next().unwrap_or_default();
+    let letters = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
+    id.len() >= 16 && id.starts_with('A') && id.bytes().all(letters)
+}
+
+/// `arn:aws:iam::111122223333:root`, or the bare id.
+fn is_account(issuer: &str) -> bool {
+    let id = issuer
+        .strip_suffix(":root")
+        .and_then(|arn| arn.rsplit_once(":iam::"))
+        .map_or(issuer, |(_, id)| id);
+    crate::ids::AccountId::parse(id).is_ok()
+}
+
+#[cfg(test)]
+mod tests;
