@@ -26,6 +26,8 @@ const COMMANDS: &[&str] = &[
     "check",
     "iam-policy",
     "doctor",
+    "scan",
+    "sweep",
     "reload",
     "run",
     "demo",

@@ -14,6 +14,8 @@ pub use super::explain_args::ExplainArgs;
 use super::extend_args::ExtendArgs;
 pub use super::govern_args::{FreezeArgs, ReloadArgs, UnfreezeArgs};
 pub use super::iam_policy::IamPolicyArgs;
+pub use super::scan::ScanArgs;
+pub use super::sweep::SweepArgs;
 
 /// Where the daemon listens unless told otherwise. The unit's `RuntimeDirectory=grantd` makes the
 /// directory.
@@ -106,6 +108,10 @@ pub enum Command {
     IamPolicy(IamPolicyArgs),
     /// Look at all that grantd stands on, and say what to do
     Doctor(DoctorArgs),
+    /// Show every grant on the policies' keys, what it is, and what would become of it
+    Scan(ScanArgs),
+    /// End what is past its deadline in one pass, without daemon or ledger
+    Sweep(SweepArgs),
     /// Have the daemon take the changed configuration
     Reload(ReloadArgs),
     /// Run the daemon in the foreground

@@ -208,6 +208,35 @@ asks the daemon for a new one on each key, which is recorded like any other.
 Exit codes:
   0 well, 1 a warning, 2 a failure, 3 the daemon is silent";
 
+/// `grantd scan --help`.
+pub const SCAN: &str = "\
+Examples:
+  grantd scan
+  sudo -u grantd grantd scan
+  grantd scan --key alias/app
+  grantd scan --json
+
+It asks KMS with the credentials of this process, and changes nothing. A key that a policy names by
+a pattern of key ids is looked at if it has an alias.
+
+Names that state a deadline, for whatever tool makes a grant (labels are free):
+  ttl:2h  ttl:90m/nightly-export  until:2026-11-23T18:00:00Z/terraform
+
+Exits 0 when all was looked at, 1 when something could not be.";
+
+/// `grantd sweep --help`.
+pub const SWEEP: &str = "\
+Examples:
+  grantd sweep --dry-run
+  grantd sweep --config ./grantd.toml
+  grantd sweep --json
+
+For cron, CI or a function on another machine, with the daemon's configuration and credentials as
+good as its own: whatever becomes of the daemon, what a Name of the group says ends. It keeps
+nothing, and neither it nor the daemon minds what the other ended.
+
+Exits 0 when nothing overdue is left, 1 when something is or could not be looked at.";
+
 /// `grantd run --help`.
 pub const RUN: &str = "\
 Examples:

@@ -13,7 +13,9 @@ pub mod extend_args;
 pub mod govern_args;
 pub mod iam_policy;
 pub mod out;
+pub mod scan;
 pub mod source;
+pub mod sweep;
 pub mod words;
 
 mod cases;
@@ -59,6 +61,8 @@ pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
         Command::Check(args) => check::check(&args, out),
         Command::IamPolicy(args) => iam_policy::iam_policy(&args, out),
         Command::Doctor(args) => wait(doctor::doctor(&args, &socket, out)),
+        Command::Scan(args) => wait(scan::scan(&args, out)),
+        Command::Sweep(args) => wait(sweep::sweep(&args, out)),
         Command::Run(args) => run::run(args, socket, typed.socket_given),
         Command::Demo(args) => demo(&args, out),
         Command::Sandbox(args) => sandbox(&args, out),

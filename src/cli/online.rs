@@ -1,13 +1,16 @@
 //! AWS as the configuration's accounts see it, asked by this process with the credentials that it
-//! has. Read-only: nothing here makes or ends a grant.
+//! has. Nothing here makes a grant, and only [`sweep`] ends any.
 
 mod one;
+mod scan;
+mod sweep;
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
 pub(super) use one::Seen;
+pub(super) use scan::Scanned;
+pub(super) use sweep::{End, Sweep, Swept};
 
 use super::finding::Finding;
 use crate::clock::Clock;
@@ -19,8 +22,8 @@ use crate::kms::aws::{AwsKms, Settings};
 use crate::kms::{Alias, Answer, Identity, KeyFacts, Kms, Lane, Listed, Scope};
 use crate::rules::clocks::AGREE;
 use crate::rules::life::{Class, Outcome};
-use crate::rules::policy::{lists_key, unfit};
-use crate::rules::time::SECOND;
+use crate::rules::policy::{alias_names, lists_key, named_keys, unfit};
+use crate::rules::time::{SECOND, Time};
 
 /// Grants that a key can have (kms-facts 5); an account can have it raised.
 const GRANTS_MAX: usize = 50_000;
@@ -83,54 +86,22 @@ impl<'c> Online<'c> {
         for policy in &self.config.policies {
             all.extend(aliases(policy, &regions));
         }
-        for (lane, key) in self.keys(&regions) {
-            all.extend(self.key(lane, &key, &regions).await);
-            keys.push(key);
+        for region in &regions {
+            for key in named_keys(self.config, &region.lane, &region.aliases) {
+                all.extend(self.key(region, &key).await);
+                keys.push(key);
+            }
         }
         (all, keys)
     }
 
-    /// Every key that a policy names, in the lane that would use it.
-    fn keys<'r>(&self, regions: &'r [Region]) -> Vec<(&'r Lane, KeyArn)> {
-        let mut found = BTreeSet::new();
-        let mut keys = Vec::new();
-        let patterns = || self.config.policies.iter().flat_map(|policy| &policy.keys);
-        for region in regions {
-            let named = region.aliases.iter().filter_map(|alias| {
-                let arn = region.lane.target(alias)?;
-                let names = std::slice::from_ref(&alias.name);
-                patterns().any(|p| p.by_alias() && p.matches(&arn, names)).then_some(arn)
-            });
-            let written = patterns()
-                .filter(|p| !p.by_alias())
-                .filter_map(|p| KeyArn::parse(p.to_string()).ok())
-                .filter(|arn| arn.region() == region.lane.region.as_str())
-                .filter(|arn| {
-                    let account = self.config.account_of(arn);
-                    account.is_some_and(|account| account.id == region.lane.account)
-                });
-            for arn in named.chain(written) {
-                if found.insert(arn.clone()) {
-                    keys.push((&region.lane, arn));
-                }
-            }
-        }
-        keys
-    }
-
-    async fn key(&self, lane: &Lane, key: &KeyArn, regions: &[Region]) -> Vec<Finding> {
-        let what = format!("key {key}");
+    async fn key(&self, region: &Region, key: &KeyArn) -> Vec<Finding> {
+        let (what, lane) = (format!("key {key}"), &region.lane);
         let facts = match done(&what, self.kms.describe(lane, key.as_str()).await) {
             Ok(facts) => facts,
             Err(finding) => return vec![finding],
         };
-        let aliases: Vec<String> = regions
-            .iter()
-            .filter(|region| region.lane == *lane)
-            .flat_map(|region| &region.aliases)
-            .filter(|alias| lane.target(alias).as_ref() == Some(&facts.arn))
-            .map(|alias| alias.name.clone())
-            .collect();
+        let aliases = alias_names(&region.aliases, &facts.arn);
         let policies = self.config.policies.iter();
         let listing: Vec<&Policy> =
             policies.filter(|policy| lists_key(policy, &facts.arn, &aliases)).collect();
@@ -163,21 +134,14 @@ impl<'c> Online<'c> {
     /// The same, showing `each` grant on the way.
     async fn listed(&self, lane: &Lane, key: &KeyArn, mut each: impl FnMut(&Listed)) -> Finding {
         let what = format!("grants of {key}");
-        let account = self.config.account(lane.account.as_str());
-        let pause = account.map_or(SECOND, |account| SECOND / i64::from(account.rates.list));
-        let (mut count, mut marker) = (0, None);
-        loop {
-            let page = match done(&what, self.kms.page(lane, Scope::Key(key), marker).await) {
-                Ok(page) => page,
-                Err(finding) => return finding,
-            };
-            count += page.grants.len();
-            page.grants.iter().for_each(&mut each);
-            marker = page.marker;
-            if marker.is_none() {
-                break;
-            }
-            self.clock.nap(pause).await;
+        let mut count = 0;
+        let walked = self.walk(&what, lane, Scope::Key(key), |page, _| {
+            count += page.len();
+            page.iter().for_each(&mut each);
+            Ok(())
+        });
+        if let Err((_, finding)) = walked.await {
+            return finding;
         }
         let seen = format!("{count} of {GRANTS_MAX}, the quota unless it was raised");
         let remedy = "end grants that nobody needs, or have the quota of grants per key raised";
@@ -185,6 +149,38 @@ impl<'c> Online<'c> {
             GRANTS_FULL.. => Finding::failure(what, seen, remedy),
             GRANTS_MANY.. => Finding::warning(what, seen, remedy),
             _ => Finding::ok(what, seen),
+        }
+    }
+
+    /// A listing to its end, page by page, no faster than the account's pace for listings; with
+    /// AWS's date for each page.
+    ///
+    /// # Errors
+    /// What stopped it: KMS's refusal, or what `each` made of a page.
+    async fn walk(
+        &self,
+        what: &str,
+        lane: &Lane,
+        scope: Scope<'_>,
+        mut each: impl FnMut(&[Listed], Option<Time>) -> Result<(), Finding>,
+    ) -> Result<(), (Option<Class>, Finding)> {
+        let account = self.config.account(lane.account.as_str());
+        let pause = account.map_or(SECOND, |account| SECOND / i64::from(account.rates.list));
+        let mut marker = None;
+        loop {
+            let answer = self.kms.page(lane, scope, marker).await;
+            let date = answer.date;
+            let class = match &answer.outcome {
+                Outcome::Refused(class) => Some(*class),
+                Outcome::Done(_) | Outcome::Unknown => None,
+            };
+            let page = done(what, answer).map_err(|finding| (class, finding))?;
+            each(&page.grants, date).map_err(|finding| (None, finding))?;
+            marker = page.marker;
+            if marker.is_none() {
+                return Ok(());
+            }
+            self.clock.nap(pause).await;
         }
     }
 }

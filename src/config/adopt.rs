@@ -92,7 +92,7 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Adopt {
 fn warn_idle(walk: &mut Walk<'_>, table: &Table<'_, '_>, foreign: Foreign) {
     if let Some(value) = table.get("adopt").filter(|_| foreign != Foreign::Off) {
         let message = "this version does not adopt grants yet: they are left alone";
-        let help = "the key is checked and kept for the version that does";
+        let help = "`grantd scan` shows what would become of each";
         walk.warn(Problem::at(value.span(), message).help(help));
     }
     for key in PARTICULARS {

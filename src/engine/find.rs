@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::context::{Context, is_current};
 use super::lane::{Op, Search, Sent};
 use super::look::list;
-use super::resolve::target;
 use crate::config::Config;
 use crate::ids::{KeyArn, Principal};
 use crate::kms::{Alias, Lane, Listed, Scope};
@@ -16,7 +15,7 @@ use crate::rules::clocks::Doubt;
 use crate::rules::found::{Found, judge};
 use crate::rules::life::{Class, Outcome};
 use crate::rules::name::Name;
-use crate::rules::policy::lists_key;
+use crate::rules::policy::{alias_names, named_keys};
 use crate::rules::time::{MINUTE, Now, SECOND, Time};
 
 /// Pause before a search that broke off is begun again.
@@ -90,7 +89,7 @@ async fn own_entries(
         Err(class) => return Err(class),
     }
     let mut all = Vec::new();
-    for key in policy_keys(cx, config, lane).await? {
+    for key in named_keys(config, lane, &aliases(cx, lane).await?) {
         match list(cx, lane, Scope::Key(&key)).await {
             Ok(found) => all.extend(found),
             Err(Class::NotFound | Class::Denied) => {
@@ -102,30 +101,6 @@ async fn own_entries(
     Ok(all)
 }
 
-/// The keys of this lane that a policy names, by alias or literally.
-async fn policy_keys(
-    cx: &Rc<Context>,
-    config: &Config,
-    lane: &Arc<Lane>,
-) -> Result<Vec<KeyArn>, Class> {
-    let aliases = aliases(cx, lane).await?;
-    let named = |key: &KeyArn| {
-        let names = names_of(&aliases, key);
-        config.policies.iter().any(|policy| lists_key(policy, key, &names))
-    };
-    let targets = aliases.iter().filter_map(|alias| target(lane, &aliases, &alias.name));
-    let mut keys: Vec<KeyArn> = targets.filter(named).collect();
-    let patterns = config.policies.iter().flat_map(|policy| &policy.keys);
-    let literal = patterns.filter_map(|pattern| KeyArn::parse(pattern.to_string()).ok());
-    keys.extend(literal.filter(|key| {
-        let maker = config.account_of(key).map(|account| &account.id);
-        key.region() == lane.region.as_str() && maker == Some(&lane.account)
-    }));
-    keys.sort();
-    keys.dedup();
-    Ok(keys)
-}
-
 async fn aliases(cx: &Rc<Context>, lane: &Arc<Lane>) -> Result<Vec<Alias>, Class> {
     cx.place(lane, Op::List, false).await;
     let answer = cx.kms.aliases(lane, None).await;
@@ -135,11 +110,6 @@ async fn aliases(cx: &Rc<Context>, lane: &Arc<Lane>) -> Result<Vec<Alias>, Class
         Outcome::Refused(class) => Err(class),
         Outcome::Unknown => Err(Class::Unavailable),
     }
-}
-
-fn names_of(aliases: &[Alias], key: &KeyArn) -> Vec<String> {
-    let of_key = |alias: &&Alias| alias.key_id.as_deref() == Some(key.key_id());
-    aliases.iter().filter(of_key).map(|alias| alias.name.clone()).collect()
 }
 
 /// Take up what is provably ours. False when the ledger could not be written.
@@ -156,7 +126,7 @@ async fn claim(
         // The aliases are those of the lane's own account: another's keys have none here.
         let own = |key: &KeyArn| key.account() == lane.account.as_str();
         let key = KeyArn::parse(entry.key_arn.as_str()).ok().filter(own);
-        let names = key.map_or_else(Vec::new, |key| names_of(&aliases, &key));
+        let names = key.map_or_else(Vec::new, |key| alias_names(&aliases, &key));
         let (name, policy) = match judge(config, lane, &names, &entry, began.latest) {
             Found::Ours { name, policy } => (name, policy.map(|policy| policy.name.clone())),
             Found::Unproven(why) => {

@@ -39,6 +39,7 @@ use self::source::{Lack, Source, sts_client};
 use super::classify::{Trouble, outcome};
 use super::{Alias, Answer, Call, Created, Identity, KeyFacts, Kms, Lane, Page, Scope, Token};
 use crate::clock::Clock;
+use crate::config::is_loopback;
 use crate::ids::KeyArn;
 use crate::ledger::{Intent, Warrant};
 use crate::rules::life::{Class, Outcome, Via};
@@ -210,7 +211,8 @@ impl AwsKms {
             call.limit(PAGE).set_marker(marker).customize().interceptor(ear).send()
         };
         self.call(lane, send, |out| {
-            map::page(out.grants, out.next_marker, out.truncated, asked.as_deref(), Some(key))
+            let bare = |id: &str| (key.key_id() == id).then(|| key.clone());
+            map::page(out.grants, out.next_marker, out.truncated, asked.as_deref(), bare)
         })
         .await
     }
@@ -223,7 +225,9 @@ impl AwsKms {
             call.set_marker(marker).customize().interceptor(ear).send()
         };
         self.call(lane, send, |out| {
-            map::page(out.grants, out.next_marker, out.truncated, asked.as_deref(), None)
+            let local = lane.endpoint.as_deref().is_some_and(is_loopback);
+            let bare = |id: &str| lane.key(id).ok().filter(|_| local);
+            map::page(out.grants, out.next_marker, out.truncated, asked.as_deref(), bare)
         })
         .await
     }

@@ -49,6 +49,7 @@ use std::sync::Arc;
 
 use crate::ids::{GrantId, KeyArn, Ref};
 use crate::kms::Lane;
+use crate::rules::found::Overdue;
 use crate::rules::life::{self, Event, Facts, Illegal, Life};
 use crate::rules::time::Now;
 use crate::terms::GrantRequest;
@@ -90,8 +91,10 @@ pub struct Intent {
     request: GrantRequest,
 }
 
-/// The proof that a grant is ours to end: only a row of ours makes one. There is no way to name a
-/// foreign grant.
+/// The proof that a grant is ours to end: only a row of ours makes one, or what [`found`] proves to
+/// be ours. There is no way to name a foreign grant.
+///
+/// [`found`]: crate::rules::found
 #[derive(Debug, Clone)]
 pub struct Warrant {
     lane: Arc<Lane>,
@@ -123,6 +126,15 @@ impl Intent {
 }
 
 impl Warrant {
+    /// Without a row, for a grant that is provably ours and past its deadline (`grantd sweep`).
+    #[must_use]
+    pub fn of_overdue(proof: &Overdue) -> Self {
+        Self {
+            lane: Arc::new(proof.lane().clone()),
+            key_arn: proof.key_arn().clone(),
+            id: proof.id().clone(),
+        }
+    }
     /// Where to send it.
     #[must_use]
     pub fn lane(&self) -> &Lane {

@@ -9,11 +9,12 @@
 //! the present instead of the CreationDate.
 
 use crate::config::{Config, Policy, is_loopback};
-use crate::ids::{Group, KeyArn};
+use crate::ids::{GrantId, Group, KeyArn};
 use crate::kms::{Lane, Listed};
+use crate::rules::life::STAND_IN_DELAY;
 use crate::rules::name::{BadName, Name, PREFIX};
 use crate::rules::policy::{lists_grantee, lists_key, show_span};
-use crate::rules::time::{HOUR, MINUTE, Time};
+use crate::rules::time::{HOUR, MINUTE, Now, Time};
 use crate::terms::Operation;
 
 /// How far the host's clock, which made the deadline, may be ahead of AWS's, which made the
@@ -55,6 +56,72 @@ pub fn judge<'c>(
         Ok((name, policy)) => Found::Ours { name, policy },
         Err(why) => Found::Unproven(why),
     }
+}
+
+/// A grant that is provably ours and past its deadline: proof enough to end it without a row of the
+/// ledger. Only [`overdue`] makes one.
+#[derive(Debug, Clone)]
+pub struct Overdue {
+    lane: Lane,
+    key_arn: KeyArn,
+    id: GrantId,
+    name: Name,
+    grantee: String,
+}
+
+impl Overdue {
+    /// Whose credentials end it, and where.
+    #[must_use]
+    pub const fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
+    /// Its key.
+    #[must_use]
+    pub const fn key_arn(&self) -> &KeyArn {
+        &self.key_arn
+    }
+
+    /// KMS's id of it.
+    #[must_use]
+    pub const fn id(&self) -> &GrantId {
+        &self.id
+    }
+
+    /// What its Name says.
+    #[must_use]
+    pub const fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Who has access by it.
+    #[must_use]
+    pub fn grantee(&self) -> &str {
+        &self.grantee
+    }
+}
+
+/// The proof that a listed grant is ours and should have ended by now, if it is and should. Who
+/// made it goes first: only found, it is due a moment after its deadline.
+#[must_use]
+pub fn overdue(
+    config: &Config,
+    lane: &Lane,
+    aliases: &[String],
+    listed: &Listed,
+    now: Now,
+) -> Option<Overdue> {
+    let Found::Ours { name, .. } = judge(config, lane, aliases, listed, now.least) else {
+        return None;
+    };
+    let key_arn = KeyArn::parse(listed.key_arn.as_str()).ok()?;
+    (name.deadline().plus(STAND_IN_DELAY) <= now.least).then(|| Overdue {
+        lane: lane.clone(),
+        key_arn,
+        id: listed.id.clone(),
+        name,
+        grantee: listed.grantee.clone(),
+    })
 }
 
 /// Whether the Name says that it is our group's, by its present or a former name. Another group's

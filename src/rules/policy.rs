@@ -7,6 +7,7 @@
 
 mod extend;
 mod fit;
+mod keys;
 mod read;
 mod require;
 mod span;
@@ -21,6 +22,7 @@ use crate::terms::{Constraints, LiveMax, Operation};
 
 pub use extend::{Extended, Extension, Override, extend, shorten};
 pub use fit::{CONTEXT_PAIRS_MAX, CONTEXT_VALUE_MAX, unfit};
+pub use keys::{alias_names, named_keys};
 pub use read::{Until, expand_grantee, is_grantee, parse_operations, parse_ttl};
 pub use require::{ADD_REASON, REASON_MAX, sayable};
 pub use span::{BadSpan, parse_span, show_span};

@@ -25,6 +25,7 @@ mod service;
 mod standin;
 mod start;
 mod stop;
+mod sweep;
 mod unknown;
 mod unknown_ends;
 

@@ -28,7 +28,8 @@ impl World {
              retiring-principal = \"arn:aws:iam::{account}:role/grantd\"\n\
              regions = [\"ap-northeast-1\"]\nendpoint-url = \"{}\"\nprobe = {probe}\n\n\
              [[policy]]\nname = \"readers\"\nkeys = [\"{key}\"]\ngrantees = [\"role/RoleB\"]\n\
-             operations = [\"Decrypt\"]\ncallers = [\"user:{}\"]\nmax-ttl = \"1h\"\n",
+             operations = [\"Decrypt\"]\ncallers = [\"user:{}\"]\nmax-ttl = \"1h\"\n\
+             adopt = \"report\"\n",
             server.url(),
             rustix::process::getuid().as_raw(),
         ));
@@ -99,6 +100,48 @@ fn killed_between_and_restarted(world: &World) {
     assert!(!shown.stdout.is_empty(), "{shown:?}");
 }
 
+/// Grants made by the AWS CLI and by boto3: told apart, and only ours are swept.
+fn what_others_made_is_told_apart_and_ours_is_swept(world: &World) {
+    let World { server, key, host } = world;
+    let account = key.split(':').nth(4).unwrap();
+    let arn = |name: &str| format!("arn:aws:iam::{account}:role/{name}");
+    let (role, own) = (arn("RoleB"), arn("grantd"));
+    let late = jiff::Timestamp::from_second(now_ms() / 1_000 - 60).unwrap();
+    let ours = format!("grantd/test/g-111111111111/1/{late}");
+    for (name, retiring) in [("ttl:20m/by-the-aws-cli", &role), ("ttl:soon", &role), (&ours, &own)]
+    {
+        let words = ["kms", "create-grant", "--key-id", key, "--operations", "Decrypt"];
+        let who = ["--grantee-principal", &role, "--retiring-principal", retiring, "--name", name];
+        assert_eq!(server.aws(&[words, who].concat()).code, Some(0));
+    }
+    let made = server.python(&format!(
+        "import boto3\n\
+         kms = boto3.client('kms', endpoint_url='{}')\n\
+         kms.create_grant(KeyId='{key}', GranteePrincipal='{role}', Operations=['Decrypt'],\
+         Name='until:2020-01-01T00:00:00Z/boto3')\n",
+        server.url(),
+    ));
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let config = host.config().display().to_string();
+    let fates = || {
+        let scanned = host.grantd(&["scan", "--json", "--config", &config]).ok().json();
+        let grants = scanned["grants"].as_array().unwrap().iter();
+        let fate = |grant: &Value| (grant["name"].clone(), grant["fate"].clone());
+        let mut fates: Vec<_> = grants.map(fate).collect();
+        fates.sort_by_key(|(name, _)| name.to_string());
+        fates
+    };
+    let others = [
+        (json!("ttl:20m/by-the-aws-cli"), json!("would-end")),
+        (json!("ttl:soon"), json!("left-alone")),
+        (json!("until:2020-01-01T00:00:00Z/boto3"), json!("would-end")),
+    ];
+    assert_eq!(fates(), [&[(json!(ours), json!("ends"))], &others[..]].concat());
+    let swept = host.grantd(&["sweep", "--config", &config]).ok();
+    assert!(swept.stdout.contains("ended: 1, overdue and left: 0"), "{swept:?}");
+    assert_eq!(fates(), others);
+}
+
 fn trials(missing: Option<&str>) -> Vec<Trial> {
     type Start = fn() -> Result<Foreign, String>;
     type Test = fn(&World);
@@ -106,9 +149,13 @@ fn trials(missing: Option<&str>) -> Vec<Trial> {
     // proves nothing.
     let servers: [(&str, Start, bool); 2] =
         [("ministack", Foreign::ministack, true), ("moto", Foreign::moto, false)];
-    let tests: [(&str, Test); 2] = [
+    let tests: [(&str, Test); 3] = [
         ("a_lease_is_made_and_ended", |world| drop(a_lease_is_made_and_ended(world))),
         ("killed_between_and_restarted", killed_between_and_restarted),
+        (
+            "what_others_made_is_told_apart_and_ours_is_swept",
+            what_others_made_is_told_apart_and_ours_is_swept,
+        ),
     ];
     let mut trials = Vec::new();
     for (server, start, probe) in servers {

@@ -18,7 +18,8 @@ const START: std::time::Duration = std::time::Duration::from_secs(60);
 pub struct Foreign {
     child: Child,
     addr: SocketAddr,
-    aws: PathBuf,
+    /// Where the programs of its clients are.
+    clients: PathBuf,
 }
 
 impl Foreign {
@@ -50,10 +51,10 @@ impl Foreign {
     }
 
     fn start(mut command: Command, addr: SocketAddr) -> Result<Self, String> {
-        let aws = venv::CLIENTS.programs()?.join("aws");
+        let clients = venv::CLIENTS.programs()?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().map_err(|e| format!("{command:?}: {e}"))?;
-        let mut server = Self { child, addr, aws };
+        let mut server = Self { child, addr, clients };
         until_within(START, "the server listens", || {
             let ended = server.child.try_wait().expect("a child of ours");
             assert!(ended.is_none(), "{command:?} ended: {ended:?}");
@@ -71,7 +72,19 @@ impl Foreign {
     /// Runs `aws ARGS` against it, as a person would.
     #[must_use]
     pub fn aws(&self, args: &[&str]) -> Ran {
-        let mut command = Command::new(&self.aws);
+        let mut command = self.client("aws");
+        command.args(["--endpoint-url", &self.url(), "--output", "json"]).args(args);
+        Ran::of(&command.output().expect("the AWS CLI runs"))
+    }
+
+    /// Runs `code` where boto3 can be imported; the server's address it has to be told.
+    #[must_use]
+    pub fn python(&self, code: &str) -> Ran {
+        Ran::of(&self.client("python").args(["-c", code]).output().expect("Python runs"))
+    }
+
+    fn client(&self, program: &str) -> Command {
+        let mut command = Command::new(self.clients.join(program));
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
@@ -80,10 +93,8 @@ impl Foreign {
             .env("AWS_ACCESS_KEY_ID", "testing")
             .env("AWS_SECRET_ACCESS_KEY", "testing")
             .env("AWS_DEFAULT_REGION", "ap-northeast-1")
-            .args(["--endpoint-url", &self.url(), "--output", "json"])
-            .args(args)
             .stdin(Stdio::null());
-        Ran::of(&command.output().expect("the AWS CLI runs"))
+        command
     }
 
     /// Makes a key, and gives its ARN.

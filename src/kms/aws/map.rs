@@ -46,17 +46,17 @@ pub(super) fn created(output: CreateGrantOutput) -> Result<Created, String> {
     Ok(Created { id, token: Token::new(token) })
 }
 
-/// One page. `of`: the key that was asked about, where one was. `asked`: the marker that was sent.
+/// One page. `bare`: the key that a bare id can only mean. `asked`: the marker that was sent.
 pub(super) fn page(
     grants: Option<Vec<sdk::GrantListEntry>>,
     next: Option<String>,
     truncated: bool,
     asked: Option<&str>,
-    of: Option<&KeyArn>,
+    bare: impl Fn(&str) -> Option<KeyArn>,
 ) -> Result<Page, String> {
     // An answer without the list is not an empty list: absence would be concluded from it.
     let grants = grants.ok_or("KMS gives no list of grants in its answer")?;
-    let grants: Result<_, _> = grants.into_iter().map(|entry| listed(entry, of)).collect();
+    let grants: Result<_, _> = grants.into_iter().map(|entry| listed(entry, &bare)).collect();
     Ok(Page { grants: grants?, marker: marker(next, truncated, asked)? })
 }
 
@@ -76,12 +76,15 @@ pub(super) fn marker(
     }
 }
 
-fn listed(entry: sdk::GrantListEntry, of: Option<&KeyArn>) -> Result<Listed, String> {
+fn listed(
+    entry: sdk::GrantListEntry,
+    bare: impl Fn(&str) -> Option<KeyArn>,
+) -> Result<Listed, String> {
     let id = entry.grant_id.ok_or("KMS lists a grant without a GrantId")?;
     let (constraints, source_arn) = seen_constraints(entry.constraints)?;
     let operations = entry.operations.unwrap_or_default();
     Ok(Listed {
-        key_arn: whole_arn(entry.key_id.unwrap_or_default(), of),
+        key_arn: whole_arn(entry.key_id.unwrap_or_default(), bare),
         id: GrantId::parse(id).map_err(|e| e.to_string())?,
         name: entry.name.unwrap_or_default(),
         created: entry.creation_date.as_ref().and_then(instant),
@@ -101,12 +104,9 @@ fn instant(at: &aws_smithy_types::DateTime) -> Option<Time> {
     i64::try_from(half_up.div_euclid(1_000_000)).ok().map(Time)
 }
 
-/// moto shows the bare key id. In the listing of one key it can only be that key's.
-fn whole_arn(shown: String, of: Option<&KeyArn>) -> String {
-    match of {
-        Some(key) if key.key_id() == shown => key.as_str().to_owned(),
-        _ => shown,
-    }
+/// KMS shows the whole ARN, moto the bare key id.
+fn whole_arn(shown: String, bare: impl Fn(&str) -> Option<KeyArn>) -> String {
+    bare(&shown).map_or(shown, |key| key.as_str().to_owned())
 }
 
 /// KMS shows the service field *instead of* the plain one (kms-facts 2). Where it ever shows both,

@@ -1,5 +1,5 @@
-//! The corpus has every documented form of a service's grant, each service's real example (kms-facts
-//! 6), look-alikes that show one sign alone, and what people make.
+//! The corpus has every documented form of a service's grant, each service's real example
+//! (kms-facts 6), look-alikes that show one sign alone, and what people make.
 
 use std::collections::BTreeMap;
 
