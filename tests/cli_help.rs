@@ -28,6 +28,7 @@ const COMMANDS: &[&str] = &[
     "doctor",
     "scan",
     "sweep",
+    "backup",
     "reload",
     "run",
     "demo",

@@ -7,6 +7,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+pub use super::backup::BackupArgs;
 pub use super::check_args::{CheckArgs, DoctorArgs};
 use super::create_args::CreateArgs;
 use super::examples;
@@ -112,6 +113,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// End what is past its deadline in one pass, without daemon or ledger
     Sweep(SweepArgs),
+    /// Copy the ledger to a file that can be put back; also while the daemon runs
+    Backup(BackupArgs),
     /// Have the daemon take the changed configuration
     Reload(ReloadArgs),
     /// Run the daemon in the foreground

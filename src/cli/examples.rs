@@ -237,6 +237,17 @@ nothing, and neither it nor the daemon minds what the other ended.
 
 Exits 0 when nothing overdue is left, 1 when something is or could not be looked at.";
 
+/// `grantd backup --help`.
+pub const BACKUP: &str = "\
+Examples:
+  grantd backup /mnt/backup/grantd-2026-11-23.db
+  sudo -u grantd grantd backup --state-dir /var/lib/grantd ./grantd.db --json
+
+The daemon may run: it is not asked, and no end waits for it. The file is whole, checked and on the
+disk before it has its name; a file of that name is never overwritten. Run it as root or as the
+daemon's user. How to put one back: docs/recovery.md. What was made since then is found again at
+KMS.";
+
 /// `grantd run --help`.
 pub const RUN: &str = "\
 Examples:

@@ -5,6 +5,7 @@
 //! [`Fault`](crate::fault::Fault) and leave as text, hint and exit code of its one table.
 
 pub mod args;
+pub mod backup;
 pub mod check_args;
 pub mod create_args;
 pub mod examples;
@@ -63,6 +64,7 @@ pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
         Command::Doctor(args) => wait(doctor::doctor(&args, &socket, out)),
         Command::Scan(args) => wait(scan::scan(&args, out)),
         Command::Sweep(args) => wait(sweep::sweep(&args, out)),
+        Command::Backup(args) => backup::backup(&args, out),
         Command::Run(args) => run::run(args, socket, typed.socket_given),
         Command::Demo(args) => demo(&args, out),
         Command::Sandbox(args) => sandbox(&args, out),

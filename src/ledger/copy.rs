@@ -20,12 +20,16 @@ use crate::rng::{OsRng, Rng as _};
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> Result<Self, OpenError> {
-        let name = format!("grantd-{:016x}", OsRng.next_u64());
-        let dir = std::env::temp_dir().join(name);
+    /// In `home`, readable by nobody else; its name begins with `prefix`.
+    pub(super) fn within(home: &Path, prefix: &str) -> Result<Self, OpenError> {
+        let dir = home.join(format!("{prefix}{:016x}", OsRng.next_u64()));
         let made = fs::DirBuilder::new().mode(0o700).create(&dir);
         made.map_err(place::io(&dir))?;
         Ok(Self(dir))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -57,7 +61,7 @@ impl Ledger {
             Err(Errno::AGAIN | Errno::ACCESS) => return Err(OpenError::Held(file.to_owned())),
             Err(error) => return Err(place::io(file)(error.into())),
         }
-        let scratch = Scratch::new()?;
+        let scratch = Scratch::within(&std::env::temp_dir(), "grantd-")?;
         let copy = scratch.0.join(place::FILE);
         duplicate(&source, &copy).map_err(place::io(&copy))?;
         let wal = place::beside(file, "-wal");
@@ -81,7 +85,7 @@ impl Ledger {
     }
 }
 
-fn duplicate(mut source: &File, to: &Path) -> io::Result<()> {
+pub(super) fn duplicate(mut source: &File, to: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
     io::copy(&mut source, &mut options.open(to)?)?;
@@ -89,7 +93,7 @@ fn duplicate(mut source: &File, to: &Path) -> io::Result<()> {
 }
 
 /// The same error about the file that was named, not about its copy.
-fn named(error: OpenError, file: &Path) -> OpenError {
+pub(super) fn named(error: OpenError, file: &Path) -> OpenError {
     let path = file.to_owned();
     match error {
         OpenError::Newer { found, known, .. } => OpenError::Newer { path, found, known },

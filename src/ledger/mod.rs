@@ -21,6 +21,7 @@
 //! [`LedgerError::InDoubt`], and the file is closed and read afresh. `SQLITE_FULL` alone is a
 //! definite rollback.
 
+mod backup;
 mod base;
 mod columns;
 mod copy;
@@ -54,6 +55,7 @@ use crate::rules::life::{self, Event, Facts, Illegal, Life};
 use crate::rules::time::Now;
 use crate::terms::GrantRequest;
 
+pub use backup::{BackedUp, BackupError};
 pub use base::Ledger;
 pub use error::{LedgerError, OpenError};
 pub use grants::Stepped;

@@ -212,7 +212,7 @@ fn tables(conn: &Connection) -> Result<i64, rusqlite::Error> {
     conn.query_row("SELECT count(*) FROM sqlite_schema", [], |raw| raw.get(0))
 }
 
-fn refine(file: &Path, error: &rusqlite::Error) -> OpenError {
+pub(super) fn refine(file: &Path, error: &rusqlite::Error) -> OpenError {
     let path = file.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Held(path),
