@@ -119,6 +119,9 @@ faults! {
     /// The lease was extended as often as its policy allows.
     MaxExtensions, "max-extensions", 403, exit::REFUSED,
         "create a new lease when this one has ended, or ask an administrator (`[access]`)";
+    /// More ends by the deadline than can be sent in time, and the policy takes no lateness.
+    EndsCrowded, "ends-crowded", 403, exit::REFUSED,
+        "ask for a deadline somewhat earlier or later (`grantd status --forecast`)";
     /// The lease is ending or has ended, so its deadline cannot be changed.
     LeaseOver, "lease-over", 409, exit::USAGE, "create a new lease";
     /// No policy allows this request.

@@ -72,6 +72,10 @@ pub struct LeaseMade {
     /// True when an idempotency key found the lease that it made before.
     #[serde(default)]
     pub repeated: bool,
+    /// By how many ms its end would be sent late, because more is due by then than its lane sends
+    /// in time; absent below a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_ms: Option<i64>,
 }
 
 impl std::fmt::Debug for LeaseMade {
@@ -81,6 +85,7 @@ impl std::fmt::Debug for LeaseMade {
             .field("lease", &self.lease)
             .field("token", &token)
             .field("repeated", &self.repeated)
+            .field("late_ms", &self.late_ms)
             .finish()
     }
 }
@@ -323,6 +328,9 @@ pub struct LaneStatus {
     pub answered_at: Option<Time>,
     /// What it last answered.
     pub answer: Option<String>,
+    /// Ends at a deadline that it sends in a second at most.
+    #[serde(default)]
+    pub ends_per_second: u32,
     /// Set while no row of this lane is closed, with the reason.
     pub frozen: Option<String>,
     /// Set while its credentials cannot be refreshed, with the reason; those in hand may serve on.

@@ -88,7 +88,7 @@ fn status(health: u8) -> Value {
         "account": "111122223333", "region": "ap-northeast-1", "endpoint": "http://127.0.0.1:4599",
         "retiring-principal": "arn:aws:iam::111122223333:role/grantd",
         "answered-at": "2025-11-23T18:00:00.050Z", "answer": "AccessDeniedException: not authorized to perform kms:RetireGrant",
-        "frozen": null, "unrefreshed": null, "searching": false,
+        "ends-per-second": 20, "frozen": null, "unrefreshed": null, "searching": false,
     });
     let wait = json!({
         "account": "111122223333", "region": "ap-northeast-1",

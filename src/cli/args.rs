@@ -285,7 +285,11 @@ pub struct VerifyArgs {
 /// `grantd status`.
 #[derive(Debug, Args)]
 #[command(after_help = examples::STATUS)]
-pub struct StatusArgs {}
+pub struct StatusArgs {
+    /// Instead, what ends when, and where more is due than can be sent in time
+    #[arg(long)]
+    pub forecast: bool,
+}
 
 /// `grantd run`.
 #[derive(Debug, Args)]

@@ -16,7 +16,7 @@ use futures_util::future::{Either, select};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
-use super::create::{Usable, headline};
+use super::create::{self, Usable, headline};
 use super::out::{Out, Stop};
 use super::source::Daemon;
 use super::token::TokenFile;
@@ -66,6 +66,7 @@ pub(super) async fn create_and_run(
     };
     let token_file = usable.token_file.as_deref().map(TokenFile::new).transpose()?;
     let made = daemon.create(&usable.request, None).await;
+    let late = made.as_ref().ok().and_then(create::late).filter(|_| !usable.quiet);
     let LeaseMade { lease, token, .. } = match made {
         Ok(made) => made,
         Err(fault) => {
@@ -77,6 +78,7 @@ pub(super) async fn create_and_run(
         // Without its token COMMAND would fail: the lease is not held, so the daemon ends it.
         file.keep(token).map_err(|fault| not_run(fault.about(lease.reference.clone())))?;
     }
+    late.iter().try_for_each(|late| out.note(late))?;
     if !usable.quiet {
         let line = headline(&lease, out);
         out.note(&format!("{line}, while {} runs", clean(&wanted.name.to_string_lossy())))?;

@@ -222,8 +222,20 @@ fn print(
     if made.repeated {
         out.line("this idempotency key made it before; nothing new was made")?;
     }
+    if let Some(late) = late(made) {
+        out.note(&late)?;
+    }
     token::tell(out, made.token.as_deref(), kept.as_deref(), usable.request.token)?;
     Ok(())
+}
+
+/// That its end would be late, where it would.
+pub(super) fn late(made: &LeaseMade) -> Option<String> {
+    let late = words::span(made.late_ms?);
+    Some(format!(
+        "{WARN}warning:{WARN:#} so much else ends by then that this lease would end {late} late; see \
+         `grantd status --forecast`"
+    ))
 }
 
 /// The lease on one line, as sketches.md gives it.

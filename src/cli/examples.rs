@@ -138,6 +138,10 @@ pub const STATUS: &str = "\
 Examples:
   grantd status
   grantd status --json
+  grantd status --forecast
+
+The forecast counts the leases that you may see. It takes it that KMS answers, and that nobody asks
+for more or ends any before; it exits 1 where an end would be sent a second late or more.
 
 Exit codes:
   0 well, 1 something needs attention, 2 something is overdue or the daemon only ends leases,

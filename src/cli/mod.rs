@@ -29,6 +29,7 @@ mod doors;
 mod explain;
 mod extend;
 mod finding;
+mod forecast;
 mod freeze;
 mod history;
 mod list;
@@ -93,6 +94,9 @@ pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
         Command::Revoke(args) => wait(revoke::revoke(&args, &*doors::daemon(&socket), out)),
         Command::Reload(args) => wait(reload::reload(&args, &*doors::daemon(&socket), out)),
         Command::History(args) => wait(history::history(&args, &socket, out)),
+        Command::Status(args) if args.forecast => {
+            wait(forecast::forecast(&*doors::daemon(&socket), out))
+        }
         Command::Status(_) => wait(status::status(&*doors::daemon(&socket), out)),
     }
 }

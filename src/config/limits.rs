@@ -1,7 +1,11 @@
-//! How many leases a policy lets live at once, and whose a lease is.
+//! How many leases a policy lets live at once, how late an end may be foreseen to be, and whose a
+//! lease is.
 
 use super::diagnostics::Problem;
 use super::walk::{Table, Walk};
+use crate::rules::forecast::LOOK_BACK;
+use crate::rules::policy::show_span;
+use crate::rules::time::SECOND;
 use crate::terms::LiveMax;
 
 /// `max-live` when the policy says nothing (DESIGN 7).
@@ -23,6 +27,17 @@ pub enum Own {
 
 pub(super) fn own(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Own {
     table.word(walk, "own", &[("uid", Own::Uid), ("policy", Own::Policy)]).unwrap_or_default()
+}
+
+/// How late an end may be foreseen to be.
+pub(super) fn max_late(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Option<i64> {
+    let late = table.duration(walk, "max-late")?;
+    if !(SECOND..=LOOK_BACK).contains(&late.value) {
+        let message = format!("`max-late` may not be {}", show_span(late.value));
+        let (least, most) = (show_span(SECOND), show_span(LOOK_BACK));
+        walk.problem(Problem::at(late.span, message).help(format!("from {least} to {most}")));
+    }
+    Some(late.value)
 }
 
 pub(super) fn max_live(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> LiveMax {

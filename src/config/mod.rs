@@ -203,6 +203,9 @@ pub struct Policy {
     pub require_context: Vec<ContextPattern>,
     /// How many of its leases may live at once.
     pub max_live: LiveMax,
+    /// How late the end of a new lease may be foreseen to be sent, in ms; `None`: as late as may
+    /// be, and the asker is told.
+    pub max_late: Option<i64>,
     /// Whose a lease is.
     pub own: Own,
     /// Whether `CreateGrant` and `RetireGrant` may be given.

@@ -42,6 +42,7 @@ pub(super) fn read(
     let times = times(walk, table);
     let (require_reason, require_context) = require::read(walk, table);
     let max_live = limits::max_live(walk, table);
+    let max_late = limits::max_late(walk, table);
     let own = limits::own(walk, table);
     let adopt = adopt::read(walk, table);
     let max_extensions = table.count(walk, "max-extensions", (0, EXTENSIONS_MAX));
@@ -61,6 +62,7 @@ pub(super) fn read(
         require_reason,
         require_context,
         max_live,
+        max_late,
         own,
         allow_redelegation,
         adopt,

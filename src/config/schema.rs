@@ -85,6 +85,7 @@ pub(super) const POLICY: Schema = Schema {
         ("max-extensions", "3"),
         ("lead", "\"5min\""),
         ("require", "[\"reason\"]"),
+        ("max-late", "\"30s\""),
         ("max-live", "100"),
         ("max-live-per-asker", "20"),
         ("own", "\"uid\""),

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::Caller;
 use super::context::{Context, ledger_fault};
+use super::crowd::crowded;
 use super::freeze::refuse_frozen;
 use super::lane::Search;
 use super::prove::refusal;
@@ -74,7 +75,7 @@ async fn make(
     let asked = wire::CreateLease { token: false, ..request.clone() };
     let idempotency = idempotency.map(|key| (key, digest(&asked)));
     if let Some(lease) = repeated(cx, caller, idempotency.as_ref()).await? {
-        return Ok(wire::LeaseMade { lease, token: None, repeated: true });
+        return Ok(repeat(lease));
     }
     let wanted = read(cx, &config, request).await?;
     know_what_lives(cx, &wanted.key.lane).await?;
@@ -90,13 +91,14 @@ async fn make(
         // The proof took its time: what is asked for by a span is counted from now.
         new = decided()?;
     }
+    let late_ms = crowded(cx, &config, &new).await?;
     let (reference, key) = (new.reference.clone(), new.request.key_arn.clone());
     let made = match cx.send(new, &config).await {
         Ok(made) => made,
         // The same key came in twice at once: the ledger's unique index decides.
         Err(LedgerError::Repeated(first)) => {
             let lease = made_before(cx, &first, 1).await?;
-            return Ok(wire::LeaseMade { lease, token: None, repeated: true });
+            return Ok(repeat(lease));
         }
         Err(error) => return Err(unsent(error)),
     };
@@ -106,7 +108,8 @@ async fn make(
                 uid = caller.uid, "lease made");
             let token = request.token.then(|| cx.token(row.id())).flatten();
             let token = token.map(|token| token.reveal().to_owned());
-            Ok(wire::LeaseMade { lease: lease(cx, &reference).await?, token, repeated: false })
+            let lease = lease(cx, &reference).await?;
+            Ok(wire::LeaseMade { lease, token, repeated: false, late_ms })
         }
         Made::Refused(_, class, detail) => Err(refusal(class, &key, &detail).about(reference)),
         Made::Unknown(row, detail) => {
@@ -119,6 +122,11 @@ async fn make(
             Err(Fault::new(Kind::OutcomeUnknown, text).hint(hint).about(reference))
         }
     }
+}
+
+/// What an idempotency key had made before.
+const fn repeat(lease: wire::Lease) -> wire::LeaseMade {
+    wire::LeaseMade { lease, token: None, repeated: true, late_ms: None }
 }
 
 /// Why nothing was sent: without a record there is no send.

@@ -153,6 +153,11 @@ impl LaneState {
         self.list.refill(rates.list, 0);
     }
 
+    /// Ends at a deadline that are sent in a second at most.
+    pub(crate) const fn ends_per_second(&self) -> u32 {
+        self.end.ordinary()
+    }
+
     /// Whether it is history; what was wrong with it then is no matter any more.
     pub(crate) fn set_past(&mut self, past: bool) {
         self.past = past;

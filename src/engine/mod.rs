@@ -16,6 +16,7 @@ mod agenda;
 mod audit;
 mod census;
 mod context;
+mod crowd;
 mod desk;
 mod due;
 mod extend;

@@ -187,6 +187,7 @@ fn lane_status(state: &LaneState) -> LaneStatus {
         retiring_principal: state.lane.retiring_principal.clone(),
         answered_at: state.answered_at,
         answer: state.answer.clone(),
+        ends_per_second: state.ends_per_second(),
         frozen: state.frozen.as_ref().map(|frozen| frozen.why().to_owned()),
         unrefreshed: state.unrefreshed.clone(),
         searching: state.search == Search::UnderWay,

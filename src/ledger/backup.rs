@@ -2,9 +2,9 @@
 //!
 //! The daemon is not asked, so nothing of it waits. (SQLite's online backup would have to run in
 //! the daemon, on the connection that records the ends; the ledger lets no second one in.) The file
-//! is copied first and its WAL after it. That is a whole ledger as long as the WAL was not begun anew
-//! meanwhile: what a checkpoint may have been moving into the file while it was copied stands in
-//! the WAL too, and of a commit that was just being appended recovery drops the torn end. A WAL
+//! is copied first and its WAL after it. That is a whole ledger as long as the WAL was not begun
+//! anew meanwhile: what a checkpoint may have been moving into the file while it was copied stands
+//! in the WAL too, and of a commit that was just being appended recovery drops the torn end. A WAL
 //! that begins anew has another salt in its header (SQLite's file format, "The Write-Ahead Log"),
 //! so the header tells, and the copy is made again.
 //!

@@ -120,6 +120,9 @@ statements! {
     ROWS_AHEAD = row!("WHERE g.act = ?1 AND g.next_action_at <= ?2 AND g.next_action_at IS NOT \
         NULL \
         ORDER BY g.next_action_at, g.id LIMIT ?3");
+    DUE_BETWEEN = "SELECT next_action_at FROM kms_grant WHERE act = 'end' \
+        AND next_action_at > ?2 AND next_action_at <= ?3 AND next_action_at IS NOT NULL \
+        AND +lane = ?1 ORDER BY next_action_at DESC, id DESC LIMIT ?4";
     ROWS_BESIDE = row!("WHERE g.act = ?1 AND g.next_action_at <= ?2 \
         AND g.next_action_at IS NOT NULL AND NOT EXISTS(SELECT 1 FROM stall s \
         WHERE s.lane = g.lane AND s.key_arn IN('', g.key_arn) AND s.until > ?4) \

@@ -5,6 +5,7 @@ pub mod access;
 pub mod clocks;
 pub mod convention;
 pub mod extend;
+pub mod forecast;
 pub mod foreign;
 pub mod found;
 pub mod freeze;

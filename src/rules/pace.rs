@@ -41,6 +41,12 @@ impl Pace {
         }
     }
 
+    /// Sends per second that are not urgent, where KMS does not throttle.
+    #[must_use]
+    pub const fn ordinary(&self) -> u32 {
+        self.full.saturating_sub(self.kept)
+    }
+
     /// When the next send may leave: `now` or earlier means at once.
     #[must_use]
     pub fn next(&mut self, urgent: bool, now: Time) -> Time {

@@ -133,6 +133,7 @@ fn every_field_of_an_answer_is_required_but_for_those_that_are_left_out() {
         "HistoryRow.ref",
         "LeaseExtended.gap",
         "LeaseExtended.token",
+        "LeaseMade.late-ms",
         "LeaseMade.token",
         "LeasePage.next",
         "Problem.ref",

@@ -42,7 +42,7 @@ async fn a_call_in_flight_gets_its_answer() {
     world.begin_stop();
     refused(&world).await;
     let Command::Create { reply, .. } = command else { panic!("{command:?}") };
-    let made = LeaseMade { lease: lease("active"), token: None, repeated: false };
+    let made = LeaseMade { lease: lease("active"), token: None, repeated: false, late_ms: None };
     reply.send(Ok(made)).unwrap();
     let answer = read_out(&mut stream);
     assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}");

@@ -360,6 +360,7 @@ fn made(request: &CreateLease, idempotency: Option<&str>) -> Result<LeaseMade, F
             lease: lease("active"),
             token: request.token.then(|| "AQpAM2RhZ".to_owned()),
             repeated: idempotency == Some("again"),
+            late_ms: None,
         }),
     }
 }

@@ -11,6 +11,8 @@ fn how_long_how_many_and_whose() {
         ("max-ttl", &more("min-ttl = \"5min\"\nlead = \"5min\"")),
         ("max-ttl", &more("min-ttl = \"500ms\"")),
         ("max-ttl", &more("min-ttl = \"soon\"")),
+        ("max-ttl", &more("max-late = \"500ms\"")),
+        ("max-ttl", &more("max-late = \"11min\"")),
         ("max-ttl", &more("max-live = 0")),
         ("max-ttl", &more("max-live = 10001\nmax-live-per-asker = -1")),
         ("max-ttl", &more("max-live = \"many\"")),

@@ -10,6 +10,7 @@ mod credentials;
 mod doctor;
 mod explain;
 mod extend;
+mod forecast;
 mod freeze;
 mod grammar;
 mod idempotency;
