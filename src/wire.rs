@@ -273,6 +273,12 @@ pub struct Status {
     pub history_head: String,
     /// Found grants with our prefix that are not provably ours: not touched.
     pub unproven: i64,
+    /// Grants that name our role as retiring principal and are not ours, nor say so.
+    #[serde(default)]
+    pub strangers: i64,
+    /// Open leases whose grantee KMS shows as a unique id: deleted, or made again.
+    #[serde(default)]
+    pub grantees_gone: i64,
 }
 
 /// A grant that should have ended.

@@ -19,6 +19,7 @@ use super::metrics::Metrics;
 use super::record::Backlog;
 use super::refusals::Refusals;
 use super::reload::Reloading;
+use super::survey::Doubtful;
 use super::timekeeper::TimeKeeper;
 use crate::config::{Config, is_loopback};
 use crate::fault::Fault;
@@ -48,8 +49,8 @@ pub(crate) struct Context {
     pub(crate) agenda: RefCell<Agenda>,
     pub(crate) lanes: RefCell<BTreeMap<i64, LaneState>>,
     pub(crate) backlog: RefCell<Backlog>,
-    /// Grants with our prefix that are not provably ours, as the last search counted them.
-    pub(crate) unproven: RefCell<BTreeMap<i64, i64>>,
+    /// What the last search of each lane saw that is not ours, or is in doubt.
+    pub(crate) doubtful: RefCell<BTreeMap<i64, Doubtful>>,
     /// What the check of the books found wrong.
     pub(crate) findings: Findings,
     /// Proofs of the way out that are under way, by lane and key.
@@ -108,7 +109,7 @@ impl Context {
             agenda: RefCell::new(Agenda::new(ROWS_MAX)),
             lanes: RefCell::default(),
             backlog: RefCell::default(),
-            unproven: RefCell::default(),
+            doubtful: RefCell::default(),
             findings: Findings::default(),
             proving: RefCell::default(),
             holders: RefCell::default(),

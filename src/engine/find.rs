@@ -6,24 +6,20 @@ use std::sync::Arc;
 
 use super::context::{Context, is_current};
 use super::lane::{Op, Search, Sent};
-use super::look::list;
+use super::look::pages;
+use super::survey::{Doubtful, Survey, count, sift, tell};
 use crate::config::Config;
 use crate::ids::{KeyArn, Principal};
 use crate::kms::{Alias, Lane, Listed, Scope};
-use crate::ledger::{FoundGrant, Urgency};
+use crate::ledger::{FoundGrant, Ledger, LedgerError, Urgency};
 use crate::rules::clocks::Doubt;
-use crate::rules::found::{Found, judge};
 use crate::rules::life::{Class, Outcome};
 use crate::rules::name::Name;
-use crate::rules::policy::{alias_names, named_keys};
+use crate::rules::policy::named_keys;
 use crate::rules::time::{MINUTE, Now, SECOND, Time};
 
 /// Pause before a search that broke off is begun again.
 const AGAIN: i64 = 2 * SECOND;
-/// More entries than this that are not ours: somebody floods us with grants on his own keys, so
-/// list ours key by key.
-const FLOOD: usize = 20_000;
-
 /// While a grant of before the start may still come to light, searches come this often; afterwards,
 /// for what another host made and left behind, as often as the config says.
 const EVERY_YOUNG: i64 = MINUTE;
@@ -57,9 +53,9 @@ pub(crate) async fn search(cx: Rc<Context>, lane: i64) {
 
 /// One search. False where it broke off, and is to be begun again soon.
 async fn searched(cx: &Rc<Context>, config: &Arc<Config>, lane: &Arc<Lane>, began: Now) -> bool {
-    let (done, over) = match own_entries(cx, config, lane).await {
-        Ok(listed) => {
-            let done = claim(cx, config, lane, listed, began).await;
+    let (done, over) = match survey(cx, config, lane, began).await {
+        Ok(survey) => {
+            let done = claim(cx, config, lane, survey, began).await;
             (done, done)
         }
         // What this role may not list does not come to light by waiting for it.
@@ -72,33 +68,37 @@ async fn searched(cx: &Rc<Context>, config: &Arc<Config>, lane: &Arc<Lane>, bega
     done
 }
 
-/// Everything that names our role as retiring principal, or, where that cannot be listed, all of
-/// the policies' keys.
-async fn own_entries(
+/// Look at everything that names our role as retiring principal, or, where that cannot be listed
+/// (to its end: somebody may flood it with grants on his own keys), at all of the policies' keys.
+async fn survey(
     cx: &Rc<Context>,
-    config: &Config,
+    config: &Arc<Config>,
     lane: &Arc<Lane>,
-) -> Result<Vec<Listed>, Class> {
-    match list(cx, lane, Scope::Retirable).await {
-        Ok(all) if all.len() <= FLOOD => return Ok(all),
-        Ok(all) => {
-            tracing::warn!(entries = all.len(), "too many grants name our role: listing key by key")
-        }
+    began: Now,
+) -> Result<Survey, Class> {
+    let aliases = aliases(cx, lane).await?;
+    let mut survey = Survey::default();
+    let take = |survey: &mut Survey, page: Vec<Listed>| {
+        survey.take(config, lane, &aliases, page, began.latest);
+    };
+    match pages(cx, lane, Scope::Retirable, None, |page| take(&mut survey, page)).await {
+        Ok(()) => return Ok(survey),
         // An endpoint without ListRetirableGrants, or a role that may not use it.
         Err(Class::Invalid | Class::Denied) => {}
         Err(class) => return Err(class),
     }
-    let mut all = Vec::new();
-    for key in named_keys(config, lane, &aliases(cx, lane).await?) {
-        match list(cx, lane, Scope::Key(&key)).await {
-            Ok(found) => all.extend(found),
+    let mut survey = Survey::default();
+    for key in named_keys(config, lane, &aliases) {
+        let scope = Scope::Key(&key);
+        match pages(cx, lane, scope, Some(&key), |page| take(&mut survey, page)).await {
+            Ok(()) => {}
             Err(Class::NotFound | Class::Denied) => {
                 tracing::warn!(%key, "a policy's key cannot be listed: not searched");
             }
             Err(class) => return Err(class),
         }
     }
-    Ok(all)
+    Ok(survey)
 }
 
 async fn aliases(cx: &Rc<Context>, lane: &Arc<Lane>) -> Result<Vec<Alias>, Class> {
@@ -112,35 +112,17 @@ async fn aliases(cx: &Rc<Context>, lane: &Arc<Lane>) -> Result<Vec<Alias>, Class
     }
 }
 
-/// Take up what is provably ours. False when the ledger could not be written.
+/// Take up what is provably ours, and tell of what is not. False when the ledger could not be
+/// written.
 async fn claim(
     cx: &Rc<Context>,
     config: &Arc<Config>,
     lane: &Arc<Lane>,
-    listed: Vec<Listed>,
+    survey: Survey,
     began: Now,
 ) -> bool {
-    let Ok(aliases) = aliases(cx, lane).await else { return false };
-    let mut unproven = 0;
-    for entry in listed {
-        // The aliases are those of the lane's own account: another's keys have none here.
-        let own = |key: &KeyArn| key.account() == lane.account.as_str();
-        let key = KeyArn::parse(entry.key_arn.as_str()).ok().filter(own);
-        let names = key.map_or_else(Vec::new, |key| alias_names(&aliases, &key));
-        let (name, policy) = match judge(config, lane, &names, &entry, began.latest) {
-            Found::Ours { name, policy } => (name, policy.map(|policy| policy.name.clone())),
-            Found::Unproven(why) => {
-                unproven += 1;
-                let told = cx.unproven.borrow().contains_key(&lane.id);
-                if told {
-                    continue;
-                }
-                tracing::warn!(grant = %entry.id, key = %entry.key_arn, name = %entry.name,
-                    "a grant bears our name but is not provably ours, and is left alone: {why}");
-                continue;
-            }
-            Found::Foreign => continue,
-        };
+    let Survey { ours, doubtful, more_doubtful, strangers } = survey;
+    for (entry, name, policy) in ours {
         let Some(found) = found_grant(config, lane, &entry, name, policy, began) else { continue };
         let now = cx.time.now();
         let taken = cx.ledger.run(Urgency::Work, move |books| {
@@ -156,14 +138,27 @@ async fn claim(
                 cx.take_in(lease);
             }
             Ok(None) => {}
-            Err(error) => {
-                tracing::error!("cannot record a found grant: {}", crate::fault::chain(&error));
-                return false;
-            }
+            Err(error) => return unwritten(&error),
         }
     }
-    cx.unproven.borrow_mut().insert(lane.id, unproven);
-    true
+    let now = cx.time.now().latest;
+    let before = cx.doubtful.borrow().get(&lane.id).cloned().unwrap_or_default().ghosts;
+    let sifting = move |books: &mut Ledger| sift(books, doubtful.clone(), &before, began, now);
+    match cx.ledger.run(Urgency::Work, sifting).await {
+        Ok(sifted) => {
+            let unproven = count(sifted.unproven.len()) + more_doubtful;
+            tell(cx, lane, &sifted);
+            let seen = Doubtful { unproven, strangers, ghosts: sifted.ghosts };
+            cx.doubtful.borrow_mut().insert(lane.id, seen);
+            true
+        }
+        Err(error) => unwritten(&error),
+    }
+}
+
+fn unwritten(error: &LedgerError) -> bool {
+    tracing::error!("cannot record what was found: {}", crate::fault::chain(error));
+    false
 }
 
 fn found_grant(

@@ -180,6 +180,10 @@ pub(crate) async fn pages(
     let mut marker = None;
     for _ in 0..PAGES_MAX {
         cx.place(lane, Op::List, false).await;
+        // Hundreds of pages are more than a stop waits for.
+        if cx.stopping.get() {
+            return Err(Class::Unavailable);
+        }
         let answer = cx.kms.page(lane, scope, marker.take()).await;
         cx.heard(lane, Op::List, waits, Sent::default(), &answer);
         if let Some(class) = class_of(&answer.outcome) {

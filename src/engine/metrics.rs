@@ -106,6 +106,8 @@ fn daemon(registry: &mut Registry, status: &Status, extra: &Extra) {
         ("config_refused", "1 while the file is not taken", flag(status.config_problem.is_some())),
         ("freezes", "Freezes that stand", amount(status.freezes.len())),
         ("unproven_grants", "Found under our Name, left alone", count(status.unproven)),
+        ("stranger_grants", "Name our role, are not ours", count(status.strangers)),
+        ("grantees_gone", "Open leases of a grantee that is gone", count(status.grantees_gone)),
         ("clock_doubt", "1 while the clocks disagree", flag(extra.doubt)),
         ("ledger_full", "1 while the ledger's disk is full", flag(extra.full)),
         ("unwritten_ends", "Ends sent and not yet recorded", f64::from(unwritten)),

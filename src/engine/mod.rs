@@ -38,6 +38,7 @@ mod revoke_many;
 mod run;
 mod send;
 mod status;
+mod survey;
 mod timekeeper;
 
 use tokio::sync::{mpsc, oneshot};

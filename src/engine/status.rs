@@ -14,9 +14,12 @@ use crate::wire::{LaneStatus, Status, Wait};
 
 use super::lane::{LaneState, Search, Stall};
 use super::metrics::Extra;
+use super::survey::{Doubtful, count, is_gone};
 
 /// So many overdue grants are listed; the count tells the rest.
 const OVERDUE_SHOWN: usize = 100;
+/// More grants of others than this name our role by no mistake: ten pages of them.
+const STRANGERS_MANY: i64 = 1_000;
 
 /// Put it together: the ledger's counts, and what the engine remembers.
 pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
@@ -30,7 +33,7 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
     });
     let (counts, next_deadline, overdue, overdue_count, head, freezes) =
         read.await.map_err(ledger_fault)?;
-    let lanes = cx.lanes.borrow();
+    let (lanes, doubtful) = (cx.lanes.borrow(), cx.doubtful.borrow());
     let mut status = Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         health: 0,
@@ -47,9 +50,11 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
         waits: lanes.values().flat_map(waits).collect(),
         lanes: lanes.values().map(lane_status).collect(),
         history_head: head,
-        unproven: cx.unproven.borrow().values().sum(),
+        unproven: doubtful.values().map(|seen| seen.unproven).sum(),
+        strangers: doubtful.values().map(|seen| seen.strangers).sum(),
+        grantees_gone: count(doubtful.values().map(|seen| ghosts(seen, now)).sum()),
     };
-    drop(lanes);
+    drop((lanes, doubtful));
     for finding in cx.findings.borrow().iter() {
         status.health = 2;
         status.alarms.push(finding.clone());
@@ -143,10 +148,34 @@ fn judge(status: &mut Status, doubt: Option<Doubt>, unwritten: usize) {
     if unwritten > 0 {
         raise(1, format!("{unwritten} grants wait to be recorded: check the disk of the ledger"));
     }
+    strange(status);
+}
+
+/// What the searches saw that is not as it should be.
+fn strange(status: &mut Status) {
+    let mut raise = |count: i64, text: &str| {
+        status.health = status.health.max(1);
+        status.alarms.push(format!("{count} {text}"));
+    };
     if status.unproven > 0 {
         let text = "grants bear our name but are not provably ours: left alone, see the log";
-        raise(1, format!("{} {text}", status.unproven));
+        raise(status.unproven, text);
     }
+    if status.strangers > STRANGERS_MANY {
+        let text = "grants name grantd's role as retiring principal and are not ours: somebody \
+                    floods it; they are left alone, and cost listings";
+        raise(status.strangers, text);
+    }
+    if status.grantees_gone > 0 {
+        let text = "open leases are of a grantee that was deleted, or made again: they give \
+                    access to nobody, and end at their deadlines (`grantd history`: grantee-gone)";
+        raise(status.grantees_gone, text);
+    }
+}
+
+/// Leases of a lane whose grantee is gone.
+fn ghosts(seen: &Doubtful, now: Time) -> usize {
+    seen.ghosts.values().filter(|since| is_gone(**since, now)).count()
 }
 
 fn remedy(class: Class) -> &'static str {

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::columns::word;
 use super::grants::Fresh;
 use super::{FoundGrant, Ledger, LedgerError, Note, Row, sql};
-use crate::ids::Principal;
+use crate::ids::{GrantId, Principal, Ref};
 use crate::rules::life::{Act, Event, Facts, Life, Next, Origin, PATIENCE, Sends, State};
 use crate::rules::time::Now;
 
@@ -28,6 +28,18 @@ impl Ledger {
             ledger.end_replaced(&found.reference, now)?;
             ledger.row(row.id()).map(Some)
         })
+    }
+
+    /// The lease of the open row that acts on this grant, if there is one.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn open_lease_of(&self, key_arn: &str, id: &GrantId) -> Result<Option<Ref>, LedgerError> {
+        let mut query = self.conn()?.prepare_cached(sql::OPEN_LEASE_OF)?;
+        let known: Option<String> =
+            query.query_row(params![key_arn, id.as_str()], |raw| raw.get(0)).optional()?;
+        let corrupt = |error: crate::ids::BadId| LedgerError::Corrupt(error.to_string());
+        known.map(Ref::parse).transpose().map_err(corrupt)
     }
 
     fn take_up(&mut self, found: &FoundGrant, now: Now) -> Result<Option<Row>, LedgerError> {

@@ -279,12 +279,10 @@ impl Ledger {
     }
 
     /// Whether a row acts on this grant, or was closed after it was seen.
-    pub(super) fn knows(
-        &self,
-        key_arn: &str,
-        id: &GrantId,
-        seen: Now,
-    ) -> Result<bool, LedgerError> {
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn knows(&self, key_arn: &str, id: &GrantId, seen: Now) -> Result<bool, LedgerError> {
         let conn = self.conn()?;
         let values = params![key_arn, id.as_str()];
         let mut open = conn.prepare_cached(sql::KNOWN_OPEN)?;

@@ -153,6 +153,25 @@ impl Ledger {
         self.atomic(|ledger| ledger.append(at, lease, kind, actor, body))
     }
 
+    /// Add a row that a lease has once: what is seen again and again is news the first time, also
+    /// over restarts.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn note_once(
+        &mut self,
+        at: Time,
+        lease: &Ref,
+        kind: &str,
+        body: &serde_json::Value,
+    ) -> Result<(), LedgerError> {
+        let told = {
+            let mut query = self.conn()?.prepare_cached(sql::HISTORY_HAS)?;
+            query.exists(params![lease.as_str(), kind])?
+        };
+        if told { Ok(()) } else { self.note(at, Some(lease), kind, "grantd", body) }
+    }
+
     /// Add a row within the caller's transaction.
     pub(super) fn append(
         &mut self,

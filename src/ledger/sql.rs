@@ -101,6 +101,9 @@ statements! {
         ?2";
     KNOWN_OPEN = "SELECT id FROM kms_grant \
         WHERE key_arn = ?1 AND grant_id = ?2 AND grant_id IS NOT NULL AND state <> 'closed'";
+    OPEN_LEASE_OF = "SELECT l.ref FROM kms_grant g JOIN lease l ON l.id = g.lease \
+        WHERE g.key_arn = ?1 AND g.grant_id = ?2 AND g.grant_id IS NOT NULL \
+        AND g.state <> 'closed'";
     KNOWN_CLOSED = "SELECT closed_at FROM kms_grant \
         WHERE key_arn = ?1 AND grant_id = ?2 AND grant_id IS NOT NULL AND state = 'closed' \
         ORDER BY closed_at DESC LIMIT 1";
@@ -184,6 +187,8 @@ statements! {
     HISTORY_HASH = "SELECT hash FROM history WHERE seq = ?1";
     NEW_HISTORY = "INSERT INTO history(seq, at, lease, kind, actor, body, prev, hash) \
         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    HISTORY_HAS = "SELECT 1 FROM history WHERE lease = ?1 AND lease IS NOT NULL AND kind = ?2 \
+        LIMIT 1";
     HISTORY_FROM = "SELECT seq, at, lease, kind, actor, body, prev, hash FROM history WHERE seq > \
         ?1 \
         ORDER BY seq LIMIT ?2";

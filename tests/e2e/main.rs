@@ -27,6 +27,7 @@ mod service;
 mod standin;
 mod start;
 mod stop;
+mod strangers;
 mod sweep;
 mod unknown;
 mod unknown_ends;

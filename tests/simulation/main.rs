@@ -34,6 +34,7 @@ mod shapes;
 mod sleep;
 mod stage;
 mod standby;
+mod strangers;
 mod switches;
 mod vfs;
 mod world;
