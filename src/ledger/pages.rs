@@ -4,7 +4,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Row as Raw, params};
 
-use super::columns::{Columns, optional, parse};
+use super::columns::{Cells, Columns, optional, parse};
 use super::history;
 use super::reads::{LOOK_MAX, corrupt, limit, unknown};
 use super::sql::{self, Drive};
@@ -215,7 +215,7 @@ impl Ledger {
         let mut rows = query.query([lease, GRANTS_SHOWN])?;
         let mut grants = Vec::new();
         while let Some(raw) = rows.next()? {
-            let columns = Columns::read(raw)?;
+            let columns = Columns::read(&mut Cells::from(raw, "state")?)?;
             grants.push(wire::Grant {
                 serial: raw.get("serial")?,
                 twin: raw.get("twin")?,

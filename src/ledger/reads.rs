@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension as _, Row as Raw, params, params_from_iter};
 
-use super::columns::{Columns, END, LOOK, optional, parse};
+use super::columns::{Cells, Columns, END, LOOK, optional, parse};
 use super::{Ledger, LedgerError, Row, sql};
 use crate::fault::{Fault, Kind};
 use crate::ids::{KeyArn, Ref};
@@ -48,32 +48,43 @@ pub(super) fn corrupt(error: impl std::fmt::Display) -> LedgerError {
 
 impl Ledger {
     fn read(&self, raw: &Raw<'_>) -> Result<Row, LedgerError> {
-        let request: Option<String> = raw.get("request")?;
-        let lane = self.lane_of(raw.get("lane")?)?;
+        self.read_whole(raw).map(|(row, _, _)| row)
+    }
+
+    /// The row, its columns as they are stored, and its lease.
+    fn read_whole(&self, raw: &Raw<'_>) -> Result<(Row, Columns, i64), LedgerError> {
+        let mut cells = Cells::of(raw);
+        let id = cells.get("id")?;
+        let reference = Ref::parse(cells.get::<String>("ref")?).map_err(corrupt)?;
+        let lease = cells.get("lease")?;
+        let lane = self.lane_of(cells.get("lane")?)?;
+        let key_arn = KeyArn::parse(cells.get::<String>("key_arn")?).map_err(corrupt)?;
+        let (serial, twin) = (cells.get("serial")?, cells.get("twin")?);
+        let origin = parse(cells.get("origin")?)?;
+        let name = cells.get("name")?;
+        let request: Option<String> = cells.get("request")?;
+        let request = request.map(|text| serde_json::from_str(&text)).transpose();
+        let deadline = Time(cells.get("deadline")?);
+        let (lead, settle) = (cells.get("lead_ms")?, cells.get("settle_ms")?);
         // Whose grant it is was fixed at birth; which ways its lane has today, the lane says.
-        let order = match parse(raw.get("end_order")?)? {
+        let order = match parse(cells.get("end_order")?)? {
             EndOrder::Retire | EndOrder::RetireThenRevoke => lane.own_order(),
             EndOrder::Revoke => EndOrder::Revoke,
         };
-        let request = request.map(|text| serde_json::from_str(&text)).transpose();
-        Ok(Row {
-            id: raw.get("id")?,
-            reference: Ref::parse(raw.get::<_, String>("ref")?).map_err(corrupt)?,
+        let columns = Columns::read(&mut cells)?;
+        let row = Row {
+            id,
+            reference,
             lane,
-            key_arn: KeyArn::parse(raw.get::<_, String>("key_arn")?).map_err(corrupt)?,
-            serial: raw.get("serial")?,
-            twin: raw.get("twin")?,
-            name: raw.get("name")?,
+            key_arn,
+            serial,
+            twin,
+            name,
             request: request.map_err(corrupt)?,
-            facts: Facts {
-                deadline: Time(raw.get("deadline")?),
-                lead: raw.get("lead_ms")?,
-                settle: raw.get("settle_ms")?,
-                order,
-                origin: parse(raw.get("origin")?)?,
-            },
-            life: Columns::read(raw)?.life()?,
-        })
+            facts: Facts { deadline, lead, settle, order, origin },
+            life: columns.life()?,
+        };
+        Ok((row, columns, lease))
     }
 
     /// One row.
@@ -89,7 +100,7 @@ impl Ledger {
         let mut query = self.conn()?.prepare_cached(sql::ROW)?;
         let mut rows = query.query([grant])?;
         let raw = rows.next()?.ok_or(LedgerError::NoRow(grant))?;
-        Ok((self.read(raw)?, Columns::read(raw)?, raw.get("lease")?))
+        self.read_whole(raw)
     }
 
     pub(super) fn by_serial(&self, lease: i64, serial: u32) -> Result<Option<Row>, LedgerError> {
