@@ -103,7 +103,7 @@ impl Ledger {
         let home = free(dir, to)?;
         let scratch = Scratch::within(&home, ".grantd-")?;
         let copy = scratch.path().join(place::FILE);
-        copied(&file, &copy)?;
+        copied(&file, &copy, || {})?;
         settle(&copy).map_err(|error| named(error, &file))?;
         let backed_up = checked(&copy)?;
         File::open(&copy).and_then(|copy| copy.sync_all()).map_err(place::io(&copy))?;
@@ -130,8 +130,13 @@ fn free(dir: &Path, to: &Path) -> Result<PathBuf, BackupError> {
     Ok(home)
 }
 
-/// Copy file and WAL, again and again until they belong together.
-fn copied(file: &Path, copy: &Path) -> Result<(), BackupError> {
+/// Copy file and WAL, again and again until they belong together. `between` is what happens to the
+/// ledger after the one and before the other.
+pub(super) fn copied(
+    file: &Path,
+    copy: &Path,
+    mut between: impl FnMut(),
+) -> Result<(), BackupError> {
     let (wal, copied_wal) = (place::beside(file, "-wal"), place::beside(copy, "-wal"));
     for _ in 0..TRIES {
         let source = File::open(file).map_err(place::io(file))?;
@@ -142,6 +147,7 @@ fn copied(file: &Path, copy: &Path) -> Result<(), BackupError> {
         }
         let before = Mark::of(file, &wal)?;
         duplicate(&source, copy).map_err(place::io(copy))?;
+        between();
         match File::open(&wal) {
             Ok(source) => {
                 duplicate(&source, &copied_wal).map_err(place::io(&copied_wal))?;
@@ -200,7 +206,7 @@ impl Mark {
 
 /// Make one file of the copy and its WAL, as it is: without a migration, so that it also serves
 /// the version that wrote it.
-fn settle(copy: &Path) -> Result<(), OpenError> {
+pub(super) fn settle(copy: &Path) -> Result<(), OpenError> {
     let sql = |error: rusqlite::Error| open::refine(copy, &error);
     let conn = Connection::open(copy).map_err(sql)?;
     // The WAL index on the heap, as the daemon has it.
@@ -215,7 +221,7 @@ fn settle(copy: &Path) -> Result<(), OpenError> {
 }
 
 /// Read what was copied as a ledger, to the last row of its history.
-fn checked(copy: &Path) -> Result<BackedUp, BackupError> {
+pub(super) fn checked(copy: &Path) -> Result<BackedUp, BackupError> {
     let bytes = fs::metadata(copy).map_err(place::io(copy))?.len();
     let ledger = Ledger::read_copy(copy)?;
     let (mut rows, mut head) = (0, Head::default());

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use crate::ledger::{BackupError, Head, Ledger, OpenError};
+use crate::ledger::{BackupError, Head, Ledger, OpenError, backup, open};
 use crate::rules::time::Time;
 
 fn note(ledger: &mut Ledger, words: &str) {
@@ -56,6 +56,31 @@ fn a_backup_under_writing_holds_all_that_was_acknowledged_before() {
     });
     let left: Vec<_> = std::fs::read_dir(elsewhere.path()).unwrap().collect();
     assert_eq!(left.len(), whole, "nothing lies beside them");
+}
+
+/// Between the copies of file and WAL all is moved to the file, and the WAL begun anew: what was
+/// copied of the one lacks what was dropped from the other.
+#[test]
+fn what_was_checkpointed_while_it_was_copied_is_copied_again() {
+    let (state, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (mut ledger, _) = Ledger::open(state.path()).unwrap();
+    note(&mut ledger, "before");
+    let (file, copy) = (state.path().join("ledger.db"), elsewhere.path().join("ledger.db"));
+    let mut times = 0;
+    backup::copied(&file, &copy, || {
+        times += 1;
+        if times == 1 {
+            for _ in 0..50 {
+                note(&mut ledger, &"x".repeat(3_000));
+            }
+            open::drain(ledger.conn().unwrap()).unwrap();
+            note(&mut ledger, "after");
+        }
+    })
+    .unwrap();
+    backup::settle(&copy).unwrap();
+    let done = backup::checked(&copy).unwrap();
+    assert_eq!((times, done.rows, done.broken), (2, 52, None));
 }
 
 #[test]
