@@ -276,6 +276,9 @@ pub struct Status {
     /// Grants that name our role as retiring principal and are not ours, nor say so.
     #[serde(default)]
     pub strangers: i64,
+    /// Open leases that none of today's policies would give.
+    #[serde(default)]
+    pub refused_today: i64,
     /// Open leases whose grantee KMS shows as a unique id: deleted, or made again.
     #[serde(default)]
     pub grantees_gone: i64,

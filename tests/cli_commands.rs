@@ -110,7 +110,7 @@ fn status(health: u8) -> Value {
         "overdue": only(json!([overdue])), "overdue-count": i32::from(bad),
         "waits": only(json!([wait])),
         "lanes": [lane], "history-head": "ab".repeat(32), "unproven": i32::from(bad),
-        "strangers": 0, "grantees-gone": 0,
+        "strangers": 0, "refused-today": 0, "grantees-gone": 0,
     })
 }
 

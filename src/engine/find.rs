@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::context::{Context, is_current};
 use super::lane::{Op, Search, Sent};
 use super::look::pages;
-use super::survey::{Doubtful, Survey, count, sift, tell};
+use super::survey::{Doubtful, Sifted, Survey, count, sift, tell};
 use crate::config::Config;
 use crate::ids::{KeyArn, Principal};
 use crate::kms::{Alias, Lane, Listed, Scope};
@@ -148,7 +148,8 @@ async fn claim(
         Ok(sifted) => {
             let unproven = count(sifted.unproven.len()) + more_doubtful;
             tell(cx, lane, &sifted);
-            let seen = Doubtful { unproven, strangers, ghosts: sifted.ghosts };
+            let Sifted { ghosts, refused_today, .. } = sifted;
+            let seen = Doubtful { unproven, strangers, ghosts, refused_today };
             cx.doubtful.borrow_mut().insert(lane.id, seen);
             true
         }

@@ -52,6 +52,7 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
         history_head: head,
         unproven: doubtful.values().map(|seen| seen.unproven).sum(),
         strangers: doubtful.values().map(|seen| seen.strangers).sum(),
+        refused_today: count(doubtful.values().map(|seen| seen.refused_today.len()).sum()),
         grantees_gone: count(doubtful.values().map(|seen| ghosts(seen, now)).sum()),
     };
     drop((lanes, doubtful));
@@ -165,6 +166,11 @@ fn strange(status: &mut Status) {
         let text = "grants name grantd's role as retiring principal and are not ours: somebody \
                     floods it; they are left alone, and cost listings";
         raise(status.strangers, text);
+    }
+    if status.refused_today > 0 {
+        let text = "open leases are such as no policy would give today: they end at their \
+                    deadlines, or now by `grantd revoke` (`grantd history`: refused-today)";
+        raise(status.refused_today, text);
     }
     if status.grantees_gone > 0 {
         let text = "open leases are of a grantee that was deleted, or made again: they give \

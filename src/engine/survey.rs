@@ -1,14 +1,14 @@
 //! What a search of a lane saw: what is ours, and what only says so. Page by page, so that nobody's
 //! grants, however many, fill the memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
 use crate::config::Config;
-use crate::ids::{GrantId, KeyArn, Principal};
+use crate::ids::{GrantId, KeyArn, Principal, Ref};
 use crate::kms::{Alias, Lane, Listed};
 use crate::ledger::{Ledger, LedgerError};
-use crate::rules::found::{Found, judge};
+use crate::rules::found::{Found, Unfit, judge};
 use crate::rules::name::Name;
 use crate::rules::policy::alias_names;
 use crate::rules::time::{MINUTE, Now, Time};
@@ -32,7 +32,7 @@ pub(crate) struct Survey {
     /// Ours, with what the Name says and the policy's name.
     pub(crate) ours: Vec<(Listed, Name, Option<String>)>,
     /// What bears our Name and does not fit, and why not.
-    pub(crate) doubtful: Vec<(Listed, String)>,
+    pub(crate) doubtful: Vec<(Listed, Unfit)>,
     /// More of them, which are only counted.
     pub(crate) more_doubtful: i64,
     /// What names our role and neither is nor says that it is ours.
@@ -48,6 +48,8 @@ pub(crate) struct Doubtful {
     pub(crate) strangers: i64,
     /// Open leases whose grantee shows as a unique id: since when, by the grant's id.
     pub(crate) ghosts: BTreeMap<GrantId, Time>,
+    /// Open leases that none of today's policies would give.
+    pub(crate) refused_today: BTreeSet<Ref>,
 }
 
 impl Survey {
@@ -82,21 +84,24 @@ impl Survey {
 /// What the ledger says to what is in doubt.
 pub(crate) struct Sifted {
     /// It has no row of these.
-    pub(crate) unproven: Vec<(Listed, String)>,
+    pub(crate) unproven: Vec<(Listed, Unfit)>,
     /// It has: they are our leases, whose grantee was deleted, or was made just now.
     pub(crate) ghosts: BTreeMap<GrantId, Time>,
+    /// It has: they are our leases, and the policies are not what they were.
+    pub(crate) refused_today: BTreeSet<Ref>,
 }
 
 /// Tell what we have a row of from what only says that it is ours. A row that is known needs no
 /// proof; it fails it when its grantee decayed to a unique id, or a policy was changed.
 pub(crate) fn sift(
     books: &mut Ledger,
-    doubtful: Vec<(Listed, String)>,
+    doubtful: Vec<(Listed, Unfit)>,
     seen_before: &BTreeMap<GrantId, Time>,
     began: Now,
     now: Time,
 ) -> Result<Sifted, LedgerError> {
-    let mut sifted = Sifted { unproven: Vec::new(), ghosts: BTreeMap::new() };
+    let mut sifted =
+        Sifted { unproven: Vec::new(), ghosts: BTreeMap::new(), refused_today: BTreeSet::new() };
     for (entry, why) in doubtful {
         let Some(reference) = books.open_lease_of(&entry.key_arn, &entry.id)? else {
             // A listing that began before its row was closed may show it yet.
@@ -107,6 +112,11 @@ pub(crate) fn sift(
         };
         let decayed = Principal::parse(entry.grantee.as_str()).is_ok_and(|who| who.is_unique_id());
         if !decayed {
+            if let Unfit::Policy(why) = &why {
+                let body = serde_json::json!({ "why": why });
+                books.note_once(now, &reference, "refused-today", &body)?;
+                sifted.refused_today.insert(reference);
+            }
             continue;
         }
         let since = seen_before.get(&entry.id).copied().unwrap_or(now);

@@ -139,7 +139,7 @@ pub fn judge<'c>(
             let kind = *kind;
             Verdict::HandsOff { kind, reasons: signs.into_iter().map(|(_, why)| why).collect() }
         }
-        (Found::Unproven(why), None) => hands_off(Kind::Unproven, why),
+        (Found::Unproven(why), None) => hands_off(Kind::Unproven, why.to_string()),
         (Found::Ours { .. } | Found::Foreign, None) => foreign(config, lane, key, listed, first),
     }
 }

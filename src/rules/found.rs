@@ -35,9 +35,21 @@ pub enum Found<'c> {
         policy: Option<&'c Policy>,
     },
     /// It bears our group's Name, and something does not fit: hands off, and tell.
-    Unproven(String),
+    Unproven(Unfit),
     /// It does not claim to be ours.
     Foreign,
+}
+
+/// What does not fit, in words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// What grantd writes, KMS does not show.
+    #[error("{0}")]
+    Proof(String),
+    /// None of today's policies would give it. (One of yesterday's may have: a row says so, or
+    /// nothing does.)
+    #[error("{0}")]
+    Policy(String),
 }
 
 /// Judge one entry of a listing on `lane`; `aliases` are those of its key, with their `alias/`.
@@ -148,23 +160,26 @@ fn prove<'c>(
     aliases: &[String],
     listed: &Listed,
     now: Time,
-) -> Result<(Name, Option<&'c Policy>), String> {
-    let name = Name::parse(&listed.name)
-        .map_err(|why: BadName| format!("the Name {:?} is no Name of ours: {why}", listed.name))?;
+) -> Result<(Name, Option<&'c Policy>), Unfit> {
+    let name = Name::parse(&listed.name).map_err(|why: BadName| {
+        Unfit::Proof(format!("the Name {:?} is no Name of ours: {why}", listed.name))
+    })?;
     let local = lane.endpoint.as_deref().is_some_and(is_loopback);
     let own = lane.retiring_principal.as_str();
     if listed.retiring_principal != own {
         let theirs = listed.retiring_principal.as_str();
         let theirs = if theirs.is_empty() { "missing" } else { theirs };
-        return Err(format!("its retiring principal is {theirs}, not {own}"));
+        return Err(Unfit::Proof(format!("its retiring principal is {theirs}, not {own}")));
     }
-    issuer(lane, &listed.issuing_account, local)?;
-    let key = KeyArn::parse(listed.key_arn.as_str()).map_err(|bad| bad.to_string())?;
+    issuer(lane, &listed.issuing_account, local).map_err(Unfit::Proof)?;
+    let key = KeyArn::parse(listed.key_arn.as_str());
+    let key = key.map_err(|bad| Unfit::Proof(bad.to_string()))?;
     if key.region() != lane.region.as_str() {
-        return Err(format!("its key is of Region {}, not {}", key.region(), lane.region));
+        let text = format!("its key is of Region {}, not {}", key.region(), lane.region);
+        return Err(Unfit::Proof(text));
     }
-    let (policy, max_ttl) = origin(config, aliases, listed, &key, own)?;
-    bounded(listed.created, name.deadline(), max_ttl, now, local)?;
+    let (policy, max_ttl) = origin(config, aliases, listed, &key, own).map_err(Unfit::Policy)?;
+    bounded(listed.created, name.deadline(), max_ttl, now, local).map_err(Unfit::Policy)?;
     Ok((name, policy))
 }
 

@@ -267,7 +267,7 @@ pub(crate) fn status() -> Status {
         "version": "0.0.0", "health": 1, "alarms": ["one"], "end-only": null,
         "started-at": "2026-11-23T15:00:00Z", "now": "2026-11-23T16:00:00Z",
         "counts": {"active": 1}, "next-deadline": "2026-11-23T18:00:00Z", "overdue": [],
-        "overdue-count": 0, "waits": [], "lanes": [], "history-head": HASH, "unproven": 0, "strangers": 0, "grantees-gone": 0,
+        "overdue-count": 0, "waits": [], "lanes": [], "history-head": HASH, "unproven": 0, "strangers": 0, "refused-today": 0, "grantees-gone": 0,
     }))
     .unwrap()
 }

@@ -162,7 +162,7 @@ fn a_key_that_no_policy_names_proves_nothing() {
     let (_, lane) = config.lanes().next().unwrap();
     let found = judge(&config, &lane, &[], &ours(), at(CREATED));
     let key = KeyArn::parse(KEY).unwrap();
-    assert_eq!(found, Found::Unproven(format!("no policy names its key {key}")));
+    assert_eq!(found, Found::Unproven(Unfit::Policy(format!("no policy names its key {key}"))));
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn former_groups_and_keys_by_way_of_our_account_are_ours() {
         at("2026-11-23T12:00:00Z"),
     ) {
         Found::Ours { policy, .. } => policy.map_or("probe", |p| p.name.as_str()).to_owned(),
-        Found::Unproven(why) => why,
+        Found::Unproven(why) => why.to_string(),
         Found::Foreign => "foreign".to_owned(),
     };
     let old = Listed { name: ours().name.replacen("prod", "old", 1), ..ours() };
