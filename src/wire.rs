@@ -273,7 +273,8 @@ pub struct Status {
     pub history_head: String,
     /// Found grants with our prefix that are not provably ours: not touched.
     pub unproven: i64,
-    /// Grants that name our role as retiring principal and are not ours, nor say so.
+    /// Grants that name our role as retiring principal on keys of accounts that grantd does not
+    /// serve.
     #[serde(default)]
     pub strangers: i64,
     /// Open leases that none of today's policies would give.

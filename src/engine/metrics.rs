@@ -106,7 +106,7 @@ fn daemon(registry: &mut Registry, status: &Status, extra: &Extra) {
         ("config_refused", "1 while the file is not taken", flag(status.config_problem.is_some())),
         ("freezes", "Freezes that stand", amount(status.freezes.len())),
         ("unproven_grants", "Found under our Name, left alone", count(status.unproven)),
-        ("stranger_grants", "Name our role, are not ours", count(status.strangers)),
+        ("stranger_grants", "Name our role on strange keys", count(status.strangers)),
         ("refused_today", "Open leases no policy gives today", count(status.refused_today)),
         ("grantees_gone", "Open leases of a grantee that is gone", count(status.grantees_gone)),
         ("clock_doubt", "1 while the clocks disagree", flag(extra.doubt)),

@@ -163,8 +163,8 @@ fn strange(status: &mut Status) {
         raise(status.unproven, text);
     }
     if status.strangers > STRANGERS_MANY {
-        let text = "grants name grantd's role as retiring principal and are not ours: somebody \
-                    floods it; they are left alone, and cost listings";
+        let text = "grants on keys of accounts that grantd does not serve name its role as \
+                    retiring principal: somebody floods it; they are left alone, and cost listings";
         raise(status.strangers, text);
     }
     if status.refused_today > 0 {

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::ids::{GrantId, KeyArn, Principal, Ref};
 use crate::kms::{Alias, Lane, Listed};
 use crate::ledger::{Ledger, LedgerError};
-use crate::rules::found::{Found, Unfit, judge};
+use crate::rules::found::{Found, Unfit, is_strangers, judge};
 use crate::rules::name::Name;
 use crate::rules::policy::alias_names;
 use crate::rules::time::{MINUTE, Now, Time};
@@ -35,7 +35,7 @@ pub(crate) struct Survey {
     pub(crate) doubtful: Vec<(Listed, Unfit)>,
     /// More of them, which are only counted.
     pub(crate) more_doubtful: i64,
-    /// What names our role and neither is nor says that it is ours.
+    /// What names our role on keys of accounts that we do not serve.
     pub(crate) strangers: i64,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Survey {
 pub(crate) struct Doubtful {
     /// Grants with our prefix that are not provably ours.
     pub(crate) unproven: i64,
-    /// Grants that name our role and are none of our affair.
+    /// Grants that name our role on keys of accounts that we do not serve.
     pub(crate) strangers: i64,
     /// Open leases whose grantee shows as a unique id: since when, by the grant's id.
     pub(crate) ghosts: BTreeMap<GrantId, Time>,
@@ -75,7 +75,9 @@ impl Survey {
                     self.doubtful.push((entry, why));
                 }
                 Found::Unproven(_) => self.more_doubtful += 1,
-                Found::Foreign => self.strangers += 1,
+                Found::Foreign if is_strangers(config, lane, &entry.key_arn) => self.strangers += 1,
+                // Another group's, or what others have on keys that we serve.
+                Found::Foreign => {}
             }
         }
     }

@@ -61,7 +61,7 @@ pub fn judge<'c>(
     listed: &Listed,
     now: Time,
 ) -> Found<'c> {
-    if !claims(config, &listed.name) || strangers(config, lane, &listed.key_arn) {
+    if !claims(config, &listed.name) || is_strangers(config, lane, &listed.key_arn) {
         return Found::Foreign;
     }
     match prove(config, lane, aliases, listed, now) {
@@ -147,7 +147,8 @@ fn claims(config: &Config, name: &str) -> bool {
 /// Whether the key is of an account whose keys this lane does not serve. Whoever owns a key may
 /// name our role on it, as often as he likes: that must cost us no alarm. On keys of our own
 /// account it takes CreateGrant there.
-fn strangers(config: &Config, lane: &Lane, key_arn: &str) -> bool {
+#[must_use]
+pub fn is_strangers(config: &Config, lane: &Lane, key_arn: &str) -> bool {
     KeyArn::parse(key_arn).is_ok_and(|key| {
         let maker = || config.account_of(&key).map(|account| &account.id);
         key.account() != lane.account.as_str() && maker() != Some(&lane.account)

@@ -56,7 +56,7 @@ fn of_principal(who: &str) -> Option<(Kind, String)> {
     if who.eq_ignore_ascii_case(INTERNAL) {
         return Some((Kind::Internal, format!("{INTERNAL:?}")));
     }
-    if is_service(who) {
+    if is_service(who) && !super::is_ghost(who) {
         return Some((Kind::ServiceMade, format!("the AWS service {who}")));
     }
     if who.contains(":assumed-role/aws:") || who.contains(":role/aws:") {
