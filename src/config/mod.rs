@@ -333,4 +333,4 @@ pub fn parse(path: &str, text: &str, names: &dyn Names) -> Result<Config, Config
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,23 +3,12 @@ use proptest::sample::{select, subsequence};
 
 use super::*;
 use crate::cli::explain::Told;
-use crate::config::{Names, parse};
+use crate::config::parse;
+use crate::config::tests::Nobody;
 use crate::ids::KeyArn;
 use crate::rules::policy::{Ask, parse_ttl};
 use crate::rules::suppose::{Given, suppose};
 use crate::terms::{Constraints, Operation};
-
-struct Nobody;
-
-impl Names for Nobody {
-    fn user(&self, _: &str) -> Result<Option<u32>, String> {
-        Ok(None)
-    }
-
-    fn group(&self, _: &str) -> Result<Option<u32>, String> {
-        Ok(None)
-    }
-}
 
 #[test]
 fn a_caller_is_whom_the_daemon_would_see() {

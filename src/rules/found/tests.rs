@@ -1,19 +1,8 @@
 use super::*;
-use crate::config::{Names, parse};
+use crate::config::parse;
+use crate::config::tests::Nobody;
 use crate::ids::{GrantId, KeyArn};
 use crate::terms::Constraints;
-
-struct Nobody;
-
-impl Names for Nobody {
-    fn user(&self, _: &str) -> Result<Option<u32>, String> {
-        Ok(None)
-    }
-
-    fn group(&self, _: &str) -> Result<Option<u32>, String> {
-        Ok(None)
-    }
-}
 
 const CONFIG: &str = r#"
 group = "prod"

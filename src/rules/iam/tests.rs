@@ -1,17 +1,6 @@
 use super::*;
-use crate::config::{Names, parse};
-
-struct Nobody;
-
-impl Names for Nobody {
-    fn user(&self, _: &str) -> Result<Option<u32>, String> {
-        Ok(None)
-    }
-
-    fn group(&self, _: &str) -> Result<Option<u32>, String> {
-        Ok(None)
-    }
-}
+use crate::config::parse;
+use crate::config::tests::Nobody;
 
 const CONFIG: &str = r#"
 group = "prod"

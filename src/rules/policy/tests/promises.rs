@@ -4,20 +4,9 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
-use crate::config::{Names, parse};
+use crate::config::parse;
+use crate::config::tests::Nobody;
 use crate::rules::time::{HOUR, MINUTE};
-
-struct Nobody;
-
-impl Names for Nobody {
-    fn user(&self, _: &str) -> Result<Option<u32>, String> {
-        Ok(None)
-    }
-
-    fn group(&self, _: &str) -> Result<Option<u32>, String> {
-        Ok(None)
-    }
-}
 
 const ROLES: [&str; 4] = ["role/a", "role/b", "role/t/c", "role/grantd"];
 const ALIASES: [&str; 3] = ["alias/x", "alias/y", "alias/x/y"];
