@@ -5,7 +5,7 @@ use std::path::Path;
 use super::source::{Asked, Daemon, Source};
 use crate::client::Client;
 use crate::fault::Fault;
-use crate::ledger::{Head, Ledger, OpenError};
+use crate::ledger::{Ledger, OpenError};
 use crate::rules::time::Time;
 use crate::wire::{
     CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow, Lease, LeaseExtended, LeaseMade,
@@ -53,15 +53,8 @@ where
 
 impl Copy {
     fn walk(&self) -> Result<Verified, Fault> {
-        let (mut rows, mut head) = (0, Head::default());
-        loop {
-            let walk = self.ledger.verify_slice(head, u32::MAX)?;
-            rows += walk.rows;
-            head = walk.head;
-            if walk.done {
-                return Ok(Verified { rows, head: head.hex(), broken: walk.broken });
-            }
-        }
+        let walk = self.ledger.verify()?;
+        Ok(Verified { rows: walk.rows, head: walk.head.hex(), broken: walk.broken })
     }
 }
 

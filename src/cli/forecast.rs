@@ -13,7 +13,6 @@ use super::words::{from_now, span, utc};
 use crate::fault::exit;
 use crate::ids::{AccountId, Region};
 use crate::rules::forecast::{Burst, Share, bursts, shares};
-use crate::rules::life::{Origin, STAND_IN_DELAY};
 use crate::rules::time::Time;
 use crate::wire::{Lease, ListLeases};
 
@@ -65,11 +64,8 @@ pub(super) async fn forecast(daemon: &dyn Daemon, out: &mut Out) -> Result<u8, S
 
 /// When the ends of its grants are due that are still owed.
 fn ends_of(lease: &Lease) -> impl Iterator<Item = Time> + '_ {
-    let owed = |state: &str| matches!(state, "creating" | "active" | "ending");
-    lease.grants.iter().filter(move |grant| owed(&grant.state)).map(|grant| match lease.origin {
-        Origin::Found => grant.deadline.plus(STAND_IN_DELAY),
-        Origin::Asked | Origin::Probe => grant.deadline.plus(-lease.lead_ms),
-    })
+    let owed = lease.grants.iter().filter(|grant| list::owed(&grant.state));
+    owed.map(|grant| lease.origin.due_at(grant.deadline, lease.lead_ms))
 }
 
 fn print(ahead: &[Ahead], out: &mut Out) -> Result<(), Stop> {

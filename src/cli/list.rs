@@ -112,12 +112,13 @@ fn ends(lease: &Lease, now: Time) -> String {
     }
 }
 
-fn owed(lease: &Lease) -> bool {
-    matches!(lease.state.as_str(), "creating" | "active" | "ending")
+/// Whether KMS has yet to accept the end of what is in this state.
+pub(super) fn owed(state: &str) -> bool {
+    matches!(state, "creating" | "active" | "ending")
 }
 
 fn overdue(lease: &Lease, now: Time) -> bool {
-    owed(lease) && lease.deadline < now
+    owed(&lease.state) && lease.deadline < now
 }
 
 /// The state with what is wrong: `ending, overdue (denied)`; or how and when it closed.

@@ -17,7 +17,7 @@ use crate::fault::{Fault, Kind, exit};
 use crate::kms::Listed;
 use crate::rules::foreign::{Kind as Class, Verdict};
 use crate::rules::keyref::KeyRef;
-use crate::rules::life::STAND_IN_DELAY;
+use crate::rules::life::Origin;
 use crate::rules::time::Time;
 
 /// The exit code when something could not be looked at.
@@ -113,7 +113,7 @@ fn becomes(verdict: &Verdict<'_>, now: Time) -> (String, Option<Color>) {
     match verdict {
         Verdict::Ours { name, .. } => {
             let at = name.deadline();
-            match at.plus(STAND_IN_DELAY) <= now {
+            match Origin::Found.due_at(at, 0) <= now {
                 true => (format!("overdue since {}", utc(at)), Some(Color::Red)),
                 false => (format!("ends {} ({})", utc(at), from_now(at, now)), Some(Color::Green)),
             }

@@ -21,7 +21,7 @@ use super::refusals::Refusals;
 use super::reload::Reloading;
 use super::survey::Doubtful;
 use super::timekeeper::TimeKeeper;
-use crate::config::{Config, is_loopback};
+use crate::config::Config;
 use crate::fault::Fault;
 use crate::ids::{KeyArn, Ref};
 use crate::kms::{Answer, Kms, Lane, Token};
@@ -218,9 +218,8 @@ impl Context {
     /// Take note of AWS's date, where an answer carries one. The word of an emulator on this host
     /// counts only where no lane leads to AWS itself.
     pub(crate) fn time_of<T>(&self, lane: &Lane, answer: &Answer<T>) {
-        let local = |lane: &Lane| lane.endpoint.as_deref().is_some_and(is_loopback);
-        let aws = self.lanes.borrow().values().any(|state| !local(&state.lane));
-        if aws && local(lane) {
+        let aws = self.lanes.borrow().values().any(|state| !state.lane.is_local());
+        if aws && lane.is_local() {
             return;
         }
         if let Some(date) = answer.date {

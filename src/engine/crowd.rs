@@ -21,7 +21,7 @@ pub(crate) async fn crowded(
     config: &Config,
     new: &NewLease,
 ) -> Result<Option<i64>, Fault> {
-    let (lane, due) = (new.lane.id, new.deadline.plus(-new.lead_ms));
+    let (lane, due) = (new.lane.id, new.origin.due_at(new.deadline, new.lead_ms));
     let read = cx
         .ledger
         .run(Urgency::Work, move |books| books.due_between(lane, due.plus(-LOOK_BACK), due));

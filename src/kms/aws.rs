@@ -39,7 +39,6 @@ use self::source::{Lack, Source, sts_client};
 use super::classify::{Trouble, outcome};
 use super::{Alias, Answer, Call, Created, Identity, KeyFacts, Kms, Lane, Page, Scope, Token};
 use crate::clock::Clock;
-use crate::config::is_loopback;
 use crate::ids::KeyArn;
 use crate::ledger::{Intent, Warrant};
 use crate::rules::life::{Class, Outcome, Via};
@@ -225,8 +224,7 @@ impl AwsKms {
             call.set_marker(marker).customize().interceptor(ear).send()
         };
         self.call(lane, send, |out| {
-            let local = lane.endpoint.as_deref().is_some_and(is_loopback);
-            let bare = |id: &str| lane.key(id).ok().filter(|_| local);
+            let bare = |id: &str| lane.key(id).ok().filter(|_| lane.is_local());
             map::page(out.grants, out.next_marker, out.truncated, asked.as_deref(), bare)
         })
         .await

@@ -9,6 +9,7 @@ use std::fmt;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use zeroize::Zeroizing;
 
+use crate::config::is_loopback;
 use crate::fault::{Fault, Kind};
 use crate::ids::{AccountId, BadId, GrantId, KeyArn, Principal, Region};
 use crate::ledger::{Intent, Warrant};
@@ -157,6 +158,12 @@ impl Lane {
     pub fn is(&self, other: &Self) -> bool {
         let facts = |lane: &Self| Self { id: 0, ways: Ways::default(), ..lane.clone() };
         facts(self) == facts(other)
+    }
+
+    /// Whether KMS is an emulator on this host.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.endpoint.as_deref().is_some_and(is_loopback)
     }
 
     /// The ways out of our own grants here.

@@ -21,8 +21,8 @@ use rusqlite::Connection;
 use rustix::fs::{CWD, FlockOperation, RenameFlags, fcntl_lock, renameat_with};
 use rustix::io::Errno;
 
-use super::copy::{Scratch, duplicate, named};
-use super::{Head, Ledger, LedgerError, OpenError, open, place};
+use super::copy::{Scratch, duplicate, duplicate_wal, named};
+use super::{Head, Ledger, LedgerError, OpenError, Walk, open, place};
 use crate::fault::{Fault, Kind};
 use crate::wire::Broken;
 
@@ -148,13 +148,7 @@ pub(super) fn copied(
         let before = Mark::of(file, &wal)?;
         duplicate(&source, copy).map_err(place::io(copy))?;
         between();
-        match File::open(&wal) {
-            Ok(source) => {
-                duplicate(&source, &copied_wal).map_err(place::io(&copied_wal))?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(place::io(&wal)(error).into()),
-        }
+        duplicate_wal(file, copy)?;
         if Mark::of(file, &wal)? == before {
             return Ok(());
         }
@@ -224,17 +218,10 @@ pub(super) fn settle(copy: &Path) -> Result<(), OpenError> {
 pub(super) fn checked(copy: &Path) -> Result<BackedUp, BackupError> {
     let bytes = fs::metadata(copy).map_err(place::io(copy))?.len();
     let ledger = Ledger::read_copy(copy)?;
-    let (mut rows, mut head) = (0, Head::default());
-    loop {
-        let walk = ledger.verify_slice(head, u32::MAX)?;
-        rows += walk.rows;
-        head = walk.head;
-        if walk.done {
-            let counts = ledger.counts()?;
-            let open = counts.iter().filter(|(state, _)| *state != "closed").map(|(_, n)| n).sum();
-            return Ok(BackedUp { bytes, rows, head, broken: walk.broken, open });
-        }
-    }
+    let Walk { rows, head, broken, done: _ } = ledger.verify()?;
+    let counts = ledger.counts()?;
+    let open = counts.iter().filter(|(state, _)| *state != "closed").map(|(_, n)| n).sum();
+    Ok(BackedUp { bytes, rows, head, broken, open })
 }
 
 /// Never in place of a file that came there meanwhile, where the file system can promise that.

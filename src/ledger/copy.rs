@@ -64,15 +64,7 @@ impl Ledger {
         let scratch = Scratch::within(&std::env::temp_dir(), "grantd-")?;
         let copy = scratch.0.join(place::FILE);
         duplicate(&source, &copy).map_err(place::io(&copy))?;
-        let wal = place::beside(file, "-wal");
-        match File::open(&wal) {
-            Ok(source) => {
-                let copy = place::beside(&copy, "-wal");
-                duplicate(&source, &copy).map_err(place::io(&copy))?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(place::io(&wal)(error)),
-        }
+        duplicate_wal(file, &copy)?;
         drop(source);
         let (conn, fresh) = open::connect(&copy, true).map_err(|error| named(error, file))?;
         if fresh {
@@ -90,6 +82,16 @@ pub(super) fn duplicate(mut source: &File, to: &Path) -> io::Result<()> {
     options.write(true).create_new(true).mode(0o600);
     io::copy(&mut source, &mut options.open(to)?)?;
     Ok(())
+}
+
+/// The WAL of `file`, if it has one, as that of `copy`.
+pub(super) fn duplicate_wal(file: &Path, copy: &Path) -> Result<(), OpenError> {
+    let (wal, copy) = (place::beside(file, "-wal"), place::beside(copy, "-wal"));
+    match File::open(&wal) {
+        Ok(source) => duplicate(&source, &copy).map_err(place::io(&copy)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(place::io(&wal)(error)),
+    }
 }
 
 /// The same error about the file that was named, not about its copy.

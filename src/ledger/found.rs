@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::columns::word;
 use super::grants::Fresh;
+use super::reads::corrupt;
 use super::{FoundGrant, Ledger, LedgerError, Note, Row, sql};
 use crate::ids::{GrantId, Principal, Ref};
 use crate::rules::life::{Act, Event, Facts, Life, Next, Origin, PATIENCE, Sends, State};
@@ -38,7 +39,6 @@ impl Ledger {
         let mut query = self.conn()?.prepare_cached(sql::OPEN_LEASE_OF)?;
         let known: Option<String> =
             query.query_row(params![key_arn, id.as_str()], |raw| raw.get(0)).optional()?;
-        let corrupt = |error: crate::ids::BadId| LedgerError::Corrupt(error.to_string());
         known.map(Ref::parse).transpose().map_err(corrupt)
     }
 

@@ -137,6 +137,7 @@ impl Warrant {
             id: proof.id().clone(),
         }
     }
+
     /// Where to send it.
     #[must_use]
     pub fn lane(&self) -> &Lane {

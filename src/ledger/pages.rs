@@ -4,7 +4,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Row as Raw, params};
 
-use super::columns::{Cells, Columns, optional, parse};
+use super::columns::{Cells, Columns, parse};
 use super::history;
 use super::reads::{LOOK_MAX, corrupt, limit, unknown};
 use super::sql::{self, Drive};
@@ -230,7 +230,7 @@ impl Ledger {
                 issued_at: columns.end.last,
                 accepted_at: columns.accepted,
                 gone_at: columns.gone,
-                fault: optional(raw, "fault")?,
+                fault: columns.fault,
                 fault_since: columns.fault_since,
             });
         }

@@ -11,8 +11,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::config::{Config, Foreign, Policy, is_loopback};
-use crate::ids::KeyArn;
+use crate::config::{Config, Foreign, Policy};
+use crate::ids::{AccountId, KeyArn};
 use crate::kms::{Lane, Listed};
 use crate::rules::convention::{self, Wish};
 use crate::rules::found::{self, Found};
@@ -22,8 +22,7 @@ use crate::rules::time::Time;
 use crate::terms::Operation;
 
 /// Which kind of grant it is; in the order in which signs outweigh each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// On a key that AWS manages for a service.
     AwsManagedKey,
@@ -61,6 +60,12 @@ impl fmt::Display for Kind {
             Self::PersonMade => "person-made",
             Self::Unknown => "unknown",
         })
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
     }
 }
 
@@ -128,19 +133,20 @@ pub fn judge<'c>(
     first: Time,
 ) -> Verdict<'c> {
     let signs = signs::signs(listed, key.aws_managed);
-    let found = found::judge(config, lane, key.aliases, listed, first);
-    match (found, signs.first()) {
-        (Found::Ours { name, policy }, sign)
-            if sign.is_none() || signs::may_be_asked_for(listed, key.aws_managed) =>
-        {
-            Verdict::Ours { name, policy }
+    match found::judge(config, lane, key.aliases, listed, first) {
+        Found::Ours { name, policy } if signs.iter().all(|sign| sign.by_asker) => {
+            return Verdict::Ours { name, policy };
         }
-        (_, Some((kind, _))) => {
-            let kind = *kind;
-            Verdict::HandsOff { kind, reasons: signs.into_iter().map(|(_, why)| why).collect() }
+        Found::Unproven(why) if signs.is_empty() => {
+            return hands_off(Kind::Unproven, why.to_string());
         }
-        (Found::Unproven(why), None) => hands_off(Kind::Unproven, why.to_string()),
-        (Found::Ours { .. } | Found::Foreign, None) => foreign(config, lane, key, listed, first),
+        Found::Ours { .. } | Found::Unproven(_) | Found::Foreign => {}
+    }
+    match signs.first().map(|sign| sign.kind) {
+        Some(kind) => {
+            Verdict::HandsOff { kind, reasons: signs.into_iter().map(|sign| sign.why).collect() }
+        }
+        None => foreign(config, lane, key, listed, first),
     }
 }
 
@@ -195,10 +201,9 @@ fn unfit(config: &Config, lane: &Lane, listed: &Listed) -> Vec<String> {
     } else if !retiring.is_empty() && !is_grantee(retiring) {
         reasons.push(format!("its retiring principal {retiring:?} is no role, user or session"));
     }
-    let local = lane.endpoint.as_deref().is_some_and(is_loopback);
-    if issuer.is_empty() && !local {
+    if issuer.is_empty() && !lane.is_local() {
         reasons.push("its issuing account is not shown".to_owned());
-    } else if !issuer.is_empty() && !is_account(issuer) {
+    } else if !issuer.is_empty() && AccountId::parse(found::account_in(issuer)).is_err() {
         reasons.push(format!("its issuer {issuer:?} is no account"));
     }
     let redelegates = |op: &&String| {
@@ -305,15 +310,6 @@ fn is_ghost(principal: &str) -> bool {
     let id = principal.split(':').next().unwrap_or_default();
     let letters = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
     id.len() >= 16 && id.starts_with('A') && id.bytes().all(letters)
-}
-
-/// `arn:aws:iam::111122223333:root`, or the bare id.
-fn is_account(issuer: &str) -> bool {
-    let id = issuer
-        .strip_suffix(":root")
-        .and_then(|arn| arn.rsplit_once(":iam::"))
-        .map_or(issuer, |(_, id)| id);
-    crate::ids::AccountId::parse(id).is_ok()
 }
 
 #[cfg(test)]

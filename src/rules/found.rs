@@ -8,10 +8,10 @@
 //! the proof; behind an endpoint on this host it is passed over, and the deadline is then bound by
 //! the present instead of the CreationDate.
 
-use crate::config::{Config, Policy, is_loopback};
+use crate::config::{Config, Policy};
 use crate::ids::{GrantId, Group, KeyArn};
 use crate::kms::{Lane, Listed};
-use crate::rules::life::STAND_IN_DELAY;
+use crate::rules::life::Origin;
 use crate::rules::name::{BadName, Name, PREFIX};
 use crate::rules::policy::{lists_grantee, lists_key, show_span};
 use crate::rules::time::{HOUR, MINUTE, Now, Time};
@@ -113,8 +113,7 @@ impl Overdue {
     }
 }
 
-/// The proof that a listed grant is ours and should have ended by now, if it is and should. Who
-/// made it goes first: only found, it is due a moment after its deadline.
+/// The proof that a listed grant is ours and should have ended by now, if it is and should.
 #[must_use]
 pub fn overdue(
     config: &Config,
@@ -127,7 +126,7 @@ pub fn overdue(
         return None;
     };
     let key_arn = KeyArn::parse(listed.key_arn.as_str()).ok()?;
-    (name.deadline().plus(STAND_IN_DELAY) <= now.least).then(|| Overdue {
+    (Origin::Found.due_at(name.deadline(), 0) <= now.least).then(|| Overdue {
         lane: lane.clone(),
         key_arn,
         id: listed.id.clone(),
@@ -165,7 +164,7 @@ fn prove<'c>(
     let name = Name::parse(&listed.name).map_err(|why: BadName| {
         Unfit::Proof(format!("the Name {:?} is no Name of ours: {why}", listed.name))
     })?;
-    let local = lane.endpoint.as_deref().is_some_and(is_loopback);
+    let local = lane.is_local();
     let own = lane.retiring_principal.as_str();
     if listed.retiring_principal != own {
         let theirs = listed.retiring_principal.as_str();
@@ -184,6 +183,15 @@ fn prove<'c>(
     Ok((name, policy))
 }
 
+/// The account that an issuer names, or the issuer as it stands.
+pub(super) fn account_in(issuer: &str) -> &str {
+    let parts: Vec<_> = issuer.split(':').collect();
+    match parts.as_slice() {
+        ["arn", _, "iam", "", id, "root"] => id,
+        _ => issuer,
+    }
+}
+
 /// KMS writes the root of the account (`arn:aws:iam::111122223333:root`); a service that issued a
 /// grant stands there by its own name (kms-facts 2).
 fn issuer(lane: &Lane, issuer: &str, local: bool) -> Result<(), String> {
@@ -194,12 +202,7 @@ fn issuer(lane: &Lane, issuer: &str, local: bool) -> Result<(), String> {
             false => Err("its issuing account is not shown".to_owned()),
         };
     }
-    let parts: Vec<_> = issuer.split(':').collect();
-    let named = match parts.as_slice() {
-        ["arn", _, "iam", "", id, "root"] => *id,
-        _ => issuer,
-    };
-    match named == account {
+    match account_in(issuer) == account {
         true => Ok(()),
         false => Err(format!("it was issued by {issuer}, not by account {account}")),
     }

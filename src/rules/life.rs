@@ -188,10 +188,7 @@ impl Facts {
     /// When the end is to be sent.
     #[must_use]
     pub const fn due_at(&self) -> Time {
-        match self.origin {
-            Origin::Found => self.deadline.plus(STAND_IN_DELAY),
-            Origin::Asked | Origin::Probe => self.deadline.plus(-self.lead),
-        }
+        self.origin.due_at(self.deadline, self.lead)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A backup of a ledger on which the daemon works, and what becomes of it when it is put back.
 
-use testbed::{Config, Ran, Sandbox, now_ms, until, until_within};
+use testbed::{Config, Ran, Sandbox, until};
 
 use crate::GRANTD;
 use crate::lease::{Lease, history_verifies};
@@ -42,17 +42,8 @@ fn a_backup_made_while_the_daemon_works_is_put_back_and_no_deadline_is_lost() {
     until("what was made since is found", || {
         Lease::all(&host).into_iter().find(|(lease, _)| lease.reference == since.reference)
     });
-    for lease in [&before, &since] {
-        let left = u64::try_from(lease.deadline_ms - now_ms()).unwrap_or(0);
-        let bound = std::time::Duration::from_millis(left) + testbed::PATIENCE;
-        let at = until_within(bound, "it is ended", || {
-            let its = sandbox.leased().into_iter().find(|grant| {
-                grant.name.as_deref().is_some_and(|name| name.contains(&lease.reference))
-            });
-            its.unwrap().ended_at_ms
-        });
-        assert!(at >= lease.deadline_ms, "not early: {at}");
-    }
+    before.ends_among_others(&sandbox);
+    since.ends_among_others(&sandbox);
     history_verifies(&host);
 }
 

@@ -1,10 +1,11 @@
 //! What the configuration says, and what the command line says against it.
 
-use kms_sandbox::{Core, Handle, IamPolicy, Op, Running, Settings, StoryOptions, system_clock};
+use kms_sandbox::{Handle, IamPolicy, Op, Running, StoryOptions, system_clock};
 use serde_json::json;
 use testbed::{Config, Host, Sandbox, now_ms, until};
 
 use crate::GRANTD;
+use crate::accounts::{self, OURS, ROLE, SESSION, THEIRS};
 
 /// `socket` and `log` of the file; `--socket` and `--log` win.
 #[test]
@@ -87,29 +88,21 @@ fn an_alias_in_two_regions_needs_its_region() {
 /// A key of account 999988887777, whose policy trusts the role grantd of account 111122223333.
 #[test]
 fn the_key_of_another_account_is_lent_and_taken_back_via_ours() {
-    let (ours, theirs) = ("111122223333", "999988887777");
-    let accounts = vec![ours.to_owned(), theirs.to_owned()];
-    let region = "ap-northeast-1".to_owned();
-    let mut core = Core::new(Settings { accounts, region, ..Settings::default() });
-    let role = format!("arn:aws:iam::{ours}:role/grantd");
+    let (mut core, ours, theirs, role) = (accounts::two(), OURS, THEIRS, ROLE);
     let admin = format!("arn:aws:iam::{theirs}:user/admin");
     let guest = format!("arn:aws:iam::{theirs}:role/Guest");
-    let all = ["kms:*", "sts:*"];
-    core.put_role(&role, IamPolicy::allow(all), &[], None);
     core.put_role(&guest, IamPolicy::allow([""; 0]), &[], None);
-    core.put_user(&admin, IamPolicy::allow(all));
-    let session = core.caller(&format!("arn:aws:sts::{ours}:assumed-role/grantd/test")).unwrap();
-    core.put_access_key("AKIDGRANTD", "secret", session);
+    core.put_user(&admin, IamPolicy::allow(["kms:*", "sts:*"]));
     let statement = |who: &str| json!({ "Effect": "Allow", "Principal": { "AWS": who }, "Action": "kms:*", "Resource": "*" });
     let policy =
-        json!({ "Version": "2012-10-17", "Statement": [statement(&admin), statement(&role)] });
+        json!({ "Version": "2012-10-17", "Statement": [statement(&admin), statement(role)] });
     let admin = core.caller(&admin).unwrap();
     let request = json!({ "Policy": policy.to_string() });
     let made = core.call(&admin, Op::CreateKey, &request, now_ms()).unwrap();
     let key = made["KeyMetadata"]["Arn"].as_str().unwrap().to_owned();
     let server = Running::start(Handle::new(core, system_clock())).unwrap();
 
-    let host = Host::new(GRANTD).credentials("AKIDGRANTD", "secret");
+    let host = Host::new(GRANTD).credentials(SESSION.0, SESSION.1);
     let uid = rustix::process::getuid().as_raw();
     host.configure(&format!(
         "group = \"test\"\ndaemon = {{ settle = \"1s\" }}\n\

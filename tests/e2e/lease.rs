@@ -103,6 +103,21 @@ impl Lease {
         assert!((0..bound).contains(&late), "ended {late} ms after the deadline");
         grants[0].clone()
     }
+
+    /// Waits until a grant of this lease was ended, whatever else lives; not before its deadline.
+    #[track_caller]
+    pub(crate) fn ends_among_others(&self, sandbox: &Sandbox) {
+        let left = u64::try_from(self.deadline_ms - testbed::now_ms()).unwrap_or(0);
+        let bound = Duration::from_millis(left) + PATIENCE;
+        let grant = until_within(bound, "it is ended", || {
+            let all = sandbox.leased().into_iter();
+            let mut its = all.filter(|grant| {
+                grant.name.as_deref().is_some_and(|name| name.contains(&self.reference))
+            });
+            its.find(|grant| grant.ended_at_ms.is_some())
+        });
+        assert!(grant.ended_at_ms.unwrap() >= self.deadline_ms, "not early: {grant:?}");
+    }
 }
 
 /// The accepted ends of leases, oldest first.

@@ -1,6 +1,7 @@
 //! The real binary against the embedded KMS, whose journal says what really happened and when.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod accounts;
 mod agree;
 mod backup;
 mod clock;

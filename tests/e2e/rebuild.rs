@@ -119,18 +119,8 @@ fn an_old_ledger_learns_what_was_made_since() {
     until("the newer one is found", || {
         Lease::all(&host).into_iter().find(|(lease, _)| lease.reference == since.reference)
     });
-    for lease in [&before, &since] {
-        let left = u64::try_from(lease.deadline_ms - now_ms()).unwrap_or(0);
-        let bound = Duration::from_millis(left) + testbed::PATIENCE;
-        let grant = until_within(bound, "it is ended", || {
-            let all = sandbox.leased().into_iter();
-            let mut its = all.filter(|grant| {
-                grant.name.as_deref().is_some_and(|name| name.contains(&lease.reference))
-            });
-            its.find(|grant| grant.ended_at_ms.is_some())
-        });
-        assert!(grant.ended_at_ms.unwrap() >= lease.deadline_ms, "not early: {grant:?}");
-    }
+    before.ends_among_others(&sandbox);
+    since.ends_among_others(&sandbox);
     history_verifies(&host);
 }
 

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
-use kms_sandbox::{Core, Handle, IamPolicy, Op, Running, Settings, system_clock};
+use kms_sandbox::{Core, Handle, IamPolicy, Op, Running, system_clock};
 use serde_json::json;
 use testbed::{Host, now_ms, until, until_within};
 
 use crate::GRANTD;
+use crate::accounts::{self, OURS, ROLE, SESSION, THEIRS};
+use crate::lease::instant;
 
 /// As many as `GRANTD_STRANGERS` says (`.ci/long` has 50,000).
 const STRANGERS: usize = 10_000;
@@ -41,31 +43,24 @@ fn peak_kib(pid: u32) -> u64 {
 
 #[test]
 fn tens_of_thousands_of_strangers_cost_listings_and_nothing_else() {
-    let (ours, theirs) = ("111122223333", "999988887777");
-    let accounts = vec![ours.to_owned(), theirs.to_owned()];
-    let region = "ap-northeast-1".to_owned();
-    let mut core = Core::new(Settings { accounts, region, ..Settings::default() });
-    let role = format!("arn:aws:iam::{ours}:role/grantd");
-    let grantee = format!("arn:aws:iam::{ours}:role/RoleB");
-    core.put_role(&role, IamPolicy::allow(["kms:*", "sts:*"]), &[], None);
+    let mut core = accounts::two();
+    let grantee = format!("arn:aws:iam::{OURS}:role/RoleB");
     core.put_role(&grantee, IamPolicy::allow([""; 0]), &[], None);
-    let session = core.caller(&format!("arn:aws:sts::{ours}:assumed-role/grantd/test")).unwrap();
-    core.put_access_key("AKIDGRANTD", "secret", session);
-    let own_key = key(&mut core, ours, "alias/app");
-    let their_key = key(&mut core, theirs, "alias/theirs");
+    let own_key = key(&mut core, OURS, "alias/app");
+    let their_key = key(&mut core, THEIRS, "alias/theirs");
     let stranger = json!({
-        "KeyId": their_key, "GranteePrincipal": grantee, "RetiringPrincipal": role,
+        "KeyId": their_key, "GranteePrincipal": grantee, "RetiringPrincipal": ROLE,
         "Operations": ["Decrypt"], "Name": "grantd/test/g-000000000000/1/2020-01-01T00:00:00Z",
     });
     let strangers = strangers();
     core.plant(&stranger, strangers, now_ms()).unwrap();
     let server = Running::start(Handle::new(core, system_clock())).unwrap();
 
-    let host = Host::new(GRANTD).credentials("AKIDGRANTD", "secret");
+    let host = Host::new(GRANTD).credentials(SESSION.0, SESSION.1);
     let uid = rustix::process::getuid().as_raw();
     host.configure(&format!(
         "group = \"test\"\ndaemon = {{ settle = \"1s\" }}\n\
-         [[account]]\nid = \"{ours}\"\nretiring-principal = \"{role}\"\n\
+         [[account]]\nid = \"{OURS}\"\nretiring-principal = \"{ROLE}\"\n\
          regions = [\"ap-northeast-1\"]\nendpoint-url = \"{}\"\n\
          [[policy]]\nname = \"readers\"\nkeys = [\"alias/app\"]\ngrantees = [\"role/RoleB\"]\n\
          operations = [\"Decrypt\"]\ncallers = [\"user:{uid}\"]\nmax-ttl = \"1h\"\n",
@@ -88,10 +83,7 @@ fn tens_of_thousands_of_strangers_cost_listings_and_nothing_else() {
         lease["closed-at"].is_string().then_some(lease)
     });
     let grant = &closed["grants"][0];
-    let at = |value: &serde_json::Value| {
-        value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond()
-    };
-    let late = at(&grant["accepted-at"]) - at(&closed["deadline"]);
+    let late = instant(&grant["accepted-at"]) - instant(&closed["deadline"]);
     assert!(late < 10_000, "on time, {late} ms");
     let all = host.get("/v1/leases?all=true").body;
     let stored: Vec<_> = all["items"].as_array().unwrap().iter().collect();

@@ -6,7 +6,7 @@
 use super::super::finding::Finding;
 use super::{Online, Region, identity, place};
 use crate::clock::Clock as _;
-use crate::config::{Account, is_loopback};
+use crate::config::Account;
 use crate::ids::{GrantId, KeyArn, Ref};
 use crate::kms::{Kms as _, Listed, Scope};
 use crate::ledger::Warrant;
@@ -64,8 +64,7 @@ impl Online<'_> {
             let Some(account) = self.config.account(lane.account.as_str()) else { continue };
             let who = identity(account, lane, &self.kms.identity(lane).await);
             // With anybody else's credentials KMS would refuse each end. An emulator knows nobody.
-            let local = lane.endpoint.as_deref().is_some_and(is_loopback);
-            if who.remedy.is_some() && !local {
+            if who.remedy.is_some() && !lane.is_local() {
                 sweep.failures.push(who);
                 continue;
             }

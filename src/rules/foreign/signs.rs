@@ -13,56 +13,69 @@ const SERVICE_KEYS: [&str; 1] = ["appbundlearn"];
 /// reads or writes an object (kms-facts 10).
 const S3_KEY: &str = "aws:s3:arn";
 
+/// One sign.
+pub(super) struct Sign {
+    /// What it makes of the grant.
+    pub(super) kind: Kind,
+    /// In words.
+    pub(super) why: String,
+    /// Whether people may have asked for it in a lease of ours, so that it does not show who made
+    /// the grant: a service-linked role can be a policy's grantee (Auto Scaling is given its keys
+    /// by administrators), and a context key is what the asker says.
+    pub(super) by_asker: bool,
+}
+
 /// Every sign, the strongest kind first.
-pub(super) fn signs(listed: &Listed, aws_managed: bool) -> Vec<(Kind, String)> {
+pub(super) fn signs(listed: &Listed, aws_managed: bool) -> Vec<Sign> {
     let mut all = Vec::new();
     if aws_managed {
-        all.push((Kind::AwsManagedKey, "its key is managed by AWS".to_owned()));
+        all.push(Sign::of(Kind::AwsManagedKey, "its key is managed by AWS"));
     }
     let Listed { grantee, retiring_principal, issuing_account, .. } = listed;
-    for (role, who) in [
-        ("its grantee", grantee),
-        ("its retiring principal", retiring_principal),
-        ("its issuer", issuing_account),
-    ] {
-        all.extend(of_principal(who).map(|(kind, what)| (kind, format!("{role} is {what}"))));
-    }
+    let of_grantee = of_principal("its grantee", grantee);
+    all.extend(of_grantee.map(|sign| Sign { by_asker: sign.kind == Kind::ServiceLinked, ..sign }));
+    all.extend(of_principal("its retiring principal", retiring_principal));
+    all.extend(of_principal("its issuer", issuing_account));
     if !grantee.is_empty() && grantee == retiring_principal && grantee.contains(":assumed-role/") {
         let text = "its grantee is a session that retires it itself, as Lambda makes its grants";
-        all.push((Kind::ServiceMade, text.to_owned()));
+        all.push(Sign::of(Kind::ServiceMade, text));
     }
     if let Some(source) = &listed.source_arn {
         let text = format!("it is bound to the source {source}, which only services do");
-        all.push((Kind::ServiceMade, text));
+        all.push(Sign::of(Kind::ServiceMade, text));
     }
     let keys = context_keys(&listed.constraints).filter(|key| is_service_key(key));
     all.extend(keys.map(|key| {
-        (Kind::ServiceMade, format!("its encryption context has {key:?}, a service's key"))
+        let why = format!("its encryption context has {key:?}, a service's key");
+        Sign { by_asker: true, ..Sign::of(Kind::ServiceMade, why) }
     }));
-    all.sort_by_key(|(kind, _)| *kind);
+    all.sort_by_key(|sign| sign.kind);
     all
 }
 
-/// Whether people may have asked for this sign in a lease of ours: a service-linked role can be a
-/// policy's grantee (Auto Scaling is given its keys by administrators), and a context key is what
-/// the asker says. Neither shows who made the grant.
-pub(super) fn may_be_asked_for(listed: &Listed, aws_managed: bool) -> bool {
-    let bare = Listed { constraints: Constraints::None, ..listed.clone() };
-    signs(&bare, aws_managed).iter().all(|(kind, _)| *kind == Kind::ServiceLinked)
-        && linked(&listed.retiring_principal).is_none()
+impl Sign {
+    fn of(kind: Kind, why: impl Into<String>) -> Self {
+        Self { kind, why: why.into(), by_asker: false }
+    }
 }
 
-fn of_principal(who: &str) -> Option<(Kind, String)> {
+/// What `who`, who is `part` of the grant, tells of it.
+fn of_principal(part: &str, who: &str) -> Option<Sign> {
+    let sign = |kind, what: String| Some(Sign::of(kind, format!("{part} is {what}")));
     if who.eq_ignore_ascii_case(INTERNAL) {
-        return Some((Kind::Internal, format!("{INTERNAL:?}")));
+        return sign(Kind::Internal, format!("{INTERNAL:?}"));
     }
     if is_service(who) && !super::is_ghost(who) {
-        return Some((Kind::ServiceMade, format!("the AWS service {who}")));
+        return sign(Kind::ServiceMade, format!("the AWS service {who}"));
     }
     if who.contains(":assumed-role/aws:") || who.contains(":role/aws:") {
-        return Some((Kind::ServiceMade, format!("{who}, a role inside AWS")));
+        return sign(Kind::ServiceMade, format!("{who}, a role inside AWS"));
     }
-    linked(who).map(|what| (Kind::ServiceLinked, what))
+    if is_linked(who) {
+        let what = format!("{who}, a role that is linked to an AWS service");
+        return sign(Kind::ServiceLinked, what);
+    }
+    None
 }
 
 /// A host name where an ARN is expected: `ec2.us-east-1.amazonaws.com`, `mq.amazonaws.com`, and
@@ -73,14 +86,13 @@ fn is_service(who: &str) -> bool {
 
 /// A role that is linked to a service. Its path tells; the name alone is enough too, since sessions
 /// lack the path, and so does an example of AWS's own.
-fn linked(who: &str) -> Option<String> {
-    let name = |mark: &str| {
+fn is_linked(who: &str) -> bool {
+    let named = |mark: &str| {
         let rest = who.split_once(mark).map(|(_, rest)| rest)?;
         Some(rest.starts_with("AWSServiceRoleFor") || rest.contains("/AWSServiceRoleFor"))
     };
-    let by_name = name(":role/").or_else(|| name(":assumed-role/")).unwrap_or_default();
-    let by_path = who.contains(":role/aws-service-role/");
-    (by_path || by_name).then(|| format!("{who}, a role that is linked to an AWS service"))
+    let by_name = named(":role/").or_else(|| named(":assumed-role/")).unwrap_or_default();
+    by_name || who.contains(":role/aws-service-role/")
 }
 
 fn context_keys(constraints: &Constraints) -> impl Iterator<Item = &str> {

@@ -2,10 +2,23 @@
 
 use super::step::{close, end_now, illegal, late_answer, others, same, to};
 use super::{
-    Act, Class, END_AGAIN, Event, FIRST_LOOK, Facts, How, Illegal, LOOK_EVERY, Life, Outcome,
-    ROW_BACKOFF_MAX, State, Step, Tries, UNFOUND_RETRY, UNSETTLED_RETRY, Via,
+    Act, Class, END_AGAIN, Event, FIRST_LOOK, Facts, How, Illegal, LOOK_EVERY, Life, Origin,
+    Outcome, ROW_BACKOFF_MAX, STAND_IN_DELAY, State, Step, Tries, UNFOUND_RETRY, UNSETTLED_RETRY,
+    Via,
 };
 use crate::rules::time::{Now, SECOND, Time};
+
+impl Origin {
+    /// When the end of a grant of this origin is to be sent: `lead` ms before its deadline, or, if
+    /// it was only found, a moment after it. Who made it goes first.
+    #[must_use]
+    pub const fn due_at(self, deadline: Time, lead: i64) -> Time {
+        match self {
+            Self::Found => deadline.plus(STAND_IN_DELAY),
+            Self::Asked | Self::Probe => deadline.plus(-lead),
+        }
+    }
+}
 
 pub(super) fn ending(facts: &Facts, life: &Life, event: &Event, now: Now) -> Result<Step, Illegal> {
     let State::Ending { id, create, why, via, end } = &life.state else {
