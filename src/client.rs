@@ -3,6 +3,7 @@
 //! Each call has a connection of its own: calls are rare, and a connection kept would be closed
 //! under it.
 
+mod adopt;
 mod hold;
 mod prove;
 

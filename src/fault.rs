@@ -107,6 +107,12 @@ faults! {
     /// No such freeze stands.
     FreezeUnknown, "freeze-unknown", 404, exit::ABSENT,
         "`grantd freeze --list` shows those that stand";
+    /// Nothing is held there.
+    HoldUnknown, "hold-unknown", 404, exit::ABSENT, "`grantd status` shows what is held";
+    /// The key has no such grant.
+    GrantUnknown, "grant-unknown", 404, exit::ABSENT, "`grantd scan` shows the grants of the keys";
+    /// What a service or grantd lives on, or what is not understood, is not adopted.
+    HandsOff, "hands-off", 409, exit::REFUSED, "`grantd scan` shows what each grant is, and why";
     /// No such key or alias.
     KeyNotFound, "key-not-found", 404, exit::ABSENT,
         "check the alias or ARN, the account and the Region";

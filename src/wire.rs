@@ -1,6 +1,7 @@
 //! What travels over the socket, as JSON under `/v1`. Instants are RFC 3339 UTC; spans are in the
 //! unit of their name.
 
+mod adopt;
 mod extend;
 mod freeze;
 mod history;
@@ -11,6 +12,7 @@ mod revoke;
 
 use serde::{Deserialize, Serialize};
 
+pub use adopt::{AdoptGrant, AdoptionHold, Resume, Search, Searching};
 pub use extend::{ExtendLease, Gap, LeaseExtended};
 pub use freeze::{Freeze, LiftFreeze, NewFreeze, Scope};
 pub use history::{Broken, HistoryRow, ListHistory, Verified};
@@ -277,6 +279,12 @@ pub struct Status {
     /// serve.
     #[serde(default)]
     pub strangers: i64,
+    /// Why grants of others are not ended.
+    #[serde(default)]
+    pub holds: Vec<AdoptionHold>,
+    /// Grants of others that policies would end, and have not adopted: they report, or are held.
+    #[serde(default)]
+    pub adoptable: i64,
     /// Open leases that none of today's policies would give.
     #[serde(default)]
     pub refused_today: i64,

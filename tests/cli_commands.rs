@@ -97,6 +97,8 @@ fn status(health: u8) -> Value {
         "until": "2125-11-23T18:01:00Z",
         "detail": "not authorized to perform kms:RetireGrant",
     });
+    let hold = json!({ "policy": "readers", "key-arn": null, "since": "2025-11-23T18:00:00Z",
+        "grants": 12 });
     let overdue =
         json!({ "ref": TWO, "deadline": "2025-11-23T18:00:00Z", "attempts": 3, "cause": "denied" });
     let bad = health > 0;
@@ -110,7 +112,8 @@ fn status(health: u8) -> Value {
         "overdue": only(json!([overdue])), "overdue-count": i32::from(bad),
         "waits": only(json!([wait])),
         "lanes": [lane], "history-head": "ab".repeat(32), "unproven": i32::from(bad),
-        "strangers": 0, "refused-today": 0, "grantees-gone": 0,
+        "strangers": 0,
+        "holds": only(json!([hold])), "adoptable": 12 * i32::from(bad), "refused-today": 0, "grantees-gone": 0,
     })
 }
 

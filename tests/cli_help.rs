@@ -27,6 +27,8 @@ const COMMANDS: &[&str] = &[
     "iam-policy",
     "doctor",
     "scan",
+    "adopt",
+    "resume",
     "sweep",
     "backup",
     "reload",

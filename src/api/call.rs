@@ -9,7 +9,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use super::hold::{Holds, Seat};
-use super::limits::{Stopwatch, within};
+use super::limits::within;
+use super::line::Line;
 use super::peer::{Names, Peer};
 use super::reply::{self, JSON, Reply};
 use super::route::{Action, route};
@@ -45,8 +46,7 @@ impl Calls {
         let peer = &seat.peer;
         let path = request.uri().path().chars().take(LOGGED_PATH).collect();
         let method = request.method().clone();
-        let mut line =
-            Line { uid: peer.uid, method, path, watch: Stopwatch::start(), status: None };
+        let mut line = Line::new(peer.uid, method, path);
         let reply = match self.admit(peer, &request) {
             Ok(()) => self.perform(seat, request).await,
             Err(fault) => {
@@ -79,6 +79,9 @@ impl Calls {
             Action::Lift(id) => self.lift(peer, id, &head.headers, body).await,
             Action::Reload => self.reload(peer, &head.headers, body).await,
             Action::Prove => self.prove(peer, &head.headers, body).await,
+            Action::Adopt => self.adopt(peer, &head.headers, body).await,
+            Action::Resume => self.resume(peer, &head.headers, body).await,
+            Action::Search => self.search(peer, &head.headers, body).await,
             Action::Hold(prefix) => match bodiless(&head.method, &body) {
                 Ok(()) => self.hold(seat, prefix).await,
                 Err(fault) => Err(fault),
@@ -142,6 +145,9 @@ impl Calls {
             | Action::Lift(_)
             | Action::Reload
             | Action::Prove
+            | Action::Adopt
+            | Action::Resume
+            | Action::Search
             | Action::Hold(_) => Err(Fault::new(Kind::Bug, "a change came to where only reads go")),
         }
     }
@@ -251,27 +257,6 @@ impl Calls {
             }
         };
         parse(&bytes)
-    }
-}
-
-/// A request's line in the log, written when the request is over: answered, or left by its client.
-/// Never the query, a header or a body: they hold what people write, and tokens.
-struct Line {
-    uid: u32,
-    method: Method,
-    path: String,
-    watch: Stopwatch,
-    status: Option<u16>,
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        let Self { uid, method, path, watch, status } = self;
-        let elapsed_ms = watch.elapsed_ms();
-        match status {
-            Some(status) => tracing::info!(uid, %method, path, status, elapsed_ms, "request"),
-            None => tracing::info!(uid, %method, path, elapsed_ms, "request not waited for"),
-        }
     }
 }
 

@@ -8,10 +8,12 @@
 //! Rejected: `axum::serve`, which has no time-outs (half-sent requests stay for ever, reliability
 //! 0.6), and TCP.
 
+mod adopt;
 mod books;
 mod call;
 mod hold;
 mod limits;
+mod line;
 mod many;
 mod peer;
 pub mod port;

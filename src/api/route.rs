@@ -27,6 +27,9 @@ pub(super) enum Action {
     Hold(String),
     Reload,
     Prove,
+    Adopt,
+    Resume,
+    Search,
     History(ListHistory),
     Verify,
     Status,
@@ -66,6 +69,9 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
         (&Method::POST, ["v1", "revoke"]) => Action::RevokeMany,
         (&Method::POST, ["v1", "reload"]) => Action::Reload,
         (&Method::POST, ["v1", "proofs"]) => Action::Prove,
+        (&Method::POST, ["v1", "adoptions"]) => Action::Adopt,
+        (&Method::POST, ["v1", "resume"]) => Action::Resume,
+        (&Method::POST, ["v1", "searches"]) => Action::Search,
         (&Method::POST, ["v1", "leases", prefix, "hold"]) => Action::Hold(reference(prefix)?),
         (&Method::GET, ["v1", "history"]) => Action::History(query.history()?),
         (&Method::GET, ["v1", "history", "verify"]) => Action::Verify,
@@ -84,7 +90,7 @@ fn nowhere(method: &Method, path: &str, pieces: &[&str]) -> NoAction {
     let allow = match pieces {
         ["v1", "leases"] => "GET, POST",
         ["v1", "freezes"] => "GET, POST",
-        ["v1", "revoke" | "reload" | "proofs"]
+        ["v1", "revoke" | "reload" | "proofs" | "adoptions" | "resume" | "searches"]
         | ["v1", "freezes", _, "lift"]
         | ["v1", "leases", _, "extend" | "revoke" | "hold"] => "POST",
         ["v1", "history" | "status" | "metrics" | "health" | "openapi.json"]

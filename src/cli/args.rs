@@ -7,6 +7,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+pub use super::adopt::{AdoptArgs, ResumeArgs};
 pub use super::backup::BackupArgs;
 pub use super::check_args::{CheckArgs, DoctorArgs};
 use super::create_args::CreateArgs;
@@ -111,6 +112,10 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Show every grant on the policies' keys, what it is, and what would become of it
     Scan(ScanArgs),
+    /// Put one grant of somebody else under a deadline
+    Adopt(AdoptArgs),
+    /// Let grants of others end that a new policy or the brake holds
+    Resume(ResumeArgs),
     /// End what is past its deadline in one pass, without daemon or ledger
     Sweep(SweepArgs),
     /// Copy the ledger to a file that can be put back; also while the daemon runs
@@ -152,6 +157,12 @@ pub struct ListArgs {
     /// Only those that you asked for; what a policy shares with you, --policy lists
     #[arg(long)]
     pub mine: bool,
+    /// Instead, every grant on the policies' keys, whoever made it, as `grantd scan --dry-run`
+    #[arg(long, conflicts_with_all = ["grantee", "policy", "state", "overdue", "mine", "all", "ledger"])]
+    pub foreign: bool,
+    /// The configuration, for --foreign
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG, requires = "foreign")]
+    pub config: PathBuf,
     /// Closed ones too, and the grants by which grantd proves that it can end grants
     #[arg(long)]
     pub all: bool,

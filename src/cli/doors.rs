@@ -8,9 +8,9 @@ use crate::fault::Fault;
 use crate::ledger::{Ledger, OpenError};
 use crate::rules::time::Time;
 use crate::wire::{
-    CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow, Lease, LeaseExtended, LeaseMade,
-    LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, Reload, Reloaded, RevokeLease,
-    RevokeLeases, Status, Verified,
+    AdoptGrant, AdoptionHold, CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow, Lease,
+    LeaseExtended, LeaseMade, LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, Reload,
+    Reloaded, Resume, RevokeLease, RevokeLeases, Searching, Status, Verified,
 };
 
 /// The daemon on its socket. It is first spoken to when something is asked of it.
@@ -139,6 +139,18 @@ impl Daemon for Client {
 
     fn reload<'a>(&'a self, request: &'a Reload) -> Asked<'a, Reloaded> {
         Box::pin(Client::reload(self, request))
+    }
+
+    fn adopt<'a>(&'a self, request: &'a AdoptGrant) -> Asked<'a, LeaseExtended> {
+        Box::pin(Client::adopt(self, request))
+    }
+
+    fn resume<'a>(&'a self, request: &'a Resume) -> Asked<'a, Page<AdoptionHold>> {
+        Box::pin(Client::resume(self, request))
+    }
+
+    fn search(&self) -> Asked<'_, Searching> {
+        Box::pin(Client::search(self))
     }
 
     fn status(&self) -> Asked<'_, Status> {

@@ -218,15 +218,39 @@ Examples:
   grantd scan
   sudo -u grantd grantd scan
   grantd scan --key alias/app
-  grantd scan --json
+  grantd scan --dry-run --json
 
 It asks KMS with the credentials of this process, and changes nothing. A key that a policy names by
-a pattern of key ids is looked at if it has an alias.
+a pattern of key ids is looked at if it has an alias. Without --dry-run it then has the daemon look
+at all keys, and not only at its next time: for administrators.
 
 Names that state a deadline, for whatever tool makes a grant (labels are free):
   ttl:2h  ttl:90m/nightly-export  until:2026-11-23T18:00:00Z/terraform
 
 Exits 0 when all was looked at, 1 when something could not be.";
+
+/// `grantd adopt --help`.
+pub const ADOPT: &str = "\
+Examples:
+  grantd scan --key alias/app --json
+  grantd adopt 0c237476b39f8bc44e45212e08498fbe3151305030726c0590dd8d3e9f3d6a60 \\
+    --key alias/app --ttl 2h --reason TICKET-123
+
+A grant that exists cannot be given a deadline: grantd makes one of its own with the same terms,
+and ends the original. For administrators, and only where a policy names key and grantee, gives the
+operations and allows the time. What a service made, or what is not understood, is left alone.";
+
+/// `grantd resume --help`.
+pub const RESUME: &str = "\
+Examples:
+  grantd status
+  grantd scan
+  grantd resume --policy readers --reason TICKET-123
+  grantd resume --key alias/app
+  grantd resume --all --yes
+
+A policy that begins to say `adopt = \"enforce\"` is held: it ends nothing before this. The brake
+holds the adopted grants of a key of which too many ended within a day. For administrators.";
 
 /// `grantd sweep --help`.
 pub const SWEEP: &str = "\

@@ -57,7 +57,7 @@ pub(super) async fn extend(
 }
 
 /// What the change of grants may cost, in plain words.
-fn warn(out: &mut Out, made: &LeaseExtended) -> Result<(), Stop> {
+pub(super) fn warn(out: &mut Out, made: &LeaseExtended) -> Result<(), Stop> {
     let Some(Gap { from, until }) = made.gap else { return Ok(()) };
     out.line(format!(
         "{WARN}access may be refused{WARN:#} between {} and {} ({}), without the new grant's \

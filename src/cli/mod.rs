@@ -4,6 +4,7 @@
 //! Nothing here decides about leases: the daemon does. Faults come as
 //! [`Fault`](crate::fault::Fault) and leave as text, hint and exit code of its one table.
 
+pub mod adopt;
 pub mod args;
 pub mod backup;
 pub mod check_args;
@@ -44,7 +45,7 @@ mod show;
 mod status;
 mod token;
 
-use args::{Cli, Command};
+use args::{Cli, Command, ListArgs, ScanArgs};
 use out::{Out, Stop};
 
 #[cfg(not(feature = "demo"))]
@@ -63,7 +64,9 @@ pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
         Command::Check(args) => check::check(&args, out),
         Command::IamPolicy(args) => iam_policy::iam_policy(&args, out),
         Command::Doctor(args) => wait(doctor::doctor(&args, &socket, out)),
-        Command::Scan(args) => wait(scan::scan(&args, out)),
+        Command::Scan(args) => wait(scan::scan(&args, &*doors::daemon(&socket), out)),
+        Command::Adopt(args) => wait(adopt::adopt(&args, &*doors::daemon(&socket), out)),
+        Command::Resume(args) => wait(adopt::resume(&args, &*doors::daemon(&socket), out)),
         Command::Sweep(args) => wait(sweep::sweep(&args, out)),
         Command::Backup(args) => backup::backup(&args, out),
         Command::Run(args) => run::run(args, socket, typed.socket_given),
@@ -76,6 +79,11 @@ pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
                 Some(wanted) => wait(command::create_and_run(&usable, wanted, &*daemon, out)),
                 None => wait(create::create(&usable, &*daemon, out)),
             }
+        }
+        Command::List(args) if args.foreign => {
+            let ListArgs { config, key, .. } = args;
+            let args = ScanArgs { config, key: key.into_iter().collect(), dry_run: true };
+            wait(scan::scan(&args, &*doors::daemon(&socket), out))
         }
         Command::List(args) => {
             let source = doors::source(args.offline.ledger.as_deref(), &socket, out.now)?;

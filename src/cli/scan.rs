@@ -1,4 +1,5 @@
-//! `grantd scan`: every grant on the policies' keys, what it is, and what would become of it.
+//! `grantd scan`: every grant on the policies' keys, what it is, and what would become of it. Then
+//! the daemon looks at them, too.
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use super::examples;
 use super::finding;
 use super::online::{Online, Scanned};
 use super::out::{Out, STRONG, Stop};
+use super::source::Daemon;
 use super::words::{clean, from_now, utc};
 use crate::fault::{Fault, Kind, exit};
 use crate::kms::Listed;
@@ -35,13 +37,16 @@ pub struct ScanArgs {
     /// Only this key: ARN, key id or alias; may be repeated
     #[arg(long, visible_alias = "key-id")]
     pub key: Vec<String>,
+    /// Only show it; without this the daemon, too, looks at all keys now, and acts on what it sees
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Look, and tell.
 ///
 /// # Errors
 /// A key that is none or that no policy names; when stdout takes no more.
-pub(super) async fn scan(args: &ScanArgs, out: &mut Out) -> Result<u8, Stop> {
+pub(super) async fn scan(args: &ScanArgs, daemon: &dyn Daemon, out: &mut Out) -> Result<u8, Stop> {
     let config = load(&args.config)?;
     let wanted = args.key.iter().map(|typed| match KeyRef::parse(typed) {
         Ok(key) => Ok((typed.clone(), key)),
@@ -72,7 +77,19 @@ pub(super) async fn scan(args: &ScanArgs, out: &mut Out) -> Result<u8, Stop> {
         finding::print(&failures, out)?;
         out.line(summary(&keys))?;
     }
+    if !args.dry_run {
+        search(daemon, out).await?;
+    }
     Ok(if failures.is_empty() { exit::OK } else { PARTLY })
+}
+
+/// Have the daemon look, too. Where it does not, this was a look all the same.
+async fn search(daemon: &dyn Daemon, out: &mut Out) -> Result<(), Stop> {
+    match daemon.search().await {
+        Ok(_) => out.note("the daemon looks at all of it now, and acts on what it sees")?,
+        Err(fault) => out.note(&format!("the daemon was not asked to look: {fault}"))?,
+    }
+    Ok(())
 }
 
 fn table(key: &Scanned<'_>, out: &mut Out) -> Result<(), Stop> {

@@ -93,6 +93,9 @@ fn particulars(lease: &Lease, out: &Out) -> Vec<(&'static str, String)> {
         Origin::Asked => None,
         Origin::Found => Some("found by its Name; another host made it, or the ledger was lost"),
         Origin::Probe => Some("made by grantd to prove that it can end grants on this key"),
+        Origin::Adopted => {
+            Some("adopted; others made it, and a policy has put it under a deadline")
+        }
     };
     rows.extend(origin.map(|text| ("origin", text.to_owned())));
     rows.push(("account", format!("{} in {}", lease.account, lease.region)));

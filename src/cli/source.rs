@@ -4,9 +4,9 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::fault::Fault;
 use crate::wire::{
-    CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow, Lease, LeaseExtended, LeaseMade,
-    LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, Reload, Reloaded, RevokeLease,
-    RevokeLeases, Status, Verified,
+    AdoptGrant, AdoptionHold, CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow, Lease,
+    LeaseExtended, LeaseMade, LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, Reload,
+    Reloaded, Resume, RevokeLease, RevokeLeases, Searching, Status, Verified,
 };
 
 /// What is asked for.
@@ -53,6 +53,12 @@ pub trait Daemon: Source {
     fn hold<'a>(&'a self, reference: &'a str, told: &'a mut dyn FnMut(HeldLease)) -> Asked<'a, ()>;
     /// Take the configuration's file anew.
     fn reload<'a>(&'a self, request: &'a Reload) -> Asked<'a, Reloaded>;
+    /// Put a grant of somebody else under a deadline.
+    fn adopt<'a>(&'a self, request: &'a AdoptGrant) -> Asked<'a, LeaseExtended>;
+    /// Let go on what is held.
+    fn resume<'a>(&'a self, request: &'a Resume) -> Asked<'a, Page<AdoptionHold>>;
+    /// Search the keys now.
+    fn search(&self) -> Asked<'_, Searching>;
     /// Describe itself.
     fn status(&self) -> Asked<'_, Status>;
 }

@@ -1,7 +1,8 @@
-//! What is to become of grants that others made. Read, checked and kept; this version does not act
-//! on it yet, and says so.
+//! What is to become of grants that others made.
 
+use super::Account;
 use super::diagnostics::Problem;
+use super::pattern::KeyPattern;
 use super::schema::BRAKE;
 use super::walk::{Table, Walk};
 use crate::rules::policy::show_span;
@@ -63,7 +64,12 @@ impl Default for Adopt {
     }
 }
 
-pub(super) fn read(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Adopt {
+pub(super) fn read(
+    walk: &mut Walk<'_>,
+    table: &Table<'_, '_>,
+    keys: &[KeyPattern],
+    accounts: &[Account],
+) -> Adopt {
     let words = [("off", Foreign::Off), ("report", Foreign::Report), ("enforce", Foreign::Enforce)];
     let foreign = table.word(walk, "adopt", &words).unwrap_or_default();
     let mut adopt = Adopt { foreign, ..Adopt::default() };
@@ -84,28 +90,45 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Adopt {
             percent: given(table.count(walk, "percent", (0, 100)), percent),
         };
     }
+    if foreign == Foreign::Enforce {
+        needs_revoker(walk, table, keys, accounts);
+    }
     warn_idle(walk, table, foreign);
     adopt
 }
 
-/// Say of each key that it does nothing: here at all, or in this version.
+/// RetireGrant is for what grantd made. RevokeGrant covers every grant of a key, so it is for a
+/// role of its own.
+fn needs_revoker(
+    walk: &mut Walk<'_>,
+    table: &Table<'_, '_>,
+    keys: &[KeyPattern],
+    accounts: &[Account],
+) {
+    let reached = |account: &&Account| {
+        keys.iter().any(|key| key.account().is_none_or(|owner| *owner == account.id))
+    };
+    let lacks = |account: &&Account| account.ways.revoke_role.is_none();
+    let Some(account) = accounts.iter().filter(reached).find(lacks) else { return };
+    let Some(value) = table.get("adopt") else { return };
+    let message = format!(
+        "account {} has no `revoke-role-arn`, and grants of others end in no other way",
+        account.id
+    );
+    let help =
+        "name one in its [[account]]: `grantd iam-policy --revoke-role` prints what it needs";
+    walk.problem(Problem::at(value.span(), message).help(help));
+}
+
+/// Say of each key that it does nothing.
 fn warn_idle(walk: &mut Walk<'_>, table: &Table<'_, '_>, foreign: Foreign) {
-    if let Some(value) = table.get("adopt").filter(|_| foreign != Foreign::Off) {
-        let message = "this version does not adopt grants yet: they are left alone";
-        let help = "`grantd scan` shows what would become of each";
-        walk.warn(Problem::at(value.span(), message).help(help));
+    if foreign != Foreign::Off {
+        return;
     }
     for key in PARTICULARS {
         let Some(value) = table.get(key) else { continue };
-        let problem = |message: String| Problem::at(value.span(), message);
-        walk.warn(match foreign {
-            Foreign::Off => {
-                let help = "add `adopt = \"report\"`, or leave it out";
-                problem(format!("`{key}` has no effect without `adopt`")).help(help)
-            }
-            Foreign::Report | Foreign::Enforce => {
-                problem(format!("this version does not act on `{key}` yet"))
-            }
-        });
+        let message = format!("`{key}` has no effect without `adopt`");
+        let help = "add `adopt = \"report\"`, or leave it out";
+        walk.warn(Problem::at(value.span(), message).help(help));
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn read(
     let max_live = limits::max_live(walk, table);
     let max_late = limits::max_late(walk, table);
     let own = limits::own(walk, table);
-    let adopt = adopt::read(walk, table);
+    let adopt = adopt::read(walk, table, &keys, accounts);
     let max_extensions = table.count(walk, "max-extensions", (0, EXTENSIONS_MAX));
     let value = name.clone().map(|name| Policy {
         name: name.value,

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::EndOnly;
+use super::adopt::Unadopted;
 use super::agenda::{Agenda, ROWS_MAX};
 use super::audit::Findings;
 use super::hold::Holder;
@@ -51,6 +52,11 @@ pub(crate) struct Context {
     pub(crate) backlog: RefCell<Backlog>,
     /// What the last search of each lane saw that is not ours, or is in doubt.
     pub(crate) doubtful: RefCell<BTreeMap<i64, Doubtful>>,
+    /// Grants of others that policies would end, and do not take up.
+    pub(crate) unadopted: Unadopted,
+    /// Counts up whenever the keys are to be searched without waiting for the next time.
+    searches: Cell<u64>,
+    seek: Notify,
     /// What the check of the books found wrong.
     pub(crate) findings: Findings,
     /// Proofs of the way out that are under way, by lane and key.
@@ -110,6 +116,9 @@ impl Context {
             lanes: RefCell::default(),
             backlog: RefCell::default(),
             doubtful: RefCell::default(),
+            unadopted: Unadopted::default(),
+            searches: Cell::default(),
+            seek: Notify::new(),
             findings: Findings::default(),
             proving: RefCell::default(),
             holders: RefCell::default(),
@@ -215,6 +224,25 @@ impl Context {
         }
     }
 
+    /// Search the keys now: those that rest between two searches, and those that are at one, again.
+    pub(crate) fn search_soon(&self) {
+        self.searches.set(self.searches.get().wrapping_add(1));
+        self.seek.notify_waiters();
+    }
+
+    /// Which searches were asked for so far.
+    pub(crate) const fn searches(&self) -> u64 {
+        self.searches.get()
+    }
+
+    /// A pause between two searches, the last of which knew of `seen`.
+    pub(crate) async fn rest_from_search(&self, ms: i64, seen: u64) {
+        let sought = std::pin::pin!(self.seek.notified());
+        if seen == self.searches.get() {
+            let _sought = futures_util::future::select(sought, std::pin::pin!(self.rest(ms))).await;
+        }
+    }
+
     /// Take note of AWS's date, where an answer carries one. The word of an emulator on this host
     /// counts only where no lane leads to AWS itself.
     pub(crate) fn time_of<T>(&self, lane: &Lane, answer: &Answer<T>) {
@@ -248,7 +276,7 @@ impl Context {
                 state.heard((op, key), (class, sent), detail, (now, ticks), self.rng.as_ref());
             // A full look-ahead may hold nothing but rows of what waits from now on.
             let full = || self.agenda.borrow().len() >= ROWS_MAX;
-            if op == Op::End && state.waiting() > waiting && full() {
+            if matches!(op, Op::End | Op::EndAdopted) && state.waiting() > waiting && full() {
                 self.crowded.set(true);
             }
             told

@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
+use super::adopt::{needs_passage, passage};
 use super::agenda::asked;
 use super::context::Context;
 use super::lane::{LaneState, Op, Sent, Way};
 use super::record::{Happening, RECORD_PATIENCE, young};
 use crate::kms::{Answer, Token};
 use crate::ledger::Row;
-use crate::rules::life::{Act, Class, Event, Origin, Outcome, State, Via};
+use crate::rules::life::{Act, Class, EndOrder, Event, Origin, Outcome, State, Via};
 use crate::rules::time::{Now, Time};
 
 /// The lanes' ends and looks that may leave now; when to come back at the latest.
@@ -67,7 +68,7 @@ fn dispatch_kind(cx: &Rc<Context>, lane: i64, now: Now, urgent: bool) -> Option<
             return Some(now.latest.plus(at.since(ticks)));
         }
         state.pace(Op::End).sent(urgent, ticks);
-        state.trying(Some(row.key_arn()), Op::End, now.latest);
+        state.trying(Some(row.key_arn()), op(&row), now.latest);
         agenda.claim(row.id());
         drop((agenda, lanes));
         let cx = Rc::clone(cx);
@@ -101,8 +102,16 @@ fn waits(state: &LaneState, row: &Row, now: Time) -> Option<Time> {
         State::Ending { via: Via::Revoke, .. } if row.facts().order.first() != Via::Revoke => {
             state.second_shut(row.key_arn(), now)
         }
-        State::Ending { .. } | State::Active { .. } => state.key_shut(row.key_arn(), Op::End, now),
+        State::Ending { .. } | State::Active { .. } => state.key_shut(row.key_arn(), op(row), now),
         State::Creating { .. } | State::Ended { .. } | State::Closed { .. } => None,
+    }
+}
+
+/// What others made ends by a permission of its own.
+fn op(row: &Row) -> Op {
+    match row.facts().order {
+        EndOrder::Revoke => Op::EndAdopted,
+        EndOrder::Retire | EndOrder::RetireThenRevoke => Op::End,
     }
 }
 
@@ -128,6 +137,13 @@ pub(crate) async fn end_by(
     row: Row,
     token: Option<Token>,
 ) -> (Row, Outcome<()>, Option<String>) {
+    let row = match needs_passage(&row) {
+        true => match passage(cx, row).await {
+            Ok(row) => row,
+            Err(kept) => return (kept, Outcome::Unknown, None),
+        },
+        false => row,
+    };
     let now = cx.time.now();
     let mut before = Vec::new();
     if matches!(row.life().state, State::Active { .. }) {
@@ -142,7 +158,7 @@ pub(crate) async fn end_by(
     let token = token.filter(|_| is_young);
     let answer = cx.kms.end(&warrant, *via, token.as_ref()).await;
     let sent = Sent { young: is_young, way: way(&row, *via) };
-    cx.heard(row.lane(), Op::End, Some(row.key_arn()), sent, &answer);
+    cx.heard(row.lane(), op(&row), Some(row.key_arn()), sent, &answer);
     if answer.outcome == Outcome::Refused(Class::Denied) {
         super::keep::ask_soon(cx, row.lane());
     }
@@ -171,15 +187,17 @@ fn log(row: &Row, answer: &Answer<()>, now: Now) {
         let late_ms = (late_ms >= 0).then_some(late_ms);
         tracing::info!(%lease, %key, late_ms, "{told}");
     } else if ended_by_its_maker(row, &answer.outcome) {
-        tracing::info!(%lease, %key, "gone already: the host that made it ended it");
+        tracing::info!(%lease, %key, "gone already: who made it ended it");
     } else {
         tracing::warn!(%lease, %key, late_ms, "{told}: {words}");
     }
 }
 
-/// Where hosts stand in for each other, the maker is a second ahead of whoever only found a grant.
+/// Where hosts stand in for each other, the maker is a second ahead of whoever only found a grant;
+/// and who made an adopted one may end it whenever he likes.
 fn ended_by_its_maker(row: &Row, outcome: &Outcome<()>) -> bool {
-    row.facts().origin == Origin::Found && *outcome == Outcome::Refused(Class::NotFound)
+    let others = matches!(row.facts().origin, Origin::Found | Origin::Adopted);
+    others && *outcome == Outcome::Refused(Class::NotFound)
 }
 
 /// What became of an attempt, for the log.

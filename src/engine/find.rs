@@ -4,6 +4,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::adopt;
 use super::context::{Context, is_current};
 use super::lane::{Op, Search, Sent};
 use super::look::pages;
@@ -37,17 +38,21 @@ pub(crate) async fn search(cx: Rc<Context>, lane: i64) {
             cx.lane(&lane, |state| state.search = Search::None);
             return;
         }
+        let asked = cx.searches();
         let began = cx.time.judge();
         // Without a known present nothing can be judged; the keeper is asking AWS for one.
         let known = began.doubt != Some(Doubt::Unconfirmed);
         let mut pause = AGAIN;
-        if known && searched(&cx, &config, &lane, began.now).await {
+        let whole = known
+            && searched(&cx, &config, &lane, began.now).await
+            && adopt::pass(&cx, &config, &lane, began.now).await;
+        if whole {
             let first = *first.get_or_insert(began.now.latest);
             let young = began.now.least.since(first) < config.settle;
             let soon = if young { EVERY_YOUNG.min(config.settle) } else { config.reconcile };
             pause = soon.min(config.reconcile);
         }
-        cx.rest(pause).await;
+        cx.rest_from_search(pause, asked).await;
     }
 }
 
@@ -101,7 +106,8 @@ async fn survey(
     Ok(survey)
 }
 
-async fn aliases(cx: &Rc<Context>, lane: &Arc<Lane>) -> Result<Vec<Alias>, Class> {
+/// The aliases of the lane.
+pub(crate) async fn aliases(cx: &Rc<Context>, lane: &Arc<Lane>) -> Result<Vec<Alias>, Class> {
     cx.place(lane, Op::List, false).await;
     let answer = cx.kms.aliases(lane, None).await;
     cx.heard(lane, Op::List, None, Sent::default(), &answer);

@@ -113,7 +113,7 @@ pub(crate) async fn refuse_frozen(cx: &Context, new: &NewLease) -> Result<(), Fa
     cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)
 }
 
-fn asker(caller: &Caller) -> Asker {
+pub(super) fn asker(caller: &Caller) -> Asker {
     Asker { uid: caller.uid, name: caller.name.clone() }
 }
 
@@ -132,7 +132,8 @@ pub(super) fn governs(
     Err(fault.hint("an administrator (`[access] admin`) or root may"))
 }
 
-fn plain(name: &str, text: &str, most: usize) -> Result<(), Fault> {
+/// Refuse what is too long, or would not look on a terminal as it is.
+pub(super) fn plain(name: &str, text: &str, most: usize) -> Result<(), Fault> {
     if text.chars().count() <= most && !text.chars().any(char::is_control) {
         return Ok(());
     }

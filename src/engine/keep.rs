@@ -11,7 +11,7 @@ use super::hold::{TEND_EVERY, tend};
 use super::lane::{Frozen, Op, Sent};
 use super::look::freeze;
 use crate::kms::{Identity, Lane, Scope};
-use crate::ledger::{Ledger, LedgerError, Row, Urgency};
+use crate::ledger::{Ledger, LedgerError, Row, Urgency, Waiting};
 use crate::rules::life::Outcome;
 use crate::rules::time::{MINUTE, SECOND, Time};
 
@@ -127,25 +127,28 @@ async fn load_beside_stalls(
     for state in cx.lanes.borrow().values() {
         let lane = state.lane.id;
         let whole = state.stall.iter().filter(|stall| !state.passes(Op::End, stall));
-        let whole = whole.map(|stall| (lane, None, stall.clone()));
-        let ends = state.keys.iter().filter(|((_, op), _)| *op == Op::End);
-        let keys = ends.map(|((key, _), stall)| (lane, Some(key.clone()), stall.clone()));
+        let whole = whole.map(|stall| (lane, Waiting::Lane, stall.clone()));
+        let keys = state.keys.iter().filter_map(|((key, op), stall)| match op {
+            Op::End => Some((lane, Waiting::Key(key.clone()), stall.clone())),
+            Op::EndAdopted => Some((lane, Waiting::Adopted(key.clone()), stall.clone())),
+            Op::Create | Op::List => None,
+        });
         stalls.extend(whole.chain(keys));
     }
     let job = move |books: &mut Ledger| {
         for old in books.stalls()? {
-            books.clear_stall(old.lane.id, old.key_arn.as_ref())?;
+            books.clear_stall(old.lane.id, &old.what)?;
         }
-        for (lane, key, stall) in &stalls {
+        for (lane, what, stall) in &stalls {
             let (class, detail) = (stall.class, stall.detail.as_str());
             // Out until the next load at least, also while its one try is under way.
             let until = stall.until.max(now.plus(LOAD_EVERY));
-            books.set_stall(*lane, key.as_ref(), class, now, until, detail)?;
+            books.set_stall(*lane, what, class, now, until, detail)?;
         }
         let mut rows = books.ahead_beside_stalls(until, ROWS_MAX, now)?;
         // One of each tries for all, or nobody would learn that it is mended.
-        for (lane, key, _) in &stalls {
-            rows.extend(books.one_of(*lane, key.as_ref(), until)?);
+        for (lane, what, _) in &stalls {
+            rows.extend(books.one_of(*lane, what, until)?);
         }
         Ok(rows)
     };

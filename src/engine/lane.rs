@@ -23,6 +23,9 @@ const ALARM_AFTER: i64 = 10 * SECOND;
 pub(crate) enum Op {
     Create,
     End,
+    /// The end of what others made: by another permission, so that what it waits for holds up no
+    /// end of ours.
+    EndAdopted,
     List,
 }
 
@@ -180,7 +183,7 @@ impl LaneState {
     pub(crate) fn pace(&mut self, op: Op) -> &mut Pace {
         match op {
             Op::Create => &mut self.create,
-            Op::End => &mut self.end,
+            Op::End | Op::EndAdopted => &mut self.end,
             Op::List => &mut self.list,
         }
     }
@@ -194,7 +197,8 @@ impl LaneState {
     /// refused once, without being sent, and then leaves as that role.
     pub(crate) fn passes(&self, op: Op, stall: &Stall) -> bool {
         let second = self.lane.ways.revoke_role.is_some();
-        op == Op::End && second && stall.class == Class::Credentials
+        let end = matches!(op, Op::End | Op::EndAdopted);
+        end && second && stall.class == Class::Credentials
     }
 
     /// Until when nothing may be sent for `key`.

@@ -4,12 +4,16 @@
 //! and answered; otherwise only the whole listing of the key shows a twin. Absence is concluded
 //! only from a listing followed to its end.
 
+mod pages;
+
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::context::{Context, class_of};
+use super::context::Context;
 use super::lane::{Frozen, Op, Sent};
 use super::record::{Happening, RECORD_PATIENCE};
+pub(crate) use pages::{Pages, list, pages};
+
 use crate::ids::{GrantId, KeyArn};
 use crate::kms::{Lane, Listed, Scope};
 use crate::ledger::{Row, Urgency};
@@ -19,9 +23,6 @@ use crate::rules::time::{Now, SECOND, Time};
 
 /// Up to so many rows of one key are looked at by id; for more, the whole listing costs less.
 const BY_ID_MAX: usize = 3;
-/// A listing of so many pages is a key with twice KMS's default quota of grants: something is wrong
-/// with the paging.
-const PAGES_MAX: usize = 1_000;
 /// Closing more rows than this in one pass without an accepted end, and more than this share of the
 /// live ones, is not believed (DESIGN 6).
 const GONE_MAX: usize = 5;
@@ -60,13 +61,18 @@ pub(crate) fn dispatch(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
 
 async fn look(cx: &Rc<Context>, lane: &Lane, key: &KeyArn, rows: Vec<Row>) {
     let began = cx.time.now();
-    let (listed, key_gone) = match listed(cx, lane, key, &rows).await {
-        Ok(listed) => (listed, None),
+    let (rows, listed, key_gone) = match listed(cx, lane, key, &rows).await {
+        Ok(listed) => (rows, listed, None),
         // A key that is no more has no listing; its grants went with it.
         Err(Class::NotFound) => match key_gone(cx, lane, key).await {
-            Some(words) => (Vec::new(), Some(words)),
+            Some(words) => (rows, Vec::new(), Some(words)),
             None => return put_off(cx, &rows, Class::NotFound),
         },
+        // No marker of this listing holds: each row that may be looked at alone is.
+        Err(Class::Invalid) => {
+            let (rows, listed) = one_by_one(cx, lane, key, rows).await;
+            (rows, listed, None)
+        }
         Err(class) => return put_off(cx, &rows, class),
     };
     let seen = rows.into_iter().map(|row| {
@@ -115,6 +121,32 @@ async fn listed(
     Ok(all)
 }
 
+/// The rows that could be looked at by their ids, and what KMS lists of them. The others come
+/// again.
+async fn one_by_one(
+    cx: &Rc<Context>,
+    lane: &Lane,
+    key: &KeyArn,
+    rows: Vec<Row>,
+) -> (Vec<Row>, Vec<Listed>) {
+    let (mut seen, mut all) = (Vec::new(), Vec::new());
+    for row in rows {
+        let looked = match seen_by_id(&row) {
+            Some(id) => list(cx, lane, Scope::One(key, id)).await,
+            // Only a whole listing shows what it made.
+            None => Err(Class::Invalid),
+        };
+        match looked {
+            Ok(found) => {
+                all.extend(found);
+                seen.push(row);
+            }
+            Err(class) => put_off(cx, &[row], class),
+        }
+    }
+    (seen, all)
+}
+
 /// ListGrants finds nothing: DescribeKey, the second witness, by the whole ARN. KMS's words where
 /// there is no such key in this account and Region any more.
 async fn key_gone(cx: &Rc<Context>, lane: &Lane, key: &KeyArn) -> Option<String> {
@@ -150,57 +182,6 @@ fn ids_of(row: &Row, listed: &[Listed]) -> Vec<GrantId> {
     found.into_iter().map(|entry| entry.id.clone()).collect()
 }
 
-/// A listing, followed to its end; or what kept us from it.
-pub(crate) async fn list(
-    cx: &Rc<Context>,
-    lane: &Lane,
-    scope: Scope<'_>,
-) -> Result<Vec<Listed>, Class> {
-    let key = match scope {
-        Scope::One(key, _) | Scope::Key(key) => Some(key),
-        Scope::Retirable => None,
-    };
-    let (mut all, began) = (Vec::new(), cx.time.now().latest);
-    pages(cx, lane, scope, key, |page| all.extend(page)).await?;
-    if let Scope::Key(key) = scope {
-        cx.counted(key, all.len(), began);
-    }
-    Ok(all)
-}
-
-/// Each page of a listing to its end, or what kept us from it. Where `waits` names a key, that key
-/// waits after a refusal.
-pub(crate) async fn pages(
-    cx: &Rc<Context>,
-    lane: &Lane,
-    scope: Scope<'_>,
-    waits: Option<&KeyArn>,
-    mut take: impl FnMut(Vec<Listed>),
-) -> Result<(), Class> {
-    let mut marker = None;
-    for _ in 0..PAGES_MAX {
-        cx.place(lane, Op::List, false).await;
-        // Hundreds of pages are more than a stop waits for.
-        if cx.stopping.get() {
-            return Err(Class::Unavailable);
-        }
-        let answer = cx.kms.page(lane, scope, marker.take()).await;
-        cx.heard(lane, Op::List, waits, Sent::default(), &answer);
-        if let Some(class) = class_of(&answer.outcome) {
-            tracing::warn!(account = %lane.account, region = %lane.region, ?class,
-                "a listing broke off: {}", answer.detail.as_deref().unwrap_or("no answer"));
-            return Err(class);
-        }
-        let Outcome::Done(page) = answer.outcome else { continue };
-        take(page.grants);
-        marker = page.marker;
-        if marker.is_none() {
-            return Ok(());
-        }
-    }
-    Err(Class::Invalid)
-}
-
 /// A look that did not come to its end proves nothing: again, when what waits allows it.
 fn put_off(cx: &Rc<Context>, rows: &[Row], class: Class) {
     let wait = match class {
@@ -234,9 +215,11 @@ async fn believable(
             Ok(State::Closed { how, .. }) => Some(how),
             Ok(_) | Err(_) => None,
         };
-    // What was only found is as a rule ended by the host that made it: its vanishing is expected.
+    // What was only found is as a rule ended by the host that made it, and what was adopted is its
+    // maker's to end: its vanishing is expected.
     // Nor is it a riddle where the key is gone: there are two witnesses of that.
-    let own = |row: &Row| row.facts().origin != Origin::Found && !key_gone;
+    let own =
+        |row: &Row| !matches!(row.facts().origin, Origin::Found | Origin::Adopted) && !key_gone;
     let vanished = |item: &&(Row, Event)| own(&item.0) && closes(item) == Some(How::Gone);
     let gone = seen.iter().filter(vanished).count();
     if gone > GONE_MAX {

@@ -107,6 +107,8 @@ fn daemon(registry: &mut Registry, status: &Status, extra: &Extra) {
         ("freezes", "Freezes that stand", amount(status.freezes.len())),
         ("unproven_grants", "Found under our Name, left alone", count(status.unproven)),
         ("stranger_grants", "Name our role on strange keys", count(status.strangers)),
+        ("adoption_holds", "Policies and keys that are held", amount(status.holds.len())),
+        ("adoptable_grants", "Of others, not under a deadline", count(status.adoptable)),
         ("refused_today", "Open leases no policy gives today", count(status.refused_today)),
         ("grantees_gone", "Open leases of a grantee that is gone", count(status.grantees_gone)),
         ("clock_doubt", "1 while the clocks disagree", flag(extra.doubt)),
@@ -189,7 +191,7 @@ fn labelled(
 const fn operation(op: Op) -> &'static str {
     match op {
         Op::Create => "create",
-        Op::End => "end",
+        Op::End | Op::EndAdopted => "end",
         Op::List => "list",
     }
 }

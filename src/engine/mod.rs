@@ -9,9 +9,12 @@
 //! Reading order: `run` (the loop), `due` and `look` (what it sends), `record` (what it writes),
 //! `lane` and `agenda` (what it remembers), `desk`, `resolve`, `send`, `prove` and `census`
 //! (creates), `extend` and `revoke` (another end than was asked for), `find` (our grants without a
-//! row), `hold` (leases that live by being held), `reload` (another configuration), `refusals`
-//! (what was refused), `metrics` (what is counted), `keep` (chores).
+//! row), `adopt` and `adopt_now` (grants of others), `hold` (leases that live by being held),
+//! `reload` (another configuration), `refusals` (what was refused), `metrics` (what is counted),
+//! `keep` (chores).
 
+mod adopt;
+mod adopt_now;
 mod agenda;
 mod audit;
 mod census;
@@ -158,6 +161,31 @@ pub enum Command {
         request: wire::Prove,
         /// Once the grant that proves it is ended, or is known to stay.
         reply: oneshot::Sender<Result<wire::Proven, Fault>>,
+    },
+    /// Put a grant of somebody else under a deadline.
+    Adopt {
+        /// Who asks.
+        caller: Caller,
+        /// Which, and until when.
+        request: wire::AdoptGrant,
+        /// The lease, once a grant of ours stands in for the original.
+        reply: oneshot::Sender<Result<wire::LeaseExtended, Fault>>,
+    },
+    /// Let go on what is held of the grants of others.
+    Resume {
+        /// Who asks.
+        caller: Caller,
+        /// What.
+        request: wire::Resume,
+        /// What was held.
+        reply: oneshot::Sender<Result<wire::Page<wire::AdoptionHold>, Fault>>,
+    },
+    /// Search the keys now.
+    Search {
+        /// Who asks.
+        caller: Caller,
+        /// Once it has begun.
+        reply: oneshot::Sender<Result<wire::Searching, Fault>>,
     },
     /// Tell what is counted, for Prometheus.
     Metrics {

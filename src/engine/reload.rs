@@ -15,6 +15,7 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::json;
 use tokio::sync::watch;
 
+use super::adopt;
 use super::context::{Context, is_current, ledger_fault};
 use super::desk::actor;
 use super::freeze::governs;
@@ -271,6 +272,7 @@ async fn put_in_force(cx: &Rc<Context>, new: Arc<Config>) -> Result<(), Fault> {
     if let Some(told) = &*cx.reloading.told.borrow() {
         told.send_replace(Some(Arc::clone(&new)));
     }
+    adopt::enforce(cx, &new).await;
     begin_searches(cx, &new);
     // What is ahead was read with the lanes as they were. It stays until it is read again: a disk
     // that stalls just now must not stop an end.

@@ -69,6 +69,7 @@ pub(crate) fn anothers(cx: &Context, caller: &Caller, lease: &wire::Lease) -> Fa
         }
         (Some(asker), _) => format!("{} asked for it", asker.name),
         (None, Origin::Probe) => "grantd made it, to prove that it can end grants".to_owned(),
+        (None, Origin::Adopted) => "it was adopted, so nobody here asked for it".to_owned(),
         (None, Origin::Found | Origin::Asked) => {
             "it was found by its Name, so nobody here asked for it".to_owned()
         }

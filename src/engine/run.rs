@@ -13,8 +13,8 @@ use super::lane::LaneState;
 use super::refusals::Refusals;
 use super::timekeeper::{NAP, TimeKeeper};
 use super::{
-    Command, EndOnly, Load, audit, desk, due, extend, freeze, hold, keep, prove_now, refusals,
-    reload, revoke, revoke_many, status,
+    Command, EndOnly, Load, adopt, adopt_now, audit, desk, due, extend, freeze, hold, keep,
+    prove_now, refusals, reload, revoke, revoke_many, status,
 };
 use crate::clock::Clock;
 use crate::config::{Config, Rates};
@@ -121,6 +121,7 @@ impl Engine {
         cx.started_at.set(cx.time.wall());
         keep::load(&cx).await;
         if let Some(config) = cx.config() {
+            adopt::enforce(&cx, &config).await;
             reload::begin_searches(&cx, &config);
         }
         cx.spawn(audit::check(Rc::clone(&cx)));
@@ -215,6 +216,15 @@ fn serve(cx: &Rc<Context>, command: Command) {
             }
             Command::Prove { caller, request, reply } => {
                 answer(reply, prove_now::prove_now(&cx, &caller, request).await);
+            }
+            Command::Adopt { caller, request, reply } => {
+                answer(reply, adopt_now::adopt_now(&cx, &caller, request).await);
+            }
+            Command::Resume { caller, request, reply } => {
+                answer(reply, adopt_now::resume(&cx, &caller, request).await);
+            }
+            Command::Search { caller, reply } => {
+                answer(reply, adopt_now::search_now(&cx, &caller));
             }
             Command::Metrics { reply } => answer(reply, status::metrics(&cx).await),
             Command::Status { reply } => answer(reply, status::status(&cx).await),

@@ -10,7 +10,7 @@ use crate::ledger::Urgency;
 use crate::rules::clocks::Doubt;
 use crate::rules::life::Class;
 use crate::rules::time::{SECOND, Time};
-use crate::wire::{LaneStatus, Status, Wait};
+use crate::wire::{AdoptionHold, LaneStatus, Status, Wait};
 
 use super::lane::{LaneState, Search, Stall};
 use super::metrics::Extra;
@@ -28,11 +28,14 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
     let read = cx.ledger.run(Urgency::Work, move |books| {
         let (overdue, overdue_count) = books.overdue(now, OVERDUE_SHOWN)?;
         let head = books.head()?.hex();
-        let freezes = books.freezes()?;
-        Ok((books.counts()?, books.next_deadline()?, overdue, overdue_count, head, freezes))
+        let standing = (books.freezes()?, books.holds(now)?);
+        Ok((books.counts()?, books.next_deadline()?, overdue, overdue_count, head, standing))
     });
-    let (counts, next_deadline, overdue, overdue_count, head, freezes) =
+    let (counts, next_deadline, overdue, overdue_count, head, (freezes, mut holds)) =
         read.await.map_err(ledger_fault)?;
+    for hold in &mut holds {
+        hold.grants = hold.policy.as_ref().map_or(hold.grants, |policy| cx.unadopted.of(policy));
+    }
     let (lanes, doubtful) = (cx.lanes.borrow(), cx.doubtful.borrow());
     let mut status = Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -52,6 +55,8 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
         history_head: head,
         unproven: doubtful.values().map(|seen| seen.unproven).sum(),
         strangers: doubtful.values().map(|seen| seen.strangers).sum(),
+        holds,
+        adoptable: cx.unadopted.all(),
         refused_today: count(doubtful.values().map(|seen| seen.refused_today.len()).sum()),
         grantees_gone: count(doubtful.values().map(|seen| ghosts(seen, now)).sum()),
     };
@@ -109,6 +114,9 @@ fn judge(status: &mut Status, doubt: Option<Doubt>, unwritten: usize) {
             freeze.at
         );
         raise(1, text);
+    }
+    for hold in &status.holds {
+        raise(1, held(hold));
     }
     for wait in &status.waits {
         let what = wait.key_arn.as_ref().map_or("the lane", KeyArn::as_str);
@@ -176,6 +184,23 @@ fn strange(status: &mut Status) {
         let text = "open leases are of a grantee that was deleted, or made again: they give \
                     access to nobody, and end at their deadlines (`grantd history`: grantee-gone)";
         raise(status.grantees_gone, text);
+    }
+}
+
+fn held(hold: &AdoptionHold) -> String {
+    let AdoptionHold { policy, key_arn, since, grants } = hold;
+    match (policy, key_arn) {
+        (Some(policy), _) => format!(
+            "policy {policy} is held since {since}, and adopts nothing: {grants} grants of others \
+             wait; `grantd scan` shows them, `grantd resume --policy {policy}` lets them end"
+        ),
+        (None, key) => {
+            let key = key.as_ref().map_or("?", KeyArn::as_str);
+            format!(
+                "the brake holds adopted grants of {key} since {since}: so many ended within a day; \
+                 {grants} are past their deadline; `grantd resume --key {key}` lets them end"
+            )
+        }
     }
 }
 

@@ -117,7 +117,7 @@ impl Ledger {
     pub(super) fn refuse_frozen_lease(&self, lease: &NewLease) -> Result<(), LedgerError> {
         match lease.origin {
             Origin::Asked => self.refuse_frozen(&lease.subject()),
-            Origin::Probe | Origin::Found => Ok(()),
+            Origin::Probe | Origin::Found | Origin::Adopted => Ok(()),
         }
     }
 }

@@ -28,13 +28,48 @@ pub struct Clocks {
     pub anchor_boot: i64,
 }
 
-/// A lane or a key that waits.
+/// What waits of a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waiting {
+    /// All of it.
+    Lane,
+    /// What is ours on this key.
+    Key(KeyArn),
+    /// What was adopted on this key, which ends by a permission of its own.
+    Adopted(KeyArn),
+}
+
+/// How the adopted grants of a key stand in the `stall` table; no ARN begins so.
+const ADOPTED: &str = "adopted ";
+
+impl Waiting {
+    fn text(&self) -> String {
+        match self {
+            Self::Lane => String::new(),
+            Self::Key(key) => key.to_string(),
+            Self::Adopted(key) => format!("{ADOPTED}{key}"),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, LedgerError> {
+        let key = |text: &str| {
+            KeyArn::parse(text).map_err(|error| LedgerError::Corrupt(error.to_string()))
+        };
+        match text.strip_prefix(ADOPTED) {
+            _ if text.is_empty() => Ok(Self::Lane),
+            Some(arn) => key(arn).map(Self::Adopted),
+            None => key(text).map(Self::Key),
+        }
+    }
+}
+
+/// Something that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stall {
     /// The lane.
     pub lane: Arc<Lane>,
-    /// The key; `None` when the whole lane waits.
-    pub key_arn: Option<KeyArn>,
+    /// What of it.
+    pub what: Waiting,
     /// For what.
     pub class: Class,
     /// Since when it has been this class.
@@ -45,10 +80,6 @@ pub struct Stall {
     pub until: Time,
     /// KMS's own words at the last try.
     pub detail: String,
-}
-
-fn key_text(key: Option<&KeyArn>) -> &str {
-    key.map_or("", KeyArn::as_str)
 }
 
 impl Ledger {
@@ -149,11 +180,9 @@ impl Ledger {
         let mut rows = query.query([STALLS_MAX])?;
         let mut stalls = Vec::new();
         while let Some(raw) = rows.next()? {
-            let key: String = raw.get("key_arn")?;
-            let key = (!key.is_empty()).then(|| KeyArn::parse(key)).transpose();
             stalls.push(Stall {
                 lane: self.lane_of(raw.get("lane")?)?,
-                key_arn: key.map_err(|error| LedgerError::Corrupt(error.to_string()))?,
+                what: Waiting::parse(&raw.get::<_, String>("key_arn")?)?,
                 class: parse(raw.get("class")?)?,
                 since: Time(raw.get("since")?),
                 tries: raw.get("tries")?,
@@ -164,15 +193,15 @@ impl Ledger {
         Ok(stalls)
     }
 
-    /// A lane (or one key of it) waits until `until`. While the class stays the same, `since` stays
-    /// and tries count up.
+    /// A lane (or something of it) waits until `until`. While the class stays the same, `since`
+    /// stays and tries count up.
     ///
     /// # Errors
     /// Those of the disk.
     pub fn set_stall(
         &mut self,
         lane: i64,
-        key: Option<&KeyArn>,
+        what: &Waiting,
         class: Class,
         now: Time,
         until: Time,
@@ -180,8 +209,8 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         self.atomic(|ledger| {
             let mut change = ledger.conn()?.prepare_cached(sql::SET_STALL)?;
-            let key = key_text(key);
-            change.execute(params![lane, key, word(class), now.0, until.0, detail])?;
+            let what = what.text();
+            change.execute(params![lane, what, word(class), now.0, until.0, detail])?;
             Ok(())
         })
     }
@@ -190,10 +219,10 @@ impl Ledger {
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn clear_stall(&mut self, lane: i64, key: Option<&KeyArn>) -> Result<bool, LedgerError> {
+    pub fn clear_stall(&mut self, lane: i64, what: &Waiting) -> Result<bool, LedgerError> {
         self.atomic(|ledger| {
             let mut change = ledger.conn()?.prepare_cached(sql::CLEAR_STALL)?;
-            Ok(change.execute(params![lane, key_text(key)])? > 0)
+            Ok(change.execute(params![lane, what.text()])? > 0)
         })
     }
 

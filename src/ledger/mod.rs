@@ -2,8 +2,8 @@
 //!
 //! - `place` finds and guards the files, `open` opens them, `base` is the one connection with its
 //!   transactions.
-//! - `grants`, `succeed` and `found` move rows (always through `rules::life::step`), `columns` maps
-//!   a life to columns and back.
+//! - `grants`, `succeed`, `found` and `adopt` move rows (always through `rules::life::step`),
+//!   `columns` maps a life to columns and back.
 //! - `limits` refuses what is above a hard limit, in the transaction that would pass it.
 //! - `refusals` keeps what is refused until the history has it.
 //! - `history` is the hash chain, written in the same transaction as the change it tells of.
@@ -21,6 +21,7 @@
 //! [`LedgerError::InDoubt`], and the file is closed and read afresh. `SQLITE_FULL` alone is a
 //! definite rollback.
 
+mod adopt;
 mod backup;
 mod base;
 mod columns;
@@ -55,13 +56,14 @@ use crate::rules::life::{self, Event, Facts, Illegal, Life};
 use crate::rules::time::Now;
 use crate::terms::GrantRequest;
 
+pub use adopt::{AdoptedGrant, Adopting, Passage};
 pub use backup::{BackedUp, BackupError};
 pub use base::Ledger;
 pub use error::{LedgerError, OpenError};
 pub use grants::Stepped;
 pub use history::{Head, Walk};
 pub use limits::Census;
-pub use memos::{Clocks, Stall};
+pub use memos::{Clocks, Stall, Waiting};
 pub use new::{FoundGrant, LaneFacts, NewLease, Note, Successor};
 pub use open::Opened;
 pub use place::{broken_files, has_ballast, set_aside};

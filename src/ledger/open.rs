@@ -26,6 +26,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0009_refusals.sql"),
     include_str!("../../migrations/0010_lane_proxy.sql"),
     include_str!("../../migrations/0011_owed_probes.sql"),
+    include_str!("../../migrations/0012_adopted.sql"),
 ];
 /// Files up to this size are checked whole at every start: some tens of milliseconds. Larger ones
 /// are checked in slices while grantd already ends what is due.
@@ -149,6 +150,8 @@ fn settle(conn: &mut Connection, file: &Path, check: bool) -> Result<bool, OpenE
     }
     secure(conn).map_err(sql)?;
     migrate(conn, found).map_err(sql)?;
+    // A migration may have to write the schema; from here on nobody does.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(sql)?;
     if check && !fresh {
         let size = pages.saturating_mul(pragma(conn, "page_size").map_err(sql)?);
         if size <= CHECK_BYTES {
@@ -172,7 +175,6 @@ fn secure(conn: &Connection) -> Result<(), rusqlite::Error> {
     ] {
         conn.pragma_update(None, name, value)?;
     }
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     // A plan goes by the statement, never by the values: otherwise (STAT4 is built in) SQLite
     // prepares a statement anew whenever a value that may matter is bound, at each seek of what is
     // due.

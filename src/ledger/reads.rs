@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{OptionalExtension as _, Row as Raw, params, params_from_iter};
 
 use super::columns::{Cells, Columns, END, LOOK, optional, parse};
-use super::{Ledger, LedgerError, Row, sql};
+use super::{Ledger, LedgerError, Row, Waiting, sql};
 use crate::fault::{Fault, Kind};
 use crate::ids::{KeyArn, Ref};
 use crate::rules::life::{EndOrder, Facts, State};
@@ -213,24 +213,25 @@ impl Ledger {
         Ok((found, next))
     }
 
-    /// A row of a lane, or of a key of it, whose end comes at or before `until`: of those that
-    /// wait, the one that tries for all.
+    /// A row of what waits, whose end comes at or before `until`: the one that tries for all.
     ///
     /// # Errors
     /// Those of the disk.
     pub fn one_of(
         &self,
         lane: i64,
-        key: Option<&KeyArn>,
+        what: &Waiting,
         until: Time,
     ) -> Result<Option<Row>, LedgerError> {
         let conn = self.conn()?;
-        let mut query = conn.prepare_cached(match key {
-            Some(_) => sql::FIRST_OF_KEY,
-            None => sql::FIRST_OF_LANE,
-        })?;
+        let (sql, key, adopted) = match what {
+            Waiting::Lane => (sql::FIRST_OF_LANE, None, false),
+            Waiting::Key(key) => (sql::FIRST_OF_KEY, Some(key), false),
+            Waiting::Adopted(key) => (sql::FIRST_OF_KEY, Some(key), true),
+        };
+        let mut query = conn.prepare_cached(sql)?;
         let mut rows = match key {
-            Some(key) => query.query(params![lane, key.as_str(), until.0])?,
+            Some(key) => query.query(params![lane, key.as_str(), until.0, adopted])?,
             None => query.query(params![lane, until.0])?,
         };
         rows.next()?.map(|raw| self.read(raw)).transpose()

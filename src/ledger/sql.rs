@@ -60,9 +60,10 @@ statements! {
     REFUSAL_TOLD = "DELETE FROM refusal WHERE place = ?1";
 
     LIVE_OF_POLICY = "SELECT count(*) FROM (SELECT 1 FROM lease WHERE policy = ?1 \
-        AND state IN('creating', 'active', 'ending') LIMIT ?2)";
+        AND state IN('creating', 'active', 'ending') AND origin <> 'adopted' LIMIT ?2)";
     LIVE_OF_ASKER = "SELECT count(*) FROM (SELECT 1 FROM lease WHERE policy = ?1 \
-        AND asker_uid = ?2 AND state IN('creating', 'active', 'ending') LIMIT ?3)";
+        AND asker_uid = ?2 AND state IN('creating', 'active', 'ending') \
+        AND origin <> 'adopted' LIMIT ?3)";
     CENSUS = "SELECT grants, seen_at FROM census WHERE key_arn = ?1";
     SET_CENSUS = "INSERT INTO census(key_arn, grants, seen_at) VALUES(?1, ?2, ?3) \
         ON CONFLICT(key_arn) DO UPDATE SET grants = ?2, seen_at = ?3";
@@ -115,7 +116,8 @@ statements! {
         'closed' \
         ORDER BY g.id LIMIT ?4");
     FIRST_OF_KEY = row!("WHERE g.lane = ?1 AND g.key_arn = ?2 AND g.state <> 'closed' \
-        AND +g.act = 'end' AND +g.next_action_at <= ?3 ORDER BY g.id LIMIT 1");
+        AND +g.act = 'end' AND +g.next_action_at <= ?3 AND (g.end_order = 'revoke') = ?4 \
+        ORDER BY g.id LIMIT 1");
     FIRST_OF_LANE = row!("WHERE g.lane = ?1 AND g.act = 'end' AND g.next_action_at <= ?2 \
         AND g.next_action_at IS NOT NULL ORDER BY g.next_action_at, g.id LIMIT 1");
     OWED_PROBES = row!("WHERE g.lane = ?1 AND g.key_arn = ?2 AND g.origin = 'probe' \
@@ -128,7 +130,8 @@ statements! {
         AND +lane = ?1 ORDER BY next_action_at DESC, id DESC LIMIT ?4";
     ROWS_BESIDE = row!("WHERE g.act = ?1 AND g.next_action_at <= ?2 \
         AND g.next_action_at IS NOT NULL AND NOT EXISTS(SELECT 1 FROM stall s \
-        WHERE s.lane = g.lane AND s.key_arn IN('', g.key_arn) AND s.until > ?4) \
+        WHERE s.lane = g.lane AND s.until > ?4 \
+        AND s.key_arn IN('', iif(g.end_order = 'revoke', 'adopted ' || g.key_arn, g.key_arn))) \
         AND (?5 IS NULL OR (coalesce(g.why, '') IN('asked', 'probe')) = ?5) \
         ORDER BY g.next_action_at, g.id LIMIT ?3");
     ROWS_AFTER = row!("WHERE g.id > ?1 ORDER BY g.id LIMIT ?2");
@@ -170,6 +173,29 @@ statements! {
     LIFT_FREEZE = "DELETE FROM freeze WHERE id = ?1";
     FREEZES = "SELECT id, key, grantee, policy, account, caller, reason, frozen_by, \
         frozen_by_name, frozen_at, keys FROM freeze WHERE id > 0 ORDER BY id LIMIT ?1";
+
+    ENFORCED = "SELECT policy FROM enforced WHERE policy > '' ORDER BY policy LIMIT ?1";
+    ENFORCE = "INSERT INTO enforced(policy, since) VALUES(?1, ?2)";
+    UNENFORCE = "DELETE FROM enforced WHERE policy = ?1";
+    ENFORCES = "SELECT 1 FROM enforced WHERE policy = ?1 AND resumed_at IS NOT NULL";
+    POLICIES_HELD = "SELECT policy, since FROM enforced WHERE policy > '' \
+        AND resumed_at IS NULL ORDER BY policy LIMIT ?1";
+    RESUME_POLICY = "UPDATE enforced SET resumed_at = ?2 WHERE policy = ?1 AND resumed_at IS NULL";
+    BRAKE = "SELECT counts_from, held_since FROM brake WHERE key_arn = ?1";
+    SET_BRAKE = "INSERT INTO brake(key_arn, counts_from, held_since) VALUES(?1, ?2, ?2) \
+        ON CONFLICT(key_arn) DO UPDATE SET held_since = ?2";
+    KEYS_HELD = "SELECT key_arn, held_since FROM brake WHERE key_arn > '' \
+        AND held_since IS NOT NULL ORDER BY key_arn LIMIT ?1";
+    RESUME_KEY = "UPDATE brake SET counts_from = ?2, held_since = NULL WHERE key_arn = ?1";
+    LET_END = "SELECT 1 FROM let_end WHERE kms_grant = ?1";
+    NEW_LET_END = "INSERT INTO let_end(kms_grant, key_arn, at) VALUES(?1, ?2, ?3)";
+    LET_ENDS = "SELECT count(*) FROM let_end WHERE key_arn = ?1";
+    FORGET_LET_ENDS = "DELETE FROM let_end WHERE key_arn = ?1 AND at < ?2";
+    POLICY_OF = "SELECT policy FROM lease WHERE ref = ?1";
+    ADOPTED_WAITING = "SELECT count(*) FROM (SELECT 1 FROM kms_grant WHERE key_arn = ?1 \
+        AND origin = 'adopted' AND state = 'active' AND deadline <= ?2 LIMIT ?3)";
+    ADOPTED_DUE_AGAIN = "UPDATE kms_grant SET next_action_at = deadline - lead_ms \
+        WHERE key_arn = ?1 AND origin = 'adopted' AND state = 'active'";
 
     PROOF = "SELECT proven_at FROM proof WHERE lane = ?1 AND key_arn = ?2";
     SET_PROOF = "INSERT INTO proof(lane, key_arn, proven_at) VALUES(?1, ?2, ?3) ON CONFLICT DO \

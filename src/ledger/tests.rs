@@ -1,5 +1,6 @@
 //! The ledger on real files. `fixture` builds what the other modules put in.
 
+mod adopt;
 mod backup;
 mod doubt;
 mod extend;

@@ -10,9 +10,10 @@ mod signs;
 use std::fmt;
 
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use crate::config::{Config, Foreign, Policy};
-use crate::ids::{AccountId, KeyArn};
+use crate::ids::{AccountId, GrantId, KeyArn};
 use crate::kms::{Lane, Listed};
 use crate::rules::convention::{self, Wish};
 use crate::rules::found::{self, Found};
@@ -150,6 +151,35 @@ pub fn judge<'c>(
     }
 }
 
+/// What speaks against putting this grant under a deadline by hand: all that does for a policy, but
+/// what the policies themselves say. Empty where nothing does.
+#[must_use]
+pub fn why_not_by_hand(
+    config: &Config,
+    lane: &Lane,
+    key: Seen<'_>,
+    listed: &Listed,
+    now: Time,
+) -> Vec<String> {
+    let signs = signs::signs(listed, key.aws_managed);
+    if !signs.is_empty() {
+        return signs.into_iter().map(|sign| sign.why).collect();
+    }
+    if let Found::Ours { name, .. } = found::judge(config, lane, key.aliases, listed, now) {
+        return vec![format!("grantd made it: it is lease {}", name.reference())];
+    }
+    if listed.name.starts_with(PREFIX) {
+        return vec![format!("its Name {:?} is for grantd's own grants", listed.name)];
+    }
+    if is_ghost(&listed.grantee) {
+        return vec![format!(
+            "its grantee shows as {}: gone, or made a minute ago",
+            listed.grantee
+        )];
+    }
+    unfit(config, lane, listed)
+}
+
 fn hands_off<'c>(kind: Kind, why: String) -> Verdict<'c> {
     Verdict::HandsOff { kind, reasons: vec![why] }
 }
@@ -229,7 +259,7 @@ fn adoption<'c>(
         Some(Err(bad)) => (None, Some(bad.to_string())),
     };
     let adopted = decider(config, key, listed)
-        .and_then(|policy| Ok((policy, deadline(policy, wish, listed.created, first)?)));
+        .and_then(|policy| Ok((policy, deadline(policy, wish, listed, first)?)));
     match adopted {
         Ok((policy, (deadline, note))) => {
             let notes = bad.into_iter().chain([note]).collect();
@@ -261,10 +291,10 @@ fn decider<'c>(config: &'c Config, key: Seen<'_>, listed: &Listed) -> Result<&'c
 fn deadline(
     policy: &Policy,
     wish: Option<Wish>,
-    created: Option<Time>,
+    listed: &Listed,
     first: Time,
 ) -> Result<(Time, String), String> {
-    let (from, whence) = match created {
+    let (from, whence) = match listed.created {
         Some(created) => (created, "its creation"),
         None => (first, "first sight (no creation date is shown)"),
     };
@@ -279,8 +309,15 @@ fn deadline(
                 show_span(policy.default_ttl),
                 policy.name
             );
-            let graceful = first.plus(policy.adopt.grace);
-            return Ok((from.plus(policy.default_ttl).max(graceful), note));
+            let (due, grace) = (from.plus(policy.default_ttl), policy.adopt.grace);
+            let graceful = first.plus(grace);
+            if due >= graceful {
+                return Ok((due, note));
+            }
+            // All that a policy meets on its first day would end in one second.
+            let spread = graceful.plus(spread(&listed.id, grace));
+            let note = format!("{note}, but not before its grace of {}", show_span(grace));
+            return Ok((spread, note));
         }
         None => {
             return Err(format!(
@@ -297,6 +334,14 @@ fn deadline(
     let capped =
         format!("{max} after {whence}, the maximum of policy {}: its Name says more", policy.name);
     Ok((latest, capped))
+}
+
+/// A span below `width`, always the same for a grant: so many grants come apart, and every host of
+/// the group, and every look, comes to the same instant.
+fn spread(id: &GrantId, width: i64) -> i64 {
+    let hash = Sha256::digest(id.as_str());
+    let drawn = hash.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+    i64::try_from(drawn % u64::try_from(width).unwrap_or(0).max(1)).unwrap_or(0)
 }
 
 /// The account of a role, user or session, named literally.

@@ -131,6 +131,8 @@ pub enum Origin {
     Found,
     /// Made by grantd to prove that it can end grants on this key.
     Probe,
+    /// Somebody else's, under the deadline of a policy, or of a person of this host.
+    Adopted,
 }
 
 /// What KMS's refusal means for the next step. Codes are mapped in `kms::classify`.

@@ -2,6 +2,7 @@
 //! argument.
 
 pub mod access;
+pub mod brake;
 pub mod clocks;
 pub mod convention;
 pub mod extend;

@@ -5,6 +5,7 @@
 //! what it then lacks (an operation, enough time, a reason) is a refusal, and no later policy is
 //! asked. None means no.
 
+mod adopt;
 mod extend;
 mod fit;
 mod keys;
@@ -20,6 +21,7 @@ use crate::kms::KeyFacts;
 use crate::rules::time::Time;
 use crate::terms::{Constraints, LiveMax, Operation};
 
+pub use adopt::adopt;
 pub use extend::{Extended, Extension, Override, extend, shorten};
 pub use fit::{CONTEXT_PAIRS_MAX, CONTEXT_VALUE_MAX, unfit};
 pub use keys::{alias_names, named_keys};

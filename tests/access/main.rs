@@ -7,6 +7,7 @@
 mod client;
 mod matrix;
 mod paths;
+mod people;
 mod world;
 
 use std::process::{Command, ExitCode};

@@ -6,66 +6,8 @@ use std::collections::BTreeSet;
 use kms_sandbox::Op;
 use serde_json::{Value, json};
 
+use crate::people::{Standing, people};
 use crate::world::{ADMIN, Actor, OWNER, ROOT, STRANGER, World, http};
-
-/// What somebody may do, by the words of the configuration.
-#[derive(Debug, Clone, Copy, Default)]
-struct Standing {
-    /// The kernel tells who he is.
-    known: bool,
-    /// The policy readers lists him.
-    asks: bool,
-    /// The leases of the policy readers are his.
-    owns: bool,
-    /// So are those of the policy shared, which all its callers own.
-    shares: bool,
-    reads: bool,
-    /// He ends and freezes what is not his.
-    governs: bool,
-    /// He makes what is another's last longer.
-    extends: bool,
-}
-
-const KNOWN: Standing = Standing {
-    known: true,
-    asks: false,
-    owns: false,
-    shares: false,
-    reads: false,
-    governs: false,
-    extends: false,
-};
-const ASKS: Standing = Standing { asks: true, ..KNOWN };
-const OWNS: Standing = Standing { owns: true, shares: true, ..ASKS };
-const READS: Standing = Standing { reads: true, ..KNOWN };
-const ROOTS: Standing = Standing { governs: true, ..READS };
-const ADMINS: Standing = Standing { extends: true, ..ROOTS };
-
-fn people() -> Vec<(Actor, Standing)> {
-    let namespace = |actor: Actor, name| Actor { name, own_namespace: true, ..actor };
-    let by_primary =
-        Actor { gid: 64102, ..Actor::new("a caller by his primary group", 64002, &[]) };
-    vec![
-        (OWNER, OWNS),
-        (by_primary, ASKS),
-        (Actor::new("a caller by a supplementary group", 64003, &[64900, 64102]), ASKS),
-        (Actor::new("the same without his groups", 64003, &[]), KNOWN),
-        (STRANGER, KNOWN),
-        (Actor::new("a reader", 64005, &[]), READS),
-        (Actor::new("a reader by his group", 64015, &[64105]), READS),
-        (ADMIN, ADMINS),
-        (Actor::new("the administrator without his groups", 64006, &[]), KNOWN),
-        (Actor::new("whoever shares a policy", 64007, &[]), Standing { shares: true, ..KNOWN }),
-        (ROOT, ROOTS),
-        (
-            Actor::new("nobody, in all the groups", 65534, &[64102, 64105, 64106]),
-            Standing::default(),
-        ),
-        (namespace(STRANGER, "a stranger, root of his own namespace"), KNOWN),
-        (namespace(OWNER, "the owner, root of his own namespace"), OWNS),
-        (namespace(ADMIN, "an administrator, root of his own namespace"), ADMINS),
-    ]
-}
 
 /// What is asked for, and who may have it.
 struct Question {
@@ -90,6 +32,15 @@ fn freeze(world: &World) -> String {
     let made = world.ask(&ROOT, &http("POST", "/v1/freezes", Some(&body))).unwrap();
     assert_eq!(made.status, 201, "{made:?}");
     made.body["id"].to_string()
+}
+
+/// A grant that somebody else made.
+fn strange(world: &World) -> String {
+    let story = &world.sandbox.story;
+    let entry = json!({ "KeyId": story.key_arn, "GranteePrincipal": story.role_b.arn,
+        "Operations": ["Decrypt"] });
+    let ids = world.sandbox.handle().with(|core| core.plant(&entry, 1, testbed::now_ms()));
+    ids.unwrap().into_iter().next().unwrap()
 }
 
 const QUESTIONS: &[Question] = &[
@@ -189,6 +140,25 @@ const QUESTIONS: &[Question] = &[
             let body = json!({ "key": w.sandbox.story.alias });
             (None, http("POST", "/v1/proofs", Some(&body)))
         },
+    },
+    Question {
+        what: "adopt",
+        may: |s| s.governs,
+        of: |w| {
+            let body = json!({ "key": w.sandbox.story.alias, "grant-id": strange(w),
+                "ttl": "5min" });
+            (None, http("POST", "/v1/adoptions", Some(&body)))
+        },
+    },
+    Question {
+        what: "resume",
+        may: |s| s.governs,
+        of: |_| (None, http("POST", "/v1/resume", Some(&json!({ "all": true })))),
+    },
+    Question {
+        what: "search",
+        may: |s| s.governs,
+        of: |_| (None, http("POST", "/v1/searches", None)),
     },
     Question { what: "freezes", may: |s| s.reads, of: |_| read("/v1/freezes") },
     Question { what: "history", may: |s| s.reads, of: |_| read("/v1/history") },

@@ -15,6 +15,8 @@ use crate::client::{AS_CLIENT, UNCONNECTED};
 
 const GRANTD: &str = env!("CARGO_BIN_EXE_grantd");
 
+const REVOKER: &str = "arn:aws:iam::111122223333:role/grantd-revoker";
+
 /// What the configuration says of people; the numbers need not be known on this host.
 const PEOPLE: &str =
     "[access]\nread = [\"user:64005\", \"group:64105\"]\nadmin = [\"group:64106\"]\n";
@@ -85,7 +87,13 @@ impl World {
     /// With a configuration, and nothing running.
     pub(crate) fn new() -> Self {
         let sandbox = Sandbox::start();
-        let config = Config { create_rate: 100, end_rate: 100, ..Config::default() };
+        let grantd = sandbox.story.grantd.arn.clone();
+        sandbox.handle().with(|core| {
+            let may = kms_sandbox::IamPolicy::allow(["kms:RevokeGrant"]);
+            core.put_role(REVOKER, may, &[&grantd], None);
+        });
+        let account = format!("revoke-role-arn = \"{REVOKER}\"");
+        let config = Config { create_rate: 100, end_rate: 100, account, ..Config::default() };
         let host = sandbox.host(GRANTD, &config).direct();
         let text = sandbox.config(&config);
         let policies = text.find("[[policy]]").unwrap();

@@ -6,6 +6,7 @@
     reason = "a test may fail, and measures real time at a real socket"
 )]
 
+mod administer;
 mod calls;
 mod document;
 mod hold;

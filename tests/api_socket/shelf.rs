@@ -101,6 +101,14 @@ pub(crate) fn reloaded(dry_run: bool) -> Reloaded {
     }
 }
 
+/// What was held.
+pub(crate) fn holds() -> Page<AdoptionHold> {
+    let hold = serde_json::json!({
+        "policy": "s3-readers", "key-arn": null, "since": "2026-11-23T16:00:00Z", "grants": 12,
+    });
+    Page { items: vec![serde_json::from_value(hold).unwrap()], next: None }
+}
+
 pub(crate) fn proven() -> Proven {
     serde_json::from_value(serde_json::json!({
         "key-arn": "arn:aws:kms:ap-northeast-1:111122223333:key/k1", "at": "2026-11-23T16:00:00Z",

@@ -23,8 +23,9 @@ use serde_json::json;
 use testbed::Relay;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::administer::administer;
 use super::log::Tap;
-use super::shelf::{NextFault, Shelf, proven, reloaded};
+use super::shelf::{NextFault, Shelf};
 use crate::redact;
 
 /// Failing bound of every wait.
@@ -228,7 +229,7 @@ pub(crate) fn same(name: &str, shown: impl AsRef<str>) {
 }
 
 /// Whether the caller is the one who runs this test, by uid and name.
-fn who(caller: &Caller) -> &'static str {
+pub(crate) fn who(caller: &Caller) -> &'static str {
     let own = User::from_uid(Uid::effective()).unwrap();
     let name = own.map_or_else(|| Uid::effective().to_string(), |user| user.name);
     if caller.uid == Uid::effective().as_raw() && caller.name == name { "me" } else { "another" }
@@ -267,7 +268,8 @@ pub(crate) fn status() -> Status {
         "version": "0.0.0", "health": 1, "alarms": ["one"], "end-only": null,
         "started-at": "2026-11-23T15:00:00Z", "now": "2026-11-23T16:00:00Z",
         "counts": {"active": 1}, "next-deadline": "2026-11-23T18:00:00Z", "overdue": [],
-        "overdue-count": 0, "waits": [], "lanes": [], "history-head": HASH, "unproven": 0, "strangers": 0, "refused-today": 0, "grantees-gone": 0,
+        "overdue-count": 0, "waits": [], "lanes": [], "history-head": HASH, "unproven": 0, "strangers": 0,
+        "holds": [], "adoptable": 0, "refused-today": 0, "grantees-gone": 0,
     }))
     .unwrap()
 }
@@ -314,22 +316,14 @@ fn play_engine(
                 let page = Page { items: vec![lease("ending")], next: None };
                 drop(reply.send(next_fault.or(Ok(page))));
             }
-            Command::Freeze { caller, request, reply } => {
-                note(format!("freeze for {}: {request:?}", who(&caller)));
-                drop(reply.send(next_fault.or(Ok(freeze()))));
-            }
-            Command::Lift { caller, id, request, reply } => {
-                note(format!("lift {id} for {}: {request:?}", who(&caller)));
-                drop(reply.send(next_fault.or(Ok(freeze()))));
-            }
-            Command::Reload { caller, request, reply } => {
-                let who = caller.as_ref().map(who);
-                note(format!("reload for {who:?}: {request:?}"));
-                drop(reply.send(next_fault.or(Ok(reloaded(request.dry_run)))));
-            }
-            Command::Prove { caller, request, reply } => {
-                note(format!("prove for {}: {request:?}", who(&caller)));
-                drop(reply.send(next_fault.or(Ok(proven()))));
+            other @ (Command::Freeze { .. }
+            | Command::Lift { .. }
+            | Command::Reload { .. }
+            | Command::Prove { .. }
+            | Command::Adopt { .. }
+            | Command::Resume { .. }
+            | Command::Search { .. }) => {
+                administer(other, &note, next_fault);
             }
             Command::Hold { caller, reference, reply } => {
                 note(format!("hold {reference} for {}", who(&caller)));
@@ -365,7 +359,7 @@ fn made(request: &CreateLease, idempotency: Option<&str>) -> Result<LeaseMade, F
     }
 }
 
-fn extended(reference: &str, request: &ExtendLease) -> Result<LeaseExtended, Fault> {
+pub(crate) fn extended(reference: &str, request: &ExtendLease) -> Result<LeaseExtended, Fault> {
     let gap = Gap { from: lease("active").deadline, until: lease("active").latest };
     match reference {
         "g-0" => Err(Fault::new(Kind::MaxExtensions, "lease g-0 was extended 3 times")),

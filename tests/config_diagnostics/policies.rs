@@ -77,7 +77,7 @@ fn the_keys_of_other_accounts_go_via_one_of_ours() {
 }
 
 #[test]
-fn what_is_kept_for_a_later_version_says_so() {
+fn what_is_said_of_the_grants_of_others() {
     let more = |rest: &str| format!("max-ttl = \"8h\"\n{rest}");
     let shown = table(&[
         ("max-ttl", &more("adopt = \"off\"")),

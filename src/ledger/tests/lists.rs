@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::fixture::{World, grantee, id, key, kms, lease, now, reference};
 use crate::fault::Kind;
-use crate::ledger::{Ledger, LedgerError, Row};
+use crate::ledger::{Ledger, LedgerError, Row, Waiting};
 use crate::rules::life::{Class, Event, Outcome, State, Why};
 use crate::rules::time::{HOUR, MINUTE, SECOND};
 use crate::wire::{Lease, ListHistory, ListLeases};
@@ -194,7 +194,7 @@ fn the_engine_reads_ahead_ends_first_and_each_key_once() {
     let lane = world.lane.id;
     let soon = now(HOUR).latest;
     let ledger = &mut world.ledger;
-    ledger.set_stall(lane, Some(&key(1)), Class::Denied, soon, soon.plus(1), "no").unwrap();
+    ledger.set_stall(lane, &Waiting::Key(key(1)), Class::Denied, soon, soon.plus(1), "no").unwrap();
     let beside = ledger.ahead_beside_stalls(until, 5_000, soon).unwrap();
     assert_eq!(beside.len(), 330 / 5 * 4 - 88);
     assert!(beside.iter().all(|row| row.key_arn() != &key(1)));
@@ -204,7 +204,7 @@ fn the_engine_reads_ahead_ends_first_and_each_key_once() {
     let mut rows = rows;
     rows.sort_by_key(|row| (next(row).act, asked(row), next(row).at, row.id()));
     assert_eq!(ledger.ahead_beside_stalls(until, 5_000, soon.plus(1)).unwrap(), rows);
-    ledger.set_stall(lane, None, Class::Throttled, soon, soon.plus(1), "no").unwrap();
+    ledger.set_stall(lane, &Waiting::Lane, Class::Throttled, soon, soon.plus(1), "no").unwrap();
     assert_eq!(ledger.ahead_beside_stalls(until, 5_000, soon).unwrap(), []);
 
     assert_eq!(world.ledger.live_keys(lane, None).unwrap(), [key(0), key(1), key(2)]);

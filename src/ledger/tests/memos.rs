@@ -3,7 +3,7 @@
 use super::fixture::{World, facts, key, now};
 use crate::ids::Principal;
 use crate::kms::Ways;
-use crate::ledger::{Clocks, LaneFacts};
+use crate::ledger::{Clocks, LaneFacts, Waiting};
 use crate::rules::life::{Class, EndOrder};
 use crate::rules::time::Time;
 
@@ -114,17 +114,23 @@ fn a_stall_counts_its_tries_until_the_class_changes() {
     let at = |ms| now(ms).latest;
     for (class, ms) in [(Class::Denied, 1), (Class::Denied, 2), (Class::KeyState, 3)] {
         let ledger = &mut world.ledger;
-        ledger.set_stall(lane, Some(&key(1)), class, at(ms), at(ms + 10), "no").unwrap();
+        ledger.set_stall(lane, &Waiting::Key(key(1)), class, at(ms), at(ms + 10), "no").unwrap();
     }
-    world.ledger.set_stall(lane, None, Class::Unavailable, at(4), at(5), "silence").unwrap();
-    world.ledger.set_stall(lane, None, Class::Unavailable, at(6), at(7), "silence").unwrap();
+    world
+        .ledger
+        .set_stall(lane, &Waiting::Lane, Class::Unavailable, at(4), at(5), "silence")
+        .unwrap();
+    world
+        .ledger
+        .set_stall(lane, &Waiting::Lane, Class::Unavailable, at(6), at(7), "silence")
+        .unwrap();
     let mut world = world.reopen();
     let stalls = world.ledger.stalls().unwrap();
     let seen: Vec<_> =
-        stalls.iter().map(|s| (s.key_arn.clone(), s.class, s.since, s.tries, s.until)).collect();
-    let whole = (None, Class::Unavailable, at(4), 2, at(7));
-    assert_eq!(seen, [whole, (Some(key(1)), Class::KeyState, at(3), 1, at(13))]);
-    assert!(world.ledger.clear_stall(lane, None).unwrap());
-    assert!(!world.ledger.clear_stall(lane, None).unwrap());
+        stalls.iter().map(|s| (s.what.clone(), s.class, s.since, s.tries, s.until)).collect();
+    let whole = (Waiting::Lane, Class::Unavailable, at(4), 2, at(7));
+    assert_eq!(seen, [whole, (Waiting::Key(key(1)), Class::KeyState, at(3), 1, at(13))]);
+    assert!(world.ledger.clear_stall(lane, &Waiting::Lane).unwrap());
+    assert!(!world.ledger.clear_stall(lane, &Waiting::Lane).unwrap());
     assert_eq!(world.ledger.stalls().unwrap().len(), 1);
 }

@@ -90,7 +90,8 @@ fn a_ledger_without_extensions_is_taken_over_with_what_is_in_it() {
         "DROP TRIGGER lease_until_born; DROP TRIGGER lease_until_moves; DROP TABLE extension_key;
          ALTER TABLE freeze DROP COLUMN keys; DROP INDEX lease_live; DROP TABLE census;
          DROP TABLE refusal;
-         ALTER TABLE lane DROP COLUMN proxy; DROP INDEX grant_probe;",
+         ALTER TABLE lane DROP COLUMN proxy; DROP INDEX grant_probe;
+         DROP TABLE enforced; DROP TABLE brake; DROP TABLE let_end; DROP INDEX grant_adopted;",
     )
     .unwrap();
     raw.pragma_update(None, "user_version", 4).unwrap();
@@ -206,7 +207,8 @@ fn a_freeze_of_before_its_keys_were_kept_still_stands() {
     let raw = Connection::open(file(dir.path())).unwrap();
     raw.execute_batch(
         "ALTER TABLE freeze DROP COLUMN keys; DROP INDEX lease_live; DROP TABLE census; DROP TABLE refusal;
-         ALTER TABLE lane DROP COLUMN proxy; DROP INDEX grant_probe;",
+         ALTER TABLE lane DROP COLUMN proxy; DROP INDEX grant_probe;
+         DROP TABLE enforced; DROP TABLE brake; DROP TABLE let_end; DROP INDEX grant_adopted;",
     )
     .unwrap();
     raw.pragma_update(None, "user_version", 6).unwrap();

@@ -1,7 +1,7 @@
 //! The corpus has every documented form of a service's grant, each service's real example
 //! (kms-facts 6), look-alikes that show one sign alone, and what people make.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -22,6 +22,7 @@ regions = ["ap-northeast-1"]
 [[account]]
 id = "444455556666"
 retiring-principal = "arn:aws:iam::444455556666:role/grantd"
+revoke-role-arn = "arn:aws:iam::444455556666:role/grantd-revoke"
 regions = ["ap-northeast-1"]
 [[policy]]
 name = "unnamed"
@@ -125,6 +126,13 @@ impl Case {
         let key = Seen { aliases: &aliases, aws_managed: self.aws_managed };
         judge(config, &lane, key, &self.listed(), at(CREATED))
     }
+
+    fn by_hand(&self, config: &Config) -> Vec<String> {
+        let (_, lane) = config.lanes().next().unwrap();
+        let aliases = ["alias/app".to_owned()];
+        let key = Seen { aliases: &aliases, aws_managed: self.aws_managed };
+        why_not_by_hand(config, &lane, key, &self.listed(), at(CREATED))
+    }
 }
 
 fn fate(verdict: &Verdict<'_>) -> (String, String) {
@@ -161,6 +169,33 @@ fn behind_an_endpoint_of_this_host_what_emulators_leave_out_is_passed_over() {
     let key = Seen { aliases: &["alias/app".to_owned()], aws_managed: false };
     let verdict = judge(&config, &lane, key, &bare.listed(), at(CREATED));
     assert!(matches!(verdict, Verdict::Adoptable(_)), "{verdict:?}");
+}
+
+/// By hand it takes no policy that adopts; all else keeps its hands off as it does by itself.
+#[test]
+fn by_hand_the_policies_words_are_no_reason_and_every_sign_is() {
+    let config =
+        config(&CONFIG.replace("adopt = \"enforce\"\n", "").replace("\"report\"", "\"off\""));
+    for case in Case::all() {
+        let why = case.by_hand(&config);
+        let adoptable = case.fate.starts_with("adopt");
+        assert!(!adoptable || why.is_empty(), "{}: {why:?}", case.what);
+        let person = matches!(case.class.as_str(), "person-made" | "unknown");
+        assert!(person || !why.is_empty(), "{} is {}", case.what, case.class);
+    }
+}
+
+#[test]
+fn what_one_look_finds_comes_apart_within_the_grace() {
+    let hour = crate::rules::time::HOUR;
+    let spans: BTreeSet<i64> = (0..500)
+        .map(|n| spread(&crate::ids::GrantId::parse(format!("{n:064}")).unwrap(), hour))
+        .collect();
+    assert!(spans.iter().all(|span| (0..hour).contains(span)), "{spans:?}");
+    assert_eq!(spans.len(), 500);
+    let quarters = [0, 1, 2, 3].map(|n| spans.range(n * hour / 4..(n + 1) * hour / 4).count());
+    assert!(quarters.iter().all(|n| (75..175).contains(n)), "{quarters:?}");
+    assert_eq!(spread(&crate::ids::GrantId::parse("a").unwrap(), 0), 0);
 }
 
 /// A config that reaches as far as one can, or less far: whatever it says, no sign is overruled.
@@ -237,6 +272,7 @@ proptest! {
         sign(&mut case);
         let verdict = case.verdict(&config);
         prop_assert!(matches!(verdict, Verdict::HandsOff { .. }), "{verdict:?} of {case:?}");
+        prop_assert!(!case.by_hand(&config).is_empty(), "nor by hand: {case:?}");
     }
 
     /// Nor is one of the corpus that has a sign of its own, whatever its Name says.

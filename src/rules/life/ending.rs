@@ -10,12 +10,13 @@ use crate::rules::time::{Now, SECOND, Time};
 
 impl Origin {
     /// When the end of a grant of this origin is to be sent: `lead` ms before its deadline, or, if
-    /// it was only found, a moment after it. Who made it goes first.
+    /// it was only found, a moment after it. Who made it goes first; who made an adopted one does
+    /// not end it.
     #[must_use]
     pub const fn due_at(self, deadline: Time, lead: i64) -> Time {
         match self {
             Self::Found => deadline.plus(STAND_IN_DELAY),
-            Self::Asked | Self::Probe => deadline.plus(-lead),
+            Self::Asked | Self::Probe | Self::Adopted => deadline.plus(-lead),
         }
     }
 }
