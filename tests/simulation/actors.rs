@@ -191,7 +191,7 @@ pub(crate) async fn status(world: &Rc<World>) -> Option<Status> {
 }
 
 /// `None` when the daemon was down, or died before it answered.
-async fn send<T>(
+pub(crate) async fn send<T>(
     world: &Rc<World>,
     command: impl FnOnce(oneshot::Sender<Result<T, Fault>>) -> Command,
 ) -> Option<Result<T, Fault>> {

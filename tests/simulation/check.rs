@@ -18,6 +18,7 @@ use crate::actors::status;
 use crate::chain::{
     not_extended_too_often, nothing_ends_before_its_successor, what_was_replaced_ended,
 };
+use crate::guests::{is_left, went_on_time};
 use crate::standby::nothing_was_left;
 use crate::world::World;
 
@@ -268,6 +269,7 @@ fn no_grant_ended_early(world: &World, leases: &[Lease]) {
 pub(crate) async fn at_the_end(world: &World) {
     books_agree(world).await;
     none_lived_too_long(world);
+    went_on_time(world);
     what_was_replaced_ended(world);
     nothing_frozen_was_made(world).await;
     let ledger = world.ledger.borrow().clone().unwrap();
@@ -280,6 +282,7 @@ pub(crate) async fn at_the_end(world: &World) {
     let now = world.net.clock.now();
     for grant in world.net.story.borrow().core.grants_alive(now) {
         let foreign = world.foreign.borrow().contains_key(&grant.grant_id);
+        let foreign = foreign || is_left(world, &grant.grant_id);
         assert!(foreign, "seed {}: alive at the end: {grant:?}", world.seed);
     }
     if world.seed.is_multiple_of(8) {

@@ -32,7 +32,7 @@ impl Goods {
         self.0.iter().filter(move |(of, _)| *of >= by).map(|(_, good)| good)
     }
 
-    fn longest(&self, of: Trouble, from: i64, to: i64, now: i64) -> i64 {
+    pub(crate) fn longest(&self, of: Trouble, from: i64, to: i64, now: i64) -> i64 {
         let good = self.touched(of).next().unwrap();
         good.borrow().longest(from, to, now)
     }

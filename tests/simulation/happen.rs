@@ -12,6 +12,7 @@ use crate::clock::pause;
 use crate::disk::Ill;
 use crate::foreign::strangers;
 use crate::good::Trouble;
+use crate::guests;
 use crate::host::Down;
 use crate::kms::Weather;
 use crate::script::{Event, Spell, What};
@@ -38,6 +39,8 @@ pub(crate) async fn happen(world: Rc<World>, event: Event) {
         What::Revoke { uid, nth } => actors::revoke(&world, uid, nth).await,
         What::Nonsense { uid, kind } => actors::nonsense(&world, uid, kind).await,
         What::Reload { max_ttl } => actors::reload(&world, max_ttl).await,
+        What::Guest { ttl, until } => guests::come_in(&world, ttl, until),
+        What::Resume => guests::let_them_end(&world).await,
         What::Freeze { scope, lasts } => actors::freeze(&world, scope, lasts).await,
         What::Twice { late } => world.net.twice.set(Some(late)),
         What::Strangers { n } => strangers(&world, n),

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use crate::clock::{START, SimClock, SimRng, pause};
 use crate::script::clock;
-use crate::shapes::{create_body, listed, read, text};
+use crate::shapes::{create_body, listed, lost, read, text, unsent};
 
 /// The weather of the network, changed by the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub(crate) struct Net {
     pub(crate) mute: RefCell<BTreeSet<Op>>,
     /// Every listing breaks off after its first page.
     pub(crate) one_page: Cell<bool>,
+    /// KMS takes no marker.
+    pub(crate) bad_markers: Cell<bool>,
     /// Who the credentials say they are, where not who they were.
     pub(crate) stranger: RefCell<Option<String>>,
     /// Whether answers come without a `Date`.
@@ -114,6 +116,7 @@ impl Net {
             lose_next: RefCell::default(),
             mute: RefCell::default(),
             one_page: Cell::default(),
+            bad_markers: Cell::default(),
             stranger: RefCell::default(),
             undated: Cell::default(),
             twice: Cell::default(),
@@ -240,7 +243,8 @@ impl Net {
         }
         let result = {
             let mut story = self.story.borrow_mut();
-            let caller: Caller = story.grantd.caller.clone();
+            let as_whom = if op == Op::RevokeGrant { &story.revoker } else { &story.grantd };
+            let caller: Caller = as_whom.caller.clone();
             story.core.call(&caller, op, &body, now)
         };
         let word = result.as_ref().map_or_else(|error| error.code.clone(), |_| "ok".to_owned());
@@ -272,16 +276,6 @@ impl Net {
         let date = (!self.undated.get()).then(|| Time(self.clock.now()).floor_second());
         Answer { outcome, date, detail: detail.map(str::to_owned), request_id: None }
     }
-}
-
-fn lost() -> Answer<Value> {
-    Answer { outcome: Outcome::Unknown, date: None, detail: None, request_id: None }
-}
-
-fn unsent() -> Answer<Value> {
-    use grantd::kms::classify::{Trouble, outcome};
-    let detail = Some("STS does not answer".to_owned());
-    Answer { outcome: outcome(Trouble::Unfetched), date: None, detail, request_id: None }
 }
 
 impl SimKms {
@@ -342,6 +336,10 @@ impl Kms for SimKms {
             if let Some(marker) = marker {
                 if self.net.one_page.get() {
                     return read(lost(), |_| unreachable!("nothing came"));
+                }
+                if self.net.bad_markers.get() {
+                    let refused = self.net.refused("InvalidMarkerException", 400);
+                    return read(refused, |_| unreachable!("a refusal"));
                 }
                 body["Marker"] = json!(marker);
             }

@@ -7,6 +7,7 @@
 #![expect(clippy::print_stderr, reason = "the figures of a run are for the one who runs it")]
 
 mod actors;
+mod adopt;
 mod chain;
 mod check;
 mod clock;
@@ -15,6 +16,7 @@ mod extend;
 mod figures;
 mod foreign;
 mod good;
+mod guests;
 mod happen;
 mod hold;
 mod host;

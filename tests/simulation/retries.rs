@@ -15,7 +15,7 @@ const PACE: i64 = 20;
 
 /// So many of what a scene is about: the suite's own number is small enough for a debug build;
 /// `.ci/long seeds` sets the one that the promise names.
-fn many(name: &str, few: usize) -> usize {
+pub(crate) fn many(name: &str, few: usize) -> usize {
     std::env::var(name).map_or(few, |text| text.parse().unwrap())
 }
 

@@ -42,6 +42,10 @@ pub(crate) enum What {
     Twice { late: i64 },
     /// Grants of others appear, some of which name our role and look like ours.
     Strangers { n: usize },
+    /// Somebody makes a grant that a policy adopts, for `ttl` seconds.
+    Guest { ttl: i64, until: bool },
+    /// An administrator lets grants of others be ended, from now on.
+    Resume,
     /// The daemon dies, and is away for so long.
     Crash { down: i64 },
     /// The daemon dies at the n-th call from now: before it takes effect, or after.
@@ -126,8 +130,22 @@ pub(crate) fn of(rng: &SimRng) -> Vec<Event> {
         let at = nearest - rng.between(0, MINUTE);
         events.push(Event { at, what: What::Reload { max_ttl } });
     }
+    if rng.chance(250) {
+        guests(rng, moment, &mut events);
+    }
     events.sort_by_key(|event| event.at);
     events
+}
+
+/// Others make grants with deadlines in their Names, and mostly somebody lets them be ended.
+fn guests(rng: &SimRng, moment: impl Fn() -> i64, events: &mut Vec<Event>) {
+    for _ in 0..rng.between(1, 8) {
+        let what = What::Guest { ttl: rng.between(1, 3_000), until: rng.chance(500) };
+        events.push(Event { at: moment() + rng.between(0, 30 * MINUTE), what });
+    }
+    if rng.chance(800) {
+        events.push(Event { at: rng.between(MINUTE, DAY), what: What::Resume });
+    }
 }
 
 /// The host's disk fails.

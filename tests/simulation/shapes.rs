@@ -58,3 +58,15 @@ pub(crate) fn listed(entry: &Value) -> Listed {
         source_arn: None,
     }
 }
+
+/// No answer.
+pub(crate) fn lost() -> Answer<Value> {
+    Answer { outcome: Outcome::Unknown, date: None, detail: None, request_id: None }
+}
+
+/// Nothing was sent, for want of credentials.
+pub(crate) fn unsent() -> Answer<Value> {
+    use grantd::kms::classify::{Trouble, outcome};
+    let detail = Some("STS does not answer".to_owned());
+    Answer { outcome: outcome(Trouble::Unfetched), date: None, detail, request_id: None }
+}

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use grantd::config;
 use grantd::engine::{Caller, Command, Engine, Ports, Refusals};
 use grantd::fault::Fault;
-use grantd::ids::Ref;
+use grantd::ids::{GrantId, Ref};
 use grantd::ledger::{Handle, Ledger, Urgency};
 use grantd::rules::life::Origin;
 use grantd::rules::time::Time;
 use grantd::wire::{
-    CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow, Lease, LeaseExtended, LeaseMade,
-    LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, RevokeLeases, Scope, Status,
+    AdoptGrant, AdoptionHold, CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow, Lease,
+    LeaseExtended, LeaseMade, LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, Resume,
+    RevokeLeases, Scope, Status,
 };
 use kms_sandbox::{Entry, Op, Propagation, Story, StoryOptions};
 use serde_json::json;
@@ -23,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::clock::{SimClock, SimRng};
+use crate::guests;
 use crate::kms::{Net, SimKms};
 use crate::sleep::Sleep;
 use crate::world::{CONFIG, Nobody, scratch};
@@ -59,6 +61,12 @@ impl Stage {
         assert!(self.config.contains(from));
         self.config = self.config.replace(from, to);
         self
+    }
+
+    /// A policy that adopts what others make for role A, with `more` in it.
+    pub(crate) fn adopting(mut self, more: &str) -> Self {
+        self.config = guests::configured(&self.config);
+        self.config(guests::ENFORCE, &format!("{}\n{more}", guests::ENFORCE))
     }
 
     /// Another key with an alias that the policy covers.
@@ -268,6 +276,30 @@ impl Daemon {
         let (caller, reference) = (caller(uid), lease.reference.to_string());
         let command = |reply| Command::Extend { caller, reference, request, idempotency, reply };
         self.ask(command).await
+    }
+
+    /// Let go on whatever is held, as root.
+    pub(crate) async fn resume(&self) -> Vec<AdoptionHold> {
+        let (caller, request) = (caller(0), Resume { all: true, ..Resume::default() });
+        self.ask(|reply| Command::Resume { caller, request, reply }).await.unwrap().items
+    }
+
+    /// Take up a grant of somebody else, as root.
+    pub(crate) async fn adopt(
+        &self,
+        key: &str,
+        id: &str,
+        ttl: &str,
+    ) -> Result<LeaseExtended, Fault> {
+        let request = AdoptGrant {
+            key: key.to_owned(),
+            grant_id: GrantId::parse(id).unwrap(),
+            ttl: Some(ttl.to_owned()),
+            until: None,
+            reason: None,
+        };
+        let caller = caller(0);
+        self.ask(|reply| Command::Adopt { caller, request, reply }).await
     }
 
     /// The proof of the way out that preceded the first lease.

@@ -15,7 +15,7 @@ use crate::check::{BOUND, all_closed, our_grants, owed, the_chain_verifies};
 use crate::clock::{SimClock, SimRng};
 use crate::disk::Disk;
 use crate::kms::SimKms;
-use crate::world::{World, configured};
+use crate::world::World;
 
 /// Whether this seed has one.
 fn has_one(seed: u64) -> bool {
@@ -37,7 +37,7 @@ pub(crate) async fn stand_by(world: &World) {
     let kms = Rc::new(SimKms { net, ledger: ledger.clone(), first: false });
     let (clock, rng) = (SimClock::ticking(30 * SECOND), SimRng::new(world.seed.rotate_left(7)));
     let ports = Ports { kms, clock, rng, ledger, refusals: Refusals::default() };
-    let config = Arc::new(configured("1h").unwrap());
+    let config = Arc::new(world.configured("1h").unwrap());
     let (asks, commands) = mpsc::channel(1);
     let life = async {
         let engine = Engine::new(ports, Some(config), None).await.unwrap();

@@ -25,6 +25,7 @@ use crate::disk::{self, Disk, Image};
 use crate::figures::{Figures, hash};
 use crate::foreign::foreign_grants;
 use crate::good::{Goods, Trouble};
+use crate::guests::{self, Guests};
 use crate::happen::happen;
 use crate::host::{self, Down};
 use crate::kms::{Net, SimKms};
@@ -102,6 +103,9 @@ pub(crate) struct World {
     pub(crate) backups: RefCell<BTreeMap<i64, Image>>,
     figures: RefCell<Figures>,
     pub(crate) max_ttl: Rc<Cell<&'static str>>,
+    /// Whether a policy adopts.
+    adopts: bool,
+    pub(crate) guests: Guests,
     pub(crate) dir: TempDir,
 }
 
@@ -130,7 +134,7 @@ impl World {
         figures
     }
 
-    fn new(seed: u64, day: i64, trace: Trace) -> Self {
+    fn new(seed: u64, script: &[Event], day: i64, trace: Trace) -> Self {
         let rng = SimRng::new(!seed);
         let clock = SimClock::ticking(nap(&rng));
         // Most seeds have the propagation of a good day, some that of a bad one.
@@ -175,6 +179,8 @@ impl World {
             backups: RefCell::default(),
             figures: RefCell::default(),
             max_ttl: Rc::new(Cell::new("1h")),
+            adopts: guests::come(script),
+            guests: Guests::default(),
             dir,
         }
     }
@@ -270,9 +276,10 @@ impl World {
         let (clock, rng) = (Rc::clone(&self.net.clock), SimRng::new(self.net.rng.next_u64()));
         let refusals = Refusals::default();
         let ports = Ports { kms, clock, rng, ledger, refusals };
-        let config = Some(Arc::new(configured(self.max_ttl.get()).unwrap()));
-        let file = Rc::clone(&self.max_ttl);
-        let load: Load = Rc::new(move || Box::pin(std::future::ready(configured(file.get()))));
+        let config = Some(Arc::new(self.configured(self.max_ttl.get()).unwrap()));
+        let file = Rc::clone(self);
+        let load: Load =
+            Rc::new(move || Box::pin(std::future::ready(file.configured(file.max_ttl.get()))));
         let (told, _) = watch::channel(None);
         let life = async move {
             // Without its ledger it does not start, and is started again.
@@ -304,6 +311,13 @@ impl World {
         fell
     }
 
+    /// The configuration's file with this greatest lifetime.
+    pub(crate) fn configured(&self, max_ttl: &str) -> Result<Config, Fault> {
+        let text = CONFIG.replace("\"1h\"", &format!("\"{max_ttl}\""));
+        let text = if self.adopts { guests::configured(&text) } else { text };
+        Ok(config::parse("sim.toml", &text, &Nobody).unwrap())
+    }
+
     async fn lives(self: &Rc<Self>) {
         loop {
             let Some(fell) = self.daemon().await else { return };
@@ -325,7 +339,7 @@ impl World {
 }
 
 async fn live(seed: u64, script: Vec<Event>, day: i64, trace: Trace) -> Figures {
-    let world = Rc::new(World::new(seed, day, trace));
+    let world = Rc::new(World::new(seed, &script, day, trace));
     let mut tasks = tokio::task::JoinSet::new();
     for event in script {
         tasks.spawn_local(happen(Rc::clone(&world), event));
@@ -354,12 +368,6 @@ async fn failed(tasks: &mut tokio::task::JoinSet<()>) {
         }
     }
     std::future::pending().await
-}
-
-/// The configuration's file with this greatest lifetime.
-pub(crate) fn configured(max_ttl: &str) -> Result<Config, Fault> {
-    let text = CONFIG.replace("\"1h\"", &format!("\"{max_ttl}\""));
-    Ok(config::parse("sim.toml", &text, &Nobody).unwrap())
 }
 
 /// How long the daemon naps where nothing is due. A machine's tick is a second; where the clock
