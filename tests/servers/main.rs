@@ -142,6 +142,64 @@ fn what_others_made_is_told_apart_and_ours_is_swept(world: &World) {
     assert_eq!(fates(), others);
 }
 
+/// Grants made by the AWS CLI and by boto3 come under the deadlines of their Names once the policy
+/// is resumed, and one without a deadline is taken up by hand.
+fn what_others_made_is_adopted_and_revoked(world: &World) {
+    let World { server, key, host } = world;
+    let account = key.split(':').nth(4).unwrap();
+    let arn = |name: &str| format!("arn:aws:iam::{account}:role/{name}");
+    let (role, revoker) = (arn("RoleB"), arn("grantd-revoker"));
+    let config = std::fs::read_to_string(host.config()).unwrap();
+    let config = config.replace("adopt = \"report\"", "adopt = \"enforce\"");
+    host.configure(
+        &config.replace("probe =", &format!("revoke-role-arn = \"{revoker}\"\nprobe =")),
+    );
+    let at = now_ms() / 1_000 + 25;
+    let until_name = format!("until:{}/boto3", jiff::Timestamp::from_second(at).unwrap());
+    let words = ["kms", "create-grant", "--key-id", key, "--operations", "Decrypt"];
+    let cli = |name: &str| {
+        let more = ["--grantee-principal", &role, "--name", name];
+        assert_eq!(server.aws(&[&words[..], &more].concat()).code, Some(0));
+    };
+    cli("ttl:1s/by-the-aws-cli");
+    let made = server.python(&format!(
+        "import boto3\n\
+         kms = boto3.client('kms', endpoint_url='{}')\n\
+         kms.create_grant(KeyId='{key}', GranteePrincipal='{role}', Operations=['Decrypt'],\
+         Name='{until_name}')\n",
+        server.url(),
+    ));
+    assert_eq!(made.code, Some(0), "{made:?}");
+    cli("for-ever");
+    let daemon = host.ready();
+    let status = || host.get("/v1/status").body;
+    until("both are held", || (status()["adoptable"] == 2).then_some(()));
+    assert_eq!(world.names().len(), 3, "nothing ends before somebody has looked");
+    assert_eq!(host.grantd(&["resume", "--policy", "readers", "--yes"]).code, Some(0));
+    let lives = |name: &str| world.names().contains(&json!(name));
+    until("what was overdue is ended", || (!lives("ttl:1s/by-the-aws-cli")).then_some(()));
+    let left = u64::try_from(at * 1_000 - now_ms()).unwrap_or(0);
+    let bound = std::time::Duration::from_millis(left) + PATIENCE;
+    until_within(bound, "the other one, too", || {
+        let ended = !lives(&until_name);
+        assert!(!ended || now_ms() >= at * 1_000, "ended early");
+        ended.then_some(())
+    });
+
+    let grants = server.list_grants(key);
+    let id = grants["Grants"][0]["GrantId"].as_str().unwrap().to_owned();
+    let adopted = host.grantd(&["adopt", &id, "--key", key, "--ttl", "6s", "--json"]).ok().json();
+    let deadline = adopted["lease"]["deadline"].as_str().unwrap();
+    let deadline: jiff::Timestamp = deadline.parse().unwrap();
+    until("ours stands in for it", || {
+        let names = world.names();
+        let ours = names.iter().filter(|name| name.as_str().unwrap().starts_with("grantd/test/"));
+        (names.len() == 1 && ours.count() == 1).then_some(())
+    });
+    world.ends(deadline.as_millisecond());
+    assert_eq!(daemon.stop(), Some(0));
+}
+
 fn trials(missing: Option<&str>) -> Vec<Trial> {
     type Start = fn() -> Result<Foreign, String>;
     type Test = fn(&World);
@@ -149,13 +207,14 @@ fn trials(missing: Option<&str>) -> Vec<Trial> {
     // proves nothing.
     let servers: [(&str, Start, bool); 2] =
         [("ministack", Foreign::ministack, true), ("moto", Foreign::moto, false)];
-    let tests: [(&str, Test); 3] = [
+    let tests: [(&str, Test); 4] = [
         ("a_lease_is_made_and_ended", |world| drop(a_lease_is_made_and_ended(world))),
         ("killed_between_and_restarted", killed_between_and_restarted),
         (
             "what_others_made_is_told_apart_and_ours_is_swept",
             what_others_made_is_told_apart_and_ours_is_swept,
         ),
+        ("what_others_made_is_adopted_and_revoked", what_others_made_is_adopted_and_revoked),
     ];
     let mut trials = Vec::new();
     for (server, start, probe) in servers {
