@@ -17,7 +17,9 @@ impl Ledger {
     /// Name (and `STAND_IN_DELAY`). `None` when it is known already.
     ///
     /// A known lease gets it as the grant that its row was waiting for, as another serial, or as a
-    /// twin: ended at once if it gives the same as the stored request, else at its own deadline.
+    /// twin: ended at once if it gives the same as the stored request, else at its own deadline. So
+    /// is a twin of what was itself only found: which of the two is one too many, the host knows
+    /// that made them. Were each host to end the one that it saw second, both could be ended.
     /// What a shorter successor has replaced is ended at once: their Names say it. A row whose
     /// create was sent within [`PATIENCE`] is left to its sender, and to its own look after that.
     ///
@@ -61,7 +63,7 @@ impl Ledger {
             let Some(row) = ledger.by_serial(lease, found.serial)? else {
                 return ledger.insert_found(found, lease, 0, now).map(Some);
             };
-            if !same_terms(&row, found) {
+            if row.facts().origin == Origin::Found || !same_terms(&row, found) {
                 let twin = ledger.next_twin(lease, found.serial)?;
                 return ledger.insert_found(found, lease, twin, now).map(Some);
             }

@@ -148,10 +148,15 @@ fn sessions_are_renewed_ahead_of_need_and_a_silent_sts_delays_no_end() {
     let end = world.sandbox.accepted(Op::RetireGrant).pop().unwrap();
     let late = end.at_ms - second.deadline_ms;
     assert!((0..5_000).contains(&late), "{late} ms: STS was waited for");
-    let told = until("status tells it", || world.lane()["unrefreshed"].as_str().map(str::to_owned));
+    // It is tried every ten seconds, and a try takes as long where nobody answers.
+    let told = until_within(3 * PATIENCE, "status tells it", || {
+        world.lane()["unrefreshed"].as_str().map(str::to_owned)
+    });
     assert!(told.contains("STS does not answer"), "{told}");
     world.sandbox.handle().release(silent);
-    until("it is renewed", || world.lane()["unrefreshed"].is_null().then_some(()));
+    until_within(3 * PATIENCE, "it is renewed", || {
+        world.lane()["unrefreshed"].is_null().then_some(())
+    });
     // Long after the first session is over, and without a wait at the deadline.
     let third = Lease::make(&world.host, &world.sandbox, "2s");
     until("it is ended", || world.sandbox.living().is_empty().then_some(()));

@@ -7,15 +7,19 @@ use std::sync::Arc;
 use grantd::config::RECONCILE;
 use grantd::engine::{Engine, Ports, Refusals};
 use grantd::ledger::{Handle, Ledger};
-use grantd::rules::time::{MINUTE, SECOND};
+use grantd::rules::time::{HOUR, MINUTE, SECOND};
+use grantd::wire::Lease;
+use kms_sandbox::GrantTruth;
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::check::{BOUND, all_closed, our_grants, owed, the_chain_verifies};
-use crate::clock::{SimClock, SimRng};
+use crate::clock::{SimClock, SimRng, pause};
 use crate::disk::Disk;
 use crate::kms::SimKms;
-use crate::world::World;
+use crate::stage::{Stage, play};
+use crate::world::{World, scratch};
 
 /// Whether this seed has one.
 fn has_one(seed: u64) -> bool {
@@ -59,4 +63,46 @@ pub(crate) async fn nothing_was_left(world: &World) {
     }
     all_closed(world, &ledger).await;
     the_chain_verifies(world, &ledger).await;
+}
+
+/// A create that was sent twice made two grants, and another host found both, the one that the maker
+/// does not know first: the maker ends that at once, and the other host neither before its deadline.
+#[test]
+fn of_two_grants_under_one_name_two_hosts_leave_one() {
+    play(|| async {
+        let stage = Stage::new(0);
+        let other = scratch();
+        let lease = stage
+            .live(async |maker| {
+                let lease = maker.create(&stage.key, "1h").await.unwrap();
+                let ours = truth_of(&stage, &lease).remove(0);
+                let entry = json!({
+                    "KeyId": stage.key, "GranteePrincipal": ours.grantee, "Name": ours.name,
+                    "Operations": ours.operations, "RetiringPrincipal": ours.retiring_principal,
+                });
+                let now = stage.net.clock.now();
+                stage.net.story.borrow_mut().core.plant(&entry, 1, now).unwrap();
+                let both = stage.live_on(other.path(), async |_| {
+                    pause(2 * HOUR).await;
+                    lease
+                });
+                both.await
+            })
+            .await;
+        let ended = truth_of(&stage, &lease).into_iter().map(|grant| grant.ended_at_ms.unwrap());
+        let ended: Vec<i64> = ended.collect();
+        let (first, last) = (ended.iter().min().unwrap(), ended.iter().max().unwrap());
+        assert!(*first < lease.deadline.0 - HOUR / 2, "the twin is ended soon");
+        let late = last - lease.deadline.0;
+        assert!((0..2 * SECOND).contains(&late), "access ended {late} ms after the deadline");
+    });
+}
+
+/// Every grant of the lease that ever was.
+fn truth_of(stage: &Stage, lease: &Lease) -> Vec<GrantTruth> {
+    let all = stage.net.story.borrow().core.grants().into_iter();
+    let named = |grant: &GrantTruth| {
+        grant.name.as_deref().is_some_and(|name| name.contains(lease.reference.as_str()))
+    };
+    all.filter(named).collect()
 }

@@ -51,6 +51,20 @@ fn what_gives_something_else_under_the_same_name_ends_at_its_own_deadline() {
     assert_eq!((row.twin(), row.life().state.word()), (1, "active"));
 }
 
+/// Of two grants under one Name each host keeps the one that it knows, and only the host that made
+/// them ends the other before the deadline: else two hosts could end both.
+#[test]
+fn who_only_found_two_under_one_name_ends_neither_early() {
+    let mut world = World::new();
+    let new = world.lease(1);
+    let first = world.ledger.find(&listed(&new, "a1"), now(0)).unwrap().unwrap();
+    let second = world.ledger.find(&listed(&new, "a2"), now(SECOND)).unwrap().unwrap();
+    assert_eq!((first.twin(), second.twin()), (0, 1));
+    let at = first.life().next;
+    assert_eq!((second.life().state.word(), second.life().next), ("active", at));
+    assert_eq!(world.ledger.find(&listed(&new, "a2"), now(SECOND)).unwrap(), None);
+}
+
 #[test]
 fn a_successor_joins_its_lease_and_moves_its_deadline() {
     let mut world = World::new();
