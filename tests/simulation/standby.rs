@@ -65,8 +65,9 @@ pub(crate) async fn nothing_was_left(world: &World) {
     the_chain_verifies(world, &ledger).await;
 }
 
-/// A create that was sent twice made two grants, and another host found both, the one that the maker
-/// does not know first: the maker ends that at once, and the other host neither before its deadline.
+/// A create that was sent twice made two grants, and another host found both, first the one that
+/// the maker does not know: the maker ends that at once, and the other host neither before its
+/// deadline.
 #[test]
 fn of_two_grants_under_one_name_two_hosts_leave_one() {
     play(|| async {
