@@ -116,6 +116,9 @@ faults! {
     /// No such key or alias.
     KeyNotFound, "key-not-found", 404, exit::ABSENT,
         "check the alias or ARN, the account and the Region";
+    /// The alias points at another key than it did, and nobody has accepted that.
+    AliasMoved, "alias-moved", 409, exit::REFUSED,
+        "`grantd status` shows both keys; an administrator may `grantd accept-alias` it";
     /// A file that was named is not there.
     FileAbsent, "file-absent", 404, exit::ABSENT, "check the path";
     /// The requested time is longer than the policy allows.

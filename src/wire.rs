@@ -2,6 +2,7 @@
 //! unit of their name.
 
 mod adopt;
+mod drift;
 mod extend;
 mod freeze;
 mod history;
@@ -13,6 +14,7 @@ mod revoke;
 use serde::{Deserialize, Serialize};
 
 pub use adopt::{AdoptGrant, AdoptionHold, Resume, Search, Searching};
+pub use drift::{AcceptAlias, KeyOff, MovedAlias};
 pub use extend::{ExtendLease, Gap, LeaseExtended};
 pub use freeze::{Freeze, LiftFreeze, NewFreeze, Scope};
 pub use history::{Broken, HistoryRow, ListHistory, Verified};
@@ -285,6 +287,15 @@ pub struct Status {
     /// Grants of others that policies would end, and have not adopted: they report, or are held.
     #[serde(default)]
     pub adoptable: i64,
+    /// Aliases that point elsewhere than they did, and are not believed.
+    #[serde(default)]
+    pub moved_aliases: Vec<MovedAlias>,
+    /// Keys with live leases that cannot be used.
+    #[serde(default)]
+    pub keys_off: Vec<KeyOff>,
+    /// Grants that KMS lists no more before their deadlines: somebody else has ended them.
+    #[serde(default)]
+    pub missing: i64,
     /// Open leases that none of today's policies would give.
     #[serde(default)]
     pub refused_today: i64,

@@ -113,7 +113,7 @@ fn status(health: u8) -> Value {
         "waits": only(json!([wait])),
         "lanes": [lane], "history-head": "ab".repeat(32), "unproven": i32::from(bad),
         "strangers": 0,
-        "holds": only(json!([hold])), "adoptable": 12 * i32::from(bad), "refused-today": 0, "grantees-gone": 0,
+        "holds": only(json!([hold])), "adoptable": 12 * i32::from(bad), "moved-aliases": [], "keys-off": [], "missing": 0, "refused-today": 0, "grantees-gone": 0,
     })
 }
 

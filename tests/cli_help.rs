@@ -29,6 +29,7 @@ const COMMANDS: &[&str] = &[
     "scan",
     "adopt",
     "resume",
+    "accept-alias",
     "sweep",
     "backup",
     "reload",

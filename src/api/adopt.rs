@@ -1,4 +1,5 @@
-//! What concerns grants of others: taken up by hand, resumed, searched for.
+//! What concerns grants of others, and what has changed: taken up by hand, resumed, searched for,
+//! accepted.
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::HeaderMap;
@@ -46,6 +47,18 @@ impl Calls {
         let request = self.json(headers, body).await?;
         let caller = self.names.caller(peer).await;
         let make = |reply| Command::Resume { caller, request, reply };
+        Ok(reply::ok(&self.engine(make, &NO_WORD).await?))
+    }
+
+    pub(super) async fn accept_alias(
+        &self,
+        peer: &Peer,
+        headers: &HeaderMap,
+        body: Incoming,
+    ) -> Result<Reply, Fault> {
+        let request = self.json(headers, body).await?;
+        let caller = self.names.caller(peer).await;
+        let make = |reply| Command::AcceptAlias { caller, request, reply };
         Ok(reply::ok(&self.engine(make, &NO_WORD).await?))
     }
 

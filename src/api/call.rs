@@ -81,6 +81,7 @@ impl Calls {
             Action::Prove => self.prove(peer, &head.headers, body).await,
             Action::Adopt => self.adopt(peer, &head.headers, body).await,
             Action::Resume => self.resume(peer, &head.headers, body).await,
+            Action::AcceptAlias => self.accept_alias(peer, &head.headers, body).await,
             Action::Search => self.search(peer, &head.headers, body).await,
             Action::Hold(prefix) => match bodiless(&head.method, &body) {
                 Ok(()) => self.hold(seat, prefix).await,
@@ -148,6 +149,7 @@ impl Calls {
             | Action::Adopt
             | Action::Resume
             | Action::Search
+            | Action::AcceptAlias
             | Action::Hold(_) => Err(Fault::new(Kind::Bug, "a change came to where only reads go")),
         }
     }

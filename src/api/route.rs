@@ -30,6 +30,7 @@ pub(super) enum Action {
     Adopt,
     Resume,
     Search,
+    AcceptAlias,
     History(ListHistory),
     Verify,
     Status,
@@ -71,6 +72,7 @@ pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
         (&Method::POST, ["v1", "proofs"]) => Action::Prove,
         (&Method::POST, ["v1", "adoptions"]) => Action::Adopt,
         (&Method::POST, ["v1", "resume"]) => Action::Resume,
+        (&Method::POST, ["v1", "aliases", "accept"]) => Action::AcceptAlias,
         (&Method::POST, ["v1", "searches"]) => Action::Search,
         (&Method::POST, ["v1", "leases", prefix, "hold"]) => Action::Hold(reference(prefix)?),
         (&Method::GET, ["v1", "history"]) => Action::History(query.history()?),
@@ -92,6 +94,7 @@ fn nowhere(method: &Method, path: &str, pieces: &[&str]) -> NoAction {
         ["v1", "freezes"] => "GET, POST",
         ["v1", "revoke" | "reload" | "proofs" | "adoptions" | "resume" | "searches"]
         | ["v1", "freezes", _, "lift"]
+        | ["v1", "aliases", "accept"]
         | ["v1", "leases", _, "extend" | "revoke" | "hold"] => "POST",
         ["v1", "history" | "status" | "metrics" | "health" | "openapi.json"]
         | ["v1", "history", "verify"] => "GET",

@@ -50,6 +50,7 @@ impl Calls {
             | Action::Adopt
             | Action::Resume
             | Action::Search
+            | Action::AcceptAlias
             | Action::Hold(_) => return Ok(()),
         };
         Err(Fault::new(Kind::ReadDenied, format!("you may not see {what}")))

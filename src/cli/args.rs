@@ -7,6 +7,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+pub use super::accept_alias::AcceptAliasArgs;
 pub use super::adopt::{AdoptArgs, ResumeArgs};
 pub use super::backup::BackupArgs;
 pub use super::check_args::{CheckArgs, DoctorArgs};
@@ -116,6 +117,8 @@ pub enum Command {
     Adopt(AdoptArgs),
     /// Let grants of others end that a new policy or the brake holds
     Resume(ResumeArgs),
+    /// Let an alias name the key that it was moved to
+    AcceptAlias(AcceptAliasArgs),
     /// End what is past its deadline in one pass, without daemon or ledger
     Sweep(SweepArgs),
     /// Copy the ledger to a file that can be put back; also while the daemon runs

@@ -8,9 +8,9 @@ use crate::fault::Fault;
 use crate::ledger::{Ledger, OpenError};
 use crate::rules::time::Time;
 use crate::wire::{
-    AdoptGrant, AdoptionHold, CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow, Lease,
-    LeaseExtended, LeaseMade, LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, Reload,
-    Reloaded, Resume, RevokeLease, RevokeLeases, Searching, Status, Verified,
+    AcceptAlias, AdoptGrant, AdoptionHold, CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow,
+    Lease, LeaseExtended, LeaseMade, LiftFreeze, ListHistory, ListLeases, MovedAlias, NewFreeze,
+    Page, Reload, Reloaded, Resume, RevokeLease, RevokeLeases, Searching, Status, Verified,
 };
 
 /// The daemon on its socket. It is first spoken to when something is asked of it.
@@ -147,6 +147,10 @@ impl Daemon for Client {
 
     fn resume<'a>(&'a self, request: &'a Resume) -> Asked<'a, Page<AdoptionHold>> {
         Box::pin(Client::resume(self, request))
+    }
+
+    fn accept_alias<'a>(&'a self, request: &'a AcceptAlias) -> Asked<'a, Page<MovedAlias>> {
+        Box::pin(Client::accept_alias(self, request))
     }
 
     fn search(&self) -> Asked<'_, Searching> {

@@ -252,6 +252,17 @@ Examples:
 A policy that begins to say `adopt = \"enforce\"` is held: it ends nothing before this. The brake
 holds the adopted grants of a key of which too many ended within a day. For administrators.";
 
+/// `grantd accept-alias --help`.
+pub const ACCEPT_ALIAS: &str = "\
+Examples:
+  grantd status
+  grantd accept-alias alias/app --reason TICKET-123
+  grantd accept-alias alias/app --region ap-northeast-1
+
+An alias that a policy names is pinned to the key that it pointed at when grantd first saw it. One
+that was moved names neither key until this: who may move aliases need not be who may decide on
+which keys is lent. The status shows both keys. For administrators.";
+
 /// `grantd sweep --help`.
 pub const SWEEP: &str = "\
 Examples:

@@ -4,6 +4,7 @@
 //! Nothing here decides about leases: the daemon does. Faults come as
 //! [`Fault`](crate::fault::Fault) and leave as text, hint and exit code of its one table.
 
+pub mod accept_alias;
 pub mod adopt;
 pub mod args;
 pub mod backup;
@@ -66,6 +67,9 @@ pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
         Command::Doctor(args) => wait(doctor::doctor(&args, &socket, out)),
         Command::Scan(args) => wait(scan::scan(&args, &*doors::daemon(&socket), out)),
         Command::Adopt(args) => wait(adopt::adopt(&args, &*doors::daemon(&socket), out)),
+        Command::AcceptAlias(args) => {
+            wait(accept_alias::accept_alias(&args, &*doors::daemon(&socket), out))
+        }
         Command::Resume(args) => wait(adopt::resume(&args, &*doors::daemon(&socket), out)),
         Command::Sweep(args) => wait(sweep::sweep(&args, out)),
         Command::Backup(args) => backup::backup(&args, out),

@@ -4,9 +4,9 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::fault::Fault;
 use crate::wire::{
-    AdoptGrant, AdoptionHold, CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow, Lease,
-    LeaseExtended, LeaseMade, LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, Reload,
-    Reloaded, Resume, RevokeLease, RevokeLeases, Searching, Status, Verified,
+    AcceptAlias, AdoptGrant, AdoptionHold, CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow,
+    Lease, LeaseExtended, LeaseMade, LiftFreeze, ListHistory, ListLeases, MovedAlias, NewFreeze,
+    Page, Reload, Reloaded, Resume, RevokeLease, RevokeLeases, Searching, Status, Verified,
 };
 
 /// What is asked for.
@@ -57,6 +57,8 @@ pub trait Daemon: Source {
     fn adopt<'a>(&'a self, request: &'a AdoptGrant) -> Asked<'a, LeaseExtended>;
     /// Let go on what is held.
     fn resume<'a>(&'a self, request: &'a Resume) -> Asked<'a, Page<AdoptionHold>>;
+    /// Let an alias point where it points.
+    fn accept_alias<'a>(&'a self, request: &'a AcceptAlias) -> Asked<'a, Page<MovedAlias>>;
     /// Search the keys now.
     fn search(&self) -> Asked<'_, Searching>;
     /// Describe itself.

@@ -2,7 +2,10 @@
 
 use super::{Call, Client};
 use crate::fault::Fault;
-use crate::wire::{AdoptGrant, AdoptionHold, LeaseExtended, Page, Resume, Search, Searching};
+use crate::wire::{
+    AcceptAlias, AdoptGrant, AdoptionHold, LeaseExtended, MovedAlias, Page, Resume, Search,
+    Searching,
+};
 
 impl Client {
     /// Put a grant of somebody else under a deadline.
@@ -19,6 +22,14 @@ impl Client {
     /// The daemon's, or of the way to it.
     pub async fn resume(&self, request: &Resume) -> Result<Page<AdoptionHold>, Fault> {
         self.call(Call::post("/v1/resume", request)?).await
+    }
+
+    /// Let an alias point where it points: what had moved.
+    ///
+    /// # Errors
+    /// The daemon's, or of the way to it.
+    pub async fn accept_alias(&self, request: &AcceptAlias) -> Result<Page<MovedAlias>, Fault> {
+        self.call(Call::post("/v1/aliases/accept", request)?).await
     }
 
     /// Have the keys searched now.

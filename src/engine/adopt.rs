@@ -88,7 +88,7 @@ pub(crate) async fn pass(
     if !enforce(cx, config).await {
         return false;
     }
-    let Ok(aliases) = aliases(cx, lane).await else { return false };
+    let Ok(aliases) = aliases(cx, config, lane).await else { return false };
     let mut pass = Pass { cx, config, lane, began, waiting: BTreeMap::new(), told: Vec::new() };
     for key in named_keys(config, lane, &aliases) {
         match pass.key(&key, &aliases).await {

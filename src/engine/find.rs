@@ -4,11 +4,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::adopt;
 use super::context::{Context, is_current};
 use super::lane::{Op, Search, Sent};
 use super::look::pages;
 use super::survey::{Doubtful, Sifted, Survey, count, sift, tell};
+use super::{adopt, drift, pins};
 use crate::config::Config;
 use crate::ids::{KeyArn, Principal};
 use crate::kms::{Alias, Lane, Listed, Scope};
@@ -59,8 +59,14 @@ pub(crate) async fn search(cx: Rc<Context>, lane: i64) {
 /// One search. False where it broke off, and is to be begun again soon.
 async fn searched(cx: &Rc<Context>, config: &Arc<Config>, lane: &Arc<Lane>, began: Now) -> bool {
     let (done, over) = match survey(cx, config, lane, began).await {
-        Ok(survey) => {
+        Ok(mut survey) => {
+            let seen = std::mem::take(&mut survey.seen);
             let done = claim(cx, config, lane, survey, began).await;
+            if done {
+                // Askers need not wait for what only tells.
+                cx.lane(lane, |state| state.search = Search::Done);
+                drift::look_into(cx, config, lane, &seen, began).await;
+            }
             (done, done)
         }
         // What this role may not list does not come to light by waiting for it.
@@ -81,7 +87,7 @@ async fn survey(
     lane: &Arc<Lane>,
     began: Now,
 ) -> Result<Survey, Class> {
-    let aliases = aliases(cx, lane).await?;
+    let aliases = aliases(cx, config, lane).await?;
     let mut survey = Survey::default();
     let take = |survey: &mut Survey, page: Vec<Listed>| {
         survey.take(config, lane, &aliases, page, began.latest);
@@ -106,13 +112,22 @@ async fn survey(
     Ok(survey)
 }
 
-/// The aliases of the lane.
-pub(crate) async fn aliases(cx: &Rc<Context>, lane: &Arc<Lane>) -> Result<Vec<Alias>, Class> {
+/// The aliases of the lane that are to be believed.
+pub(crate) async fn aliases(
+    cx: &Rc<Context>,
+    config: &Arc<Config>,
+    lane: &Arc<Lane>,
+) -> Result<Vec<Alias>, Class> {
     cx.place(lane, Op::List, false).await;
     let answer = cx.kms.aliases(lane, None).await;
     cx.heard(lane, Op::List, None, Sent::default(), &answer);
     match answer.outcome {
-        Outcome::Done(aliases) => Ok(aliases),
+        Outcome::Done(aliases) => {
+            pins::believed(cx, config, lane, aliases).await.map_err(|error| {
+                tracing::error!("cannot tell which aliases moved: {}", crate::fault::chain(&error));
+                Class::Unavailable
+            })
+        }
         Outcome::Refused(class) => Err(class),
         Outcome::Unknown => Err(Class::Unavailable),
     }
@@ -127,7 +142,7 @@ async fn claim(
     survey: Survey,
     began: Now,
 ) -> bool {
-    let Survey { ours, doubtful, more_doubtful, strangers } = survey;
+    let Survey { ours, doubtful, more_doubtful, strangers, seen: _ } = survey;
     for (entry, name, policy) in ours {
         let Some(found) = found_grant(config, lane, &entry, name, policy, began) else { continue };
         let now = cx.time.now();

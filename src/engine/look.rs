@@ -59,7 +59,11 @@ pub(crate) fn dispatch(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
     }
 }
 
-async fn look(cx: &Rc<Context>, lane: &Lane, key: &KeyArn, rows: Vec<Row>) {
+/// Look for these rows of a key, which the caller has claimed.
+pub(crate) async fn look(cx: &Rc<Context>, lane: &Lane, key: &KeyArn, rows: Vec<Row>) {
+    if rows.is_empty() {
+        return;
+    }
     let began = cx.time.now();
     let (rows, listed, key_gone) = match listed(cx, lane, key, &rows).await {
         Ok(listed) => (rows, listed, None),

@@ -9,9 +9,9 @@
 //! Reading order: `run` (the loop), `due` and `look` (what it sends), `record` (what it writes),
 //! `lane` and `agenda` (what it remembers), `desk`, `resolve`, `send`, `prove` and `census`
 //! (creates), `extend` and `revoke` (another end than was asked for), `find` (our grants without a
-//! row), `adopt` and `adopt_now` (grants of others), `hold` (leases that live by being held),
-//! `reload` (another configuration), `refusals` (what was refused), `metrics` (what is counted),
-//! `keep` (chores).
+//! row), `adopt` and `adopt_now` (grants of others), `pins` and `drift` (what is not as it was),
+//! `hold` (leases that live by being held), `reload` (another configuration), `refusals` (what was
+//! refused), `metrics` (what is counted), `keep` (chores).
 
 mod adopt;
 mod adopt_now;
@@ -21,6 +21,7 @@ mod census;
 mod context;
 mod crowd;
 mod desk;
+mod drift;
 mod due;
 mod extend;
 mod find;
@@ -30,6 +31,7 @@ mod keep;
 mod lane;
 mod look;
 mod metrics;
+mod pins;
 mod prove;
 mod prove_now;
 mod record;
@@ -179,6 +181,15 @@ pub enum Command {
         request: wire::Resume,
         /// What was held.
         reply: oneshot::Sender<Result<wire::Page<wire::AdoptionHold>, Fault>>,
+    },
+    /// Let an alias point where it points.
+    AcceptAlias {
+        /// Who asks.
+        caller: Caller,
+        /// Which.
+        request: wire::AcceptAlias,
+        /// What had moved.
+        reply: oneshot::Sender<Result<wire::Page<wire::MovedAlias>, Fault>>,
     },
     /// Search the keys now.
     Search {

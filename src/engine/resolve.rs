@@ -4,8 +4,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::context::{Context, is_current};
+use super::context::{Context, is_current, ledger_fault};
 use super::lane::{Op, Sent};
+use super::pins::{believed, moved};
 use crate::config::Config;
 use crate::fault::{Fault, Kind};
 use crate::ids::{KeyArn, Region};
@@ -54,7 +55,13 @@ pub(crate) async fn resolve(
     }
     let answer = cx.kms.aliases(&lane, Some(&facts.arn)).await;
     let aliases = told(cx, &lane, &request.key, answer)?;
-    let aliases = aliases.into_iter().map(|alias| alias.name).collect();
+    let aliases = believed(cx, config, &lane, aliases).await.map_err(ledger_fault)?;
+    let aliases: Vec<String> = aliases.into_iter().map(|alias| alias.name).collect();
+    if let KeyRef::Alias(name) | KeyRef::AliasArn(_, _, name) = &key
+        && !aliases.contains(name)
+    {
+        return Err(moved(name));
+    }
     Ok(Resolved { lane, facts, aliases })
 }
 

@@ -13,7 +13,7 @@ use super::lane::LaneState;
 use super::refusals::Refusals;
 use super::timekeeper::{NAP, TimeKeeper};
 use super::{
-    Command, EndOnly, Load, adopt, adopt_now, audit, desk, due, extend, freeze, hold, keep,
+    Command, EndOnly, Load, adopt, adopt_now, audit, desk, due, extend, freeze, hold, keep, pins,
     prove_now, refusals, reload, revoke, revoke_many, status,
 };
 use crate::clock::Clock;
@@ -222,6 +222,9 @@ fn serve(cx: &Rc<Context>, command: Command) {
             }
             Command::Resume { caller, request, reply } => {
                 answer(reply, adopt_now::resume(&cx, &caller, request).await);
+            }
+            Command::AcceptAlias { caller, request, reply } => {
+                answer(reply, pins::accept(&cx, &caller, request).await);
             }
             Command::Search { caller, reply } => {
                 answer(reply, adopt_now::search_now(&cx, &caller));

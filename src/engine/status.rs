@@ -10,7 +10,7 @@ use crate::ledger::Urgency;
 use crate::rules::clocks::Doubt;
 use crate::rules::life::Class;
 use crate::rules::time::{SECOND, Time};
-use crate::wire::{AdoptionHold, LaneStatus, Status, Wait};
+use crate::wire::{AdoptionHold, KeyOff, LaneStatus, MovedAlias, Status, Wait};
 
 use super::lane::{LaneState, Search, Stall};
 use super::metrics::Extra;
@@ -29,9 +29,10 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
         let (overdue, overdue_count) = books.overdue(now, OVERDUE_SHOWN)?;
         let head = books.head()?.hex();
         let standing = (books.freezes()?, books.holds(now)?);
-        Ok((books.counts()?, books.next_deadline()?, overdue, overdue_count, head, standing))
+        let drift = (books.moved_aliases()?, books.keys_off()?, books.missing()?);
+        Ok((books.counts()?, books.next_deadline()?, overdue, overdue_count, head, standing, drift))
     });
-    let (counts, next_deadline, overdue, overdue_count, head, (freezes, mut holds)) =
+    let (counts, next_deadline, overdue, overdue_count, head, (freezes, mut holds), drift) =
         read.await.map_err(ledger_fault)?;
     for hold in &mut holds {
         hold.grants = hold.policy.as_ref().map_or(hold.grants, |policy| cx.unadopted.of(policy));
@@ -56,6 +57,9 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
         unproven: doubtful.values().map(|seen| seen.unproven).sum(),
         strangers: doubtful.values().map(|seen| seen.strangers).sum(),
         holds,
+        moved_aliases: drift.0,
+        keys_off: drift.1,
+        missing: drift.2,
         adoptable: cx.unadopted.all(),
         refused_today: count(doubtful.values().map(|seen| seen.refused_today.len()).sum()),
         grantees_gone: count(doubtful.values().map(|seen| ghosts(seen, now)).sum()),
@@ -115,9 +119,6 @@ fn judge(status: &mut Status, doubt: Option<Doubt>, unwritten: usize) {
         );
         raise(1, text);
     }
-    for hold in &status.holds {
-        raise(1, held(hold));
-    }
     for wait in &status.waits {
         let what = wait.key_arn.as_ref().map_or("the lane", KeyArn::as_str);
         let text = format!(
@@ -157,7 +158,23 @@ fn judge(status: &mut Status, doubt: Option<Doubt>, unwritten: usize) {
     if unwritten > 0 {
         raise(1, format!("{unwritten} grants wait to be recorded: check the disk of the ledger"));
     }
+    changed(status);
     strange(status);
+}
+
+/// What waits for a person to look at it, or is not as it was.
+fn changed(status: &mut Status) {
+    let held = status.holds.iter().map(held);
+    let moved = status.moved_aliases.iter().map(told_moved);
+    let off = status.keys_off.iter().map(|KeyOff { key_arn, state, since }| {
+        let text = "its leases give no access meanwhile, and end at their deadlines";
+        format!("{key_arn} is {state} since {since}: {text}")
+    });
+    let alarms: Vec<String> = held.chain(moved).chain(off).collect();
+    if !alarms.is_empty() {
+        status.health = status.health.max(1);
+        status.alarms.extend(alarms);
+    }
 }
 
 /// What the searches saw that is not as it should be.
@@ -166,6 +183,11 @@ fn strange(status: &mut Status) {
         status.health = status.health.max(1);
         status.alarms.push(format!("{count} {text}"));
     };
+    if status.missing > 0 {
+        let text = "grants are listed by KMS no more before their deadlines: somebody else has \
+                    ended them (`grantd history`: missing)";
+        raise(status.missing, text);
+    }
     if status.unproven > 0 {
         let text = "grants bear our name but are not provably ours: left alone, see the log";
         raise(status.unproven, text);
@@ -185,6 +207,14 @@ fn strange(status: &mut Status) {
                     access to nobody, and end at their deadlines (`grantd history`: grantee-gone)";
         raise(status.grantees_gone, text);
     }
+}
+
+fn told_moved(moved: &MovedAlias) -> String {
+    let MovedAlias { account, region, alias, was, is, since } = moved;
+    format!(
+        "{account} {region}: {alias} points at {is} since {since}, and no more at {was}: it names \
+         neither until `grantd accept-alias {alias}`"
+    )
 }
 
 fn held(hold: &AdoptionHold) -> String {

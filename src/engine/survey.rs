@@ -35,6 +35,8 @@ pub(crate) struct Survey {
     pub(crate) doubtful: Vec<(Listed, Unfit)>,
     /// More of them, which are only counted.
     pub(crate) more_doubtful: i64,
+    /// The ids of what bears our Name, told or not.
+    pub(crate) seen: BTreeSet<GrantId>,
     /// What names our role on keys of accounts that we do not serve.
     pub(crate) strangers: i64,
 }
@@ -68,10 +70,12 @@ impl Survey {
             let names = key.map_or_else(Vec::new, |key| alias_names(aliases, &key));
             match judge(config, lane, &names, &entry, now) {
                 Found::Ours { name, policy } => {
+                    self.seen.insert(entry.id.clone());
                     let policy = policy.map(|policy| policy.name.clone());
                     self.ours.push((entry, name, policy));
                 }
                 Found::Unproven(why) if self.doubtful.len() < DOUBTFUL_MAX => {
+                    self.seen.insert(entry.id.clone());
                     self.doubtful.push((entry, why));
                 }
                 Found::Unproven(_) => self.more_doubtful += 1,

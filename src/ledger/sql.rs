@@ -197,6 +197,27 @@ statements! {
     ADOPTED_DUE_AGAIN = "UPDATE kms_grant SET next_action_at = deadline - lead_ms \
         WHERE key_arn = ?1 AND origin = 'adopted' AND state = 'active'";
 
+    LISTABLE = "SELECT id, grant_id, key_arn, create_sent, missing_at IS NOT NULL FROM kms_grant \
+        WHERE lane = ?1 AND (key_arn, id) > (?2, ?3) AND state = 'active' AND state <> 'closed' \
+        AND origin <> 'adopted' ORDER BY key_arn, id LIMIT ?4";
+    MISSING = "SELECT count(*) FROM (SELECT 1 FROM kms_grant \
+        WHERE id > 0 AND state = 'active' AND missing_at IS NOT NULL LIMIT ?1)";
+    KEYS_OFF_OF = "SELECT key_arn, state FROM key_off WHERE lane = ?1";
+    KEYS_OFF = "SELECT key_arn, state, since FROM key_off WHERE lane > 0 \
+        ORDER BY lane, key_arn LIMIT ?1";
+    KEY_OFF = "INSERT INTO key_off(lane, key_arn, state, since) VALUES(?1, ?2, ?3, ?4) \
+        ON CONFLICT DO UPDATE SET state = ?3, since = ?4";
+    KEY_ON = "DELETE FROM key_off WHERE lane = ?1 AND key_arn = ?2";
+    PINNED = "SELECT key_arn, moved_to FROM alias_pin WHERE lane = ?1 AND alias = ?2";
+    PIN = "INSERT INTO alias_pin(lane, alias, key_arn, pinned_at) VALUES(?1, ?2, ?3, ?4)";
+    ALIAS_MOVES = "UPDATE alias_pin SET moved_to = ?3, moved_at = ?4 \
+        WHERE lane = ?1 AND alias = ?2";
+    MOVED_ALIASES = "SELECT lane, alias, key_arn, moved_to, moved_at FROM alias_pin \
+        WHERE lane > 0 AND moved_to IS NOT NULL ORDER BY lane, alias LIMIT ?1";
+    ACCEPT_ALIAS = "UPDATE alias_pin SET key_arn = moved_to, pinned_at = ?4, moved_to = NULL, \
+        moved_at = NULL WHERE lane IN(SELECT id FROM lane) AND alias = ?1 AND key_arn = ?2 \
+        AND moved_to = ?3";
+
     PROOF = "SELECT proven_at FROM proof WHERE lane = ?1 AND key_arn = ?2";
     SET_PROOF = "INSERT INTO proof(lane, key_arn, proven_at) VALUES(?1, ?2, ?3) ON CONFLICT DO \
         UPDATE \

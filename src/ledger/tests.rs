@@ -3,6 +3,7 @@
 mod adopt;
 mod backup;
 mod doubt;
+mod drift;
 mod extend;
 mod fixture;
 mod found;

@@ -3,7 +3,7 @@
 use grantd::engine::Command;
 use grantd::wire::{ExtendLease, Searching};
 
-use super::shelf::{NextFault, holds, proven, reloaded};
+use super::shelf::{NextFault, holds, moved, proven, reloaded};
 use super::support::{extended, freeze, who};
 
 /// The engine of these tests, for what administrators ask of it.
@@ -40,6 +40,10 @@ pub(crate) fn administer(command: Command, note: &dyn Fn(String), next_fault: &N
         Command::Resume { caller, request, reply } => {
             note(format!("resume for {}: {request:?}", who(&caller)));
             drop(reply.send(next_fault.or(Ok(holds()))));
+        }
+        Command::AcceptAlias { caller, request, reply } => {
+            note(format!("accept an alias for {}: {request:?}", who(&caller)));
+            drop(reply.send(next_fault.or(Ok(moved()))));
         }
         Command::Search { caller, reply } => {
             note(format!("search for {}", who(&caller)));

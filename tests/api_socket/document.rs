@@ -18,6 +18,7 @@ const BODIES: &[(&str, &str)] = &[
     ("revokeLeases", r#"{"refs":["g-7k2m9x4p1q8z"]}"#),
     ("holdLease", ""),
     ("extendLease", r#"{"ttl":"2h"}"#),
+    ("acceptAlias", r#"{"alias":"alias/app"}"#),
     ("adopt", r#"{"key":"alias/app","grant-id":"0c23","ttl":"2h"}"#),
     ("prove", r#"{"key":"alias/app"}"#),
     ("freezeLeases", r#"{"all":true,"reason":"incident 12"}"#),

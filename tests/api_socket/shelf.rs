@@ -101,6 +101,16 @@ pub(crate) fn reloaded(dry_run: bool) -> Reloaded {
     }
 }
 
+/// An alias that had moved.
+pub(crate) fn moved() -> Page<MovedAlias> {
+    let key = |n: u32| format!("arn:aws:kms:ap-northeast-1:111122223333:key/k{n}");
+    let moved = serde_json::json!({
+        "account": "111122223333", "region": "ap-northeast-1", "alias": "alias/app",
+        "was": key(1), "is": key(2), "since": "2026-11-23T16:00:00Z",
+    });
+    Page { items: vec![serde_json::from_value(moved).unwrap()], next: None }
+}
+
 /// What was held.
 pub(crate) fn holds() -> Page<AdoptionHold> {
     let hold = serde_json::json!({

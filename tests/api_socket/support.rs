@@ -269,7 +269,7 @@ pub(crate) fn status() -> Status {
         "started-at": "2026-11-23T15:00:00Z", "now": "2026-11-23T16:00:00Z",
         "counts": {"active": 1}, "next-deadline": "2026-11-23T18:00:00Z", "overdue": [],
         "overdue-count": 0, "waits": [], "lanes": [], "history-head": HASH, "unproven": 0, "strangers": 0,
-        "holds": [], "adoptable": 0, "refused-today": 0, "grantees-gone": 0,
+        "holds": [], "adoptable": 0, "moved-aliases": [], "keys-off": [], "missing": 0, "refused-today": 0, "grantees-gone": 0,
     }))
     .unwrap()
 }
@@ -322,7 +322,8 @@ fn play_engine(
             | Command::Prove { .. }
             | Command::Adopt { .. }
             | Command::Resume { .. }
-            | Command::Search { .. }) => {
+            | Command::Search { .. }
+            | Command::AcceptAlias { .. }) => {
                 administer(other, &note, next_fault);
             }
             Command::Hold { caller, reference, reply } => {

@@ -12,6 +12,7 @@ mod chain;
 mod check;
 mod clock;
 mod disk;
+mod drift;
 mod extend;
 mod figures;
 mod foreign;

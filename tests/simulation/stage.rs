@@ -13,9 +13,9 @@ use grantd::ledger::{Handle, Ledger, Urgency};
 use grantd::rules::life::Origin;
 use grantd::rules::time::Time;
 use grantd::wire::{
-    AdoptGrant, AdoptionHold, CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow, Lease,
-    LeaseExtended, LeaseMade, LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, Resume,
-    RevokeLeases, Scope, Status,
+    AcceptAlias, AdoptGrant, AdoptionHold, CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow,
+    Lease, LeaseExtended, LeaseMade, LiftFreeze, ListHistory, ListLeases, MovedAlias, NewFreeze,
+    Page, Resume, RevokeLeases, Scope, Status,
 };
 use kms_sandbox::{Entry, Op, Propagation, Story, StoryOptions};
 use serde_json::json;
@@ -282,6 +282,16 @@ impl Daemon {
     pub(crate) async fn resume(&self) -> Vec<AdoptionHold> {
         let (caller, request) = (caller(0), Resume { all: true, ..Resume::default() });
         self.ask(|reply| Command::Resume { caller, request, reply }).await.unwrap().items
+    }
+
+    /// Accept that an alias was moved, as root.
+    pub(crate) async fn accept_alias(&self, alias: &str) -> Result<Vec<MovedAlias>, Fault> {
+        let request =
+            AcceptAlias { alias: alias.to_owned(), account: None, region: None, reason: None };
+        let caller = caller(0);
+        let page: Page<MovedAlias> =
+            self.ask(|reply| Command::AcceptAlias { caller, request, reply }).await?;
+        Ok(page.items)
     }
 
     /// Take up a grant of somebody else, as root.

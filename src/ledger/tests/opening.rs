@@ -91,7 +91,8 @@ fn a_ledger_without_extensions_is_taken_over_with_what_is_in_it() {
          ALTER TABLE freeze DROP COLUMN keys; DROP INDEX lease_live; DROP TABLE census;
          DROP TABLE refusal;
          ALTER TABLE lane DROP COLUMN proxy; DROP INDEX grant_probe;
-         DROP TABLE enforced; DROP TABLE brake; DROP TABLE let_end; DROP INDEX grant_adopted;",
+         DROP TABLE enforced; DROP TABLE brake; DROP TABLE let_end; DROP INDEX grant_adopted;
+         DROP TABLE key_off; DROP TABLE alias_pin; DROP INDEX grant_missing;",
     )
     .unwrap();
     raw.pragma_update(None, "user_version", 4).unwrap();
@@ -208,7 +209,8 @@ fn a_freeze_of_before_its_keys_were_kept_still_stands() {
     raw.execute_batch(
         "ALTER TABLE freeze DROP COLUMN keys; DROP INDEX lease_live; DROP TABLE census; DROP TABLE refusal;
          ALTER TABLE lane DROP COLUMN proxy; DROP INDEX grant_probe;
-         DROP TABLE enforced; DROP TABLE brake; DROP TABLE let_end; DROP INDEX grant_adopted;",
+         DROP TABLE enforced; DROP TABLE brake; DROP TABLE let_end; DROP INDEX grant_adopted;
+         DROP TABLE key_off; DROP TABLE alias_pin; DROP INDEX grant_missing;",
     )
     .unwrap();
     raw.pragma_update(None, "user_version", 6).unwrap();
