@@ -238,6 +238,7 @@ fn adopted(
     let policy = adoption.policy;
     let from = listed.created.unwrap_or(began.latest);
     Some(AdoptedGrant {
+        fit: adoption.fit,
         reference: Ref::random(cx.rng.as_ref()),
         lane: Arc::clone(lane),
         key_arn: KeyArn::parse(listed.key_arn.as_str()).ok()?,

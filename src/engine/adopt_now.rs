@@ -21,7 +21,7 @@ use crate::fault::{Fault, Kind};
 use crate::ids::{KeyArn, Principal, Ref};
 use crate::kms::{Listed, Scope};
 use crate::ledger::{AdoptedGrant, Adopting, Ledger, Urgency};
-use crate::rules::foreign::{Seen, why_not_by_hand};
+use crate::rules::foreign::{Fit, Seen, by_hand};
 use crate::rules::life::Class;
 use crate::rules::policy::{self, REASON_MAX, Terms, Until};
 use crate::rules::time::{Now, SECOND};
@@ -91,11 +91,10 @@ async fn take_up(
         );
         return Err(Fault::new(Kind::NoWayOut, text));
     }
-    let why_not = why_not_by_hand(&config, &key.lane, seen, &listed, began.latest);
-    if !why_not.is_empty() {
-        let text = format!("grant {} is left alone: {}", listed.id, why_not.join("; "));
-        return Err(Fault::new(Kind::HandsOff, text));
-    }
+    let fit = by_hand(&config, &key.lane, seen, &listed, began.latest).map_err(|why| {
+        let text = format!("grant {} is left alone: {}", listed.id, why.join("; "));
+        Fault::new(Kind::HandsOff, text)
+    })?;
     let terms = allowed(cx, &config, caller, request, (&key, &listed, until))?;
     if probes(cx, &key.lane) {
         cx.prove(&key.lane, &key.facts.arn).await?;
@@ -105,7 +104,7 @@ async fn take_up(
         Some(_) => terms,
         None => allowed(cx, &config, caller, request, (&key, &listed, until))?,
     };
-    record(cx, &config, caller, request, (key, listed, terms, began)).await
+    record(cx, &config, caller, request, (fit, key, listed, terms, began)).await
 }
 
 /// What resolving a key takes of a create.
@@ -183,10 +182,11 @@ async fn record(
     config: &Config,
     caller: &Caller,
     request: &AdoptGrant,
-    (key, listed, terms, began): (Resolved, Listed, Terms, Now),
+    (fit, key, listed, terms, began): (Fit, Resolved, Listed, Terms, Now),
 ) -> Result<AdoptedGrant, Fault> {
     let bad = |bad: crate::ids::BadId| Fault::new(Kind::HandsOff, bad.to_string());
     let grant = AdoptedGrant {
+        fit,
         reference: Ref::random(cx.rng.as_ref()),
         lane: key.lane,
         key_arn: key.facts.arn,

@@ -63,6 +63,8 @@ pub(crate) struct Context {
     pub(crate) proving: RefCell<BTreeMap<(i64, KeyArn), Turn>>,
     /// Who is there of those by whom leases live.
     pub(crate) holders: RefCell<BTreeMap<Ref, Holder>>,
+    /// Whether a lease may be open that lives by being held: else nobody need look.
+    pub(crate) held: Cell<bool>,
     /// Keys whose grants are being counted.
     pub(crate) counting: RefCell<BTreeSet<KeyArn>>,
     /// What is refused and not all told yet.
@@ -122,6 +124,7 @@ impl Context {
             findings: Findings::default(),
             proving: RefCell::default(),
             holders: RefCell::default(),
+            held: Cell::new(true),
             counting: RefCell::default(),
             refusals,
             stopping: Cell::default(),

@@ -93,7 +93,11 @@ async fn make(
     }
     let late_ms = crowded(cx, &config, &new).await?;
     let (reference, key) = (new.reference.clone(), new.request.key_arn.clone());
-    let made = match cx.send(new, &config).await {
+    let sent = cx.send(new, &config).await;
+    if request.hold {
+        cx.held.set(true);
+    }
+    let made = match sent {
         Ok(made) => made,
         // The same key came in twice at once: the ledger's unique index decides.
         Err(LedgerError::Repeated(first)) => {

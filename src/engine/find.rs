@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use super::context::{Context, is_current};
 use super::lane::{Op, Search, Sent};
-use super::look::pages;
-use super::survey::{Doubtful, Sifted, Survey, count, sift, tell};
+use super::look::Pages;
+use super::survey::{Doubtful, Ours, Sifted, Survey, count, sift, tell};
 use super::{adopt, drift, pins};
 use crate::config::Config;
 use crate::ids::{KeyArn, Principal};
 use crate::kms::{Alias, Lane, Listed, Scope};
-use crate::ledger::{FoundGrant, Ledger, LedgerError, Urgency};
+use crate::ledger::{FoundGrant, Ledger, LedgerError, Urgency, Warrant};
 use crate::rules::clocks::Doubt;
-use crate::rules::life::{Class, Outcome};
+use crate::rules::found::overdue;
+use crate::rules::life::{Class, Outcome, Via};
 use crate::rules::name::Name;
-use crate::rules::policy::named_keys;
+use crate::rules::policy::{alias_names, named_keys};
 use crate::rules::time::{MINUTE, Now, SECOND, Time};
 
 /// Pause before a search that broke off is begun again.
@@ -61,7 +62,7 @@ async fn searched(cx: &Rc<Context>, config: &Arc<Config>, lane: &Arc<Lane>, bega
     let (done, over) = match survey(cx, config, lane, began).await {
         Ok(mut survey) => {
             let seen = std::mem::take(&mut survey.seen);
-            let done = claim(cx, config, lane, survey, began).await;
+            let done = tell_of(cx, lane, survey, began).await;
             if done {
                 // Askers need not wait for what only tells.
                 cx.lane(lane, |state| state.search = Search::Done);
@@ -81,6 +82,7 @@ async fn searched(cx: &Rc<Context>, config: &Arc<Config>, lane: &Arc<Lane>, bega
 
 /// Look at everything that names our role as retiring principal, or, where that cannot be listed
 /// (to its end: somebody may flood it with grants on his own keys), at all of the policies' keys.
+/// What is ours is taken up page by page: a listing that breaks off hides nothing that it showed.
 async fn survey(
     cx: &Rc<Context>,
     config: &Arc<Config>,
@@ -88,11 +90,9 @@ async fn survey(
     began: Now,
 ) -> Result<Survey, Class> {
     let aliases = aliases(cx, config, lane).await?;
+    let listings = Listings { cx, config, lane, began, aliases: &aliases };
     let mut survey = Survey::default();
-    let take = |survey: &mut Survey, page: Vec<Listed>| {
-        survey.take(config, lane, &aliases, page, began.latest);
-    };
-    match pages(cx, lane, Scope::Retirable, None, |page| take(&mut survey, page)).await {
+    match listings.take(Scope::Retirable, None, &mut survey).await {
         Ok(()) => return Ok(survey),
         // An endpoint without ListRetirableGrants, or a role that may not use it.
         Err(Class::Invalid | Class::Denied) => {}
@@ -100,8 +100,7 @@ async fn survey(
     }
     let mut survey = Survey::default();
     for key in named_keys(config, lane, &aliases) {
-        let scope = Scope::Key(&key);
-        match pages(cx, lane, scope, Some(&key), |page| take(&mut survey, page)).await {
+        match listings.take(Scope::Key(&key), Some(&key), &mut survey).await {
             Ok(()) => {}
             Err(Class::NotFound | Class::Denied) => {
                 tracing::warn!(%key, "a policy's key cannot be listed: not searched");
@@ -110,6 +109,57 @@ async fn survey(
         }
     }
     Ok(survey)
+}
+
+/// What the listings of one search have in common.
+struct Listings<'a> {
+    cx: &'a Rc<Context>,
+    config: &'a Arc<Config>,
+    lane: &'a Arc<Lane>,
+    began: Now,
+    aliases: &'a [Alias],
+}
+
+impl Listings<'_> {
+    async fn take(
+        &self,
+        scope: Scope<'_>,
+        waits: Option<&KeyArn>,
+        survey: &mut Survey,
+    ) -> Result<(), Class> {
+        let Self { cx, config, lane, began, aliases } = *self;
+        let mut pages = Pages::new(cx, lane, scope, waits);
+        let mut recorded = true;
+        while let Some(page) = pages.next().await? {
+            survey.take(config, lane, aliases, page, began.latest);
+            for ours in std::mem::take(&mut survey.ours) {
+                if !claim(cx, config, lane, &ours, began).await {
+                    recorded = false;
+                    self.end_unrecorded(&ours.0).await;
+                }
+            }
+        }
+        // What could not be recorded is sought again soon.
+        if recorded { Ok(()) } else { Err(Class::Unavailable) }
+    }
+
+    /// The ledger takes nothing, and what is overdue must not wait for it: the Name is proof
+    /// enough. The next search shows whether it worked, and the log is all that knows of it.
+    async fn end_unrecorded(&self, entry: &Listed) {
+        let Self { cx, config, lane, aliases, .. } = *self;
+        let key = KeyArn::parse(entry.key_arn.as_str()).ok();
+        let names = key.map_or_else(Vec::new, |key| alias_names(aliases, &key));
+        let Some(proof) = overdue(config, lane, &names, entry, cx.time.now()) else { return };
+        cx.place(lane, Op::End, false).await;
+        if cx.stopping.get() {
+            return;
+        }
+        let answer = cx.kms.end(&Warrant::of_overdue(&proof), Via::Retire, None).await;
+        cx.heard(lane, Op::End, Some(proof.key_arn()), Sent::default(), &answer);
+        tracing::error!(lease = %proof.name().reference(), key = %proof.key_arn(),
+            grant = %proof.id(), "a grant of ours without a record is overdue, and is ended without \
+            one: {}", answer.detail.as_deref().unwrap_or("done"));
+    }
 }
 
 /// The aliases of the lane that are to be believed.
@@ -133,35 +183,41 @@ pub(crate) async fn aliases(
     }
 }
 
-/// Take up what is provably ours, and tell of what is not. False when the ledger could not be
-/// written.
+/// Take up what is provably ours. False when the ledger could not be written.
 async fn claim(
     cx: &Rc<Context>,
     config: &Arc<Config>,
     lane: &Arc<Lane>,
-    survey: Survey,
+    (entry, name, policy): &Ours,
     began: Now,
 ) -> bool {
-    let Survey { ours, doubtful, more_doubtful, strangers, seen: _ } = survey;
-    for (entry, name, policy) in ours {
-        let Some(found) = found_grant(config, lane, &entry, name, policy, began) else { continue };
-        let now = cx.time.now();
-        let taken = cx.ledger.run(Urgency::Work, move |books| {
-            let Some(row) = books.find(&found, now)? else { return Ok(None) };
-            let lease = books.rows_of_lease(row.reference())?;
-            Ok(Some((row, lease)))
-        });
-        match taken.await {
-            Ok(Some((row, lease))) => {
-                tracing::warn!(lease = %row.reference(), key = %row.key_arn(),
-                    deadline = %row.facts().deadline, "found a grant of ours without a record");
-                // With what it may have replaced.
-                cx.take_in(lease);
-            }
-            Ok(None) => {}
-            Err(error) => return unwritten(&error),
+    let found = found_grant(config, lane, entry, name.clone(), policy.clone(), began);
+    let Some(found) = found else { return true };
+    let now = cx.time.now();
+    let taken = cx.ledger.run(Urgency::Work, move |books| {
+        let Some(row) = books.find(&found, now)? else { return Ok(None) };
+        let lease = books.rows_of_lease(row.reference())?;
+        Ok(Some((row, lease)))
+    });
+    match taken.await {
+        Ok(Some((row, lease))) => {
+            tracing::warn!(lease = %row.reference(), key = %row.key_arn(),
+                deadline = %row.facts().deadline, "found a grant of ours without a record");
+            // With what it may have replaced.
+            cx.take_in(lease);
+            true
+        }
+        Ok(None) => true,
+        Err(error) => {
+            unwritten(&error);
+            false
         }
     }
+}
+
+/// Tell of what a whole search saw and is not ours. False when the ledger could not be asked.
+async fn tell_of(cx: &Rc<Context>, lane: &Arc<Lane>, survey: Survey, began: Now) -> bool {
+    let Survey { doubtful, more_doubtful, strangers, ours: _, seen: _ } = survey;
     let now = cx.time.now().latest;
     let before = cx.doubtful.borrow().get(&lane.id).cloned().unwrap_or_default().ghosts;
     let sifting = move |books: &mut Ledger| sift(books, doubtful.clone(), &before, began, now);
@@ -174,13 +230,15 @@ async fn claim(
             cx.doubtful.borrow_mut().insert(lane.id, seen);
             true
         }
-        Err(error) => unwritten(&error),
+        Err(error) => {
+            unwritten(&error);
+            false
+        }
     }
 }
 
-fn unwritten(error: &LedgerError) -> bool {
+fn unwritten(error: &LedgerError) {
     tracing::error!("cannot record what was found: {}", crate::fault::chain(error));
-    false
 }
 
 fn found_grant(

@@ -158,6 +158,7 @@ pub(crate) async fn tend(cx: &Rc<Context>) {
         Ok(held) => held,
         Err(error) => return tracing::error!("cannot read what is held: {}", chain(&error)),
     };
+    cx.held.set(!held.is_empty());
     for reference in lonely(cx, held) {
         let why = format!("its holder has not come within {} s", GRACE / SECOND);
         let_go(cx, &reference, &why).await;

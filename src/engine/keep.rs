@@ -17,6 +17,8 @@ use crate::rules::time::{MINUTE, SECOND, Time};
 
 /// The agenda is loaded this often; changes made here are in it at once.
 const LOAD_EVERY: i64 = 30 * SECOND;
+/// The same while it is empty: what comes due is in it minutes before.
+const LOAD_IDLE: i64 = 4 * MINUTE;
 /// The clocks and the head of the history are written this often (DESIGN 5).
 const NOTE_EVERY: i64 = MINUTE;
 /// Each lane is asked who we are this often: it keeps AWS's date and the credentials fresh, and
@@ -54,7 +56,8 @@ impl Chores {
         let now = judged.now.latest;
         ask_lanes(cx, now, judged.doubt.is_some());
         if cx.crowded.take() || now >= self.load {
-            self.load = now.plus(LOAD_EVERY);
+            let idle = cx.agenda.borrow().len() == 0 && cx.backlog.borrow().len() == 0;
+            self.load = now.plus(if idle { LOAD_IDLE } else { LOAD_EVERY });
             let task = Rc::clone(cx);
             cx.spawn(async move { load(&task).await });
         }
@@ -73,7 +76,7 @@ impl Chores {
             }
         }
         // By the boot clock: the guarded one may stand still, and a holder is not to wait for AWS.
-        if cx.time.ticks() >= self.tend {
+        if cx.held.get() && cx.time.ticks() >= self.tend {
             self.tend = cx.time.ticks().plus(TEND_EVERY);
             let task = Rc::clone(cx);
             cx.spawn(async move { tend(&task).await });

@@ -26,11 +26,14 @@ pub(crate) const fn is_gone(since: Time, now: Time) -> bool {
     now.since(since) >= GONE_AFTER
 }
 
+/// A grant of ours, with what the Name says and the policy's name.
+pub(crate) type Ours = (Listed, Name, Option<String>);
+
 /// What one search saw.
 #[derive(Default)]
 pub(crate) struct Survey {
-    /// Ours, with what the Name says and the policy's name.
-    pub(crate) ours: Vec<(Listed, Name, Option<String>)>,
+    /// Ours, until it is taken up.
+    pub(crate) ours: Vec<Ours>,
     /// What bears our Name and does not fit, and why not.
     pub(crate) doubtful: Vec<(Listed, Unfit)>,
     /// More of them, which are only counted.

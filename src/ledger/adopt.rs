@@ -14,6 +14,7 @@ use crate::config::Brake;
 use crate::ids::{GrantId, KeyArn, Principal, Ref};
 use crate::kms::Lane;
 use crate::rules::brake::{AGAIN, counts_since};
+use crate::rules::foreign::Fit;
 use crate::rules::life::{Act, EndOrder, Facts, Life, Next, Origin, Sends, State};
 use crate::rules::time::{Now, Time};
 use crate::terms::{Constraints, Operation};
@@ -27,6 +28,8 @@ const WAITING_MAX: usize = 10_000;
 /// Somebody else's grant, judged adoptable, as a listing showed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdoptedGrant {
+    /// That it may be adopted.
+    pub fit: Fit,
     /// The ref of the lease that it becomes.
     pub reference: Ref,
     /// Where it was seen, and will be ended.

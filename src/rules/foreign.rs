@@ -91,9 +91,24 @@ pub enum Verdict<'c> {
     },
 }
 
+/// The proof that a grant may be adopted, by a policy or by hand: only this module makes one, and
+/// the ledger adopts nothing without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fit(());
+
+impl Fit {
+    /// For tests of what comes after.
+    #[cfg(test)]
+    pub(crate) const fn supposed() -> Self {
+        Self(())
+    }
+}
+
 /// How a grant of somebody else comes under a deadline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adoption<'c> {
+    /// That it may be.
+    pub fit: Fit,
     /// The first policy that names its key and grantee: it alone decides.
     pub policy: &'c Policy,
     /// When it is to end: UTC, a whole second; in the past where it should have ended by now.
@@ -151,33 +166,36 @@ pub fn judge<'c>(
     }
 }
 
-/// What speaks against putting this grant under a deadline by hand: all that does for a policy, but
-/// what the policies themselves say. Empty where nothing does.
-#[must_use]
-pub fn why_not_by_hand(
+/// Whether this grant may be put under a deadline by hand: whatever speaks against it for a policy
+/// does, but what the policies themselves say.
+///
+/// # Errors
+/// Each thing that does.
+pub fn by_hand(
     config: &Config,
     lane: &Lane,
     key: Seen<'_>,
     listed: &Listed,
     now: Time,
-) -> Vec<String> {
+) -> Result<Fit, Vec<String>> {
     let signs = signs::signs(listed, key.aws_managed);
     if !signs.is_empty() {
-        return signs.into_iter().map(|sign| sign.why).collect();
+        return Err(signs.into_iter().map(|sign| sign.why).collect());
     }
     if let Found::Ours { name, .. } = found::judge(config, lane, key.aliases, listed, now) {
-        return vec![format!("grantd made it: it is lease {}", name.reference())];
+        return Err(vec![format!("grantd made it: it is lease {}", name.reference())]);
     }
     if listed.name.starts_with(PREFIX) {
-        return vec![format!("its Name {:?} is for grantd's own grants", listed.name)];
+        return Err(vec![format!("its Name {:?} is for grantd's own grants", listed.name)]);
     }
     if is_ghost(&listed.grantee) {
-        return vec![format!(
-            "its grantee shows as {}: gone, or made a minute ago",
-            listed.grantee
-        )];
+        let shown = format!("its grantee shows as {}: gone, or made a minute ago", listed.grantee);
+        return Err(vec![shown]);
     }
-    unfit(config, lane, listed)
+    match unfit(config, lane, listed) {
+        why if why.is_empty() => Ok(Fit(())),
+        why => Err(why),
+    }
 }
 
 fn hands_off<'c>(kind: Kind, why: String) -> Verdict<'c> {
@@ -263,7 +281,7 @@ fn adoption<'c>(
     match adopted {
         Ok((policy, (deadline, note))) => {
             let notes = bad.into_iter().chain([note]).collect();
-            Ok(Adoption { policy, deadline: deadline.floor_second(), notes })
+            Ok(Adoption { fit: Fit(()), policy, deadline: deadline.floor_second(), notes })
         }
         Err(why) => Err(bad.into_iter().chain([why]).collect()),
     }

@@ -9,7 +9,7 @@ use kms_sandbox::KeyState;
 use crate::actors;
 use crate::check::overdue_is_visible;
 use crate::clock::pause;
-use crate::disk::Ill;
+use crate::disk::{Ill, Image};
 use crate::foreign::strangers;
 use crate::good::Trouble;
 use crate::guests;
@@ -18,6 +18,8 @@ use crate::kms::Weather;
 use crate::script::{Event, Spell, What};
 use crate::world::{SEARCH, World};
 
+/// The backup that holds no file; no event has this time.
+const NOTHING: i64 = -1;
 /// A key that waits is tried once within a minute; then it is over.
 const KEY_WAITS: i64 = 75 * SECOND;
 /// What was under way still runs into its time-out.
@@ -50,6 +52,10 @@ pub(crate) async fn happen(world: Rc<World>, event: Event) {
             world.net.crash_at.set(Some((nth, after)));
         }
         What::Reboot { down } => world.fall(Down { ms: down, reboot: true, restore: None }),
+        What::Lose { down } => {
+            world.backups.borrow_mut().insert(NOTHING, Image::new());
+            world.fall(Down { ms: down, restore: Some(NOTHING), ..Down::default() });
+        }
         What::Restore { down, .. } => {
             world.fall(Down { ms: down, reboot: false, restore: Some(event.at) });
         }

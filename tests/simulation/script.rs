@@ -54,6 +54,8 @@ pub(crate) enum What {
     Reboot { down: i64 },
     /// The daemon dies, and what the ledger was so long ago is put back.
     Restore { ago: i64, down: i64 },
+    /// The daemon dies, and its ledger is lost.
+    Lose { down: i64 },
     /// The host's disk is ill for a while.
     Disk { ill: Ill, lasts: i64 },
     /// The power fails at the n-th operation of the disk from now.
@@ -132,6 +134,10 @@ pub(crate) fn of(rng: &SimRng) -> Vec<Event> {
     }
     if rng.chance(250) {
         guests(rng, moment, &mut events);
+    }
+    if rng.chance(100) {
+        let what = What::Lose { down: rng.between(1, 2 * MINUTE) };
+        events.push(Event { at: moment() + rng.between(0, 30 * MINUTE), what });
     }
     events.sort_by_key(|event| event.at);
     events

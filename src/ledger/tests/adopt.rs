@@ -27,6 +27,7 @@ fn asker() -> Asker {
 /// The n-th grant that somebody else made on key 1; it is to end in an hour.
 fn theirs(world: &World, n: u64) -> AdoptedGrant {
     AdoptedGrant {
+        fit: crate::rules::foreign::Fit::supposed(),
         reference: reference(n),
         lane: std::sync::Arc::clone(&world.lane),
         key_arn: key(1),

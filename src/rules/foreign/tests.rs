@@ -127,18 +127,18 @@ impl Case {
         judge(config, &lane, key, &self.listed(), at(CREATED))
     }
 
-    fn by_hand(&self, config: &Config) -> Vec<String> {
+    fn why_not_by_hand(&self, config: &Config) -> Vec<String> {
         let (_, lane) = config.lanes().next().unwrap();
         let aliases = ["alias/app".to_owned()];
         let key = Seen { aliases: &aliases, aws_managed: self.aws_managed };
-        why_not_by_hand(config, &lane, key, &self.listed(), at(CREATED))
+        by_hand(config, &lane, key, &self.listed(), at(CREATED)).err().unwrap_or_default()
     }
 }
 
 fn fate(verdict: &Verdict<'_>) -> (String, String) {
     match verdict {
         Verdict::Ours { name, .. } => (format!("ends {}", name.deadline()), String::new()),
-        Verdict::Adoptable(Adoption { policy, deadline, notes }) => {
+        Verdict::Adoptable(Adoption { policy, deadline, notes, .. }) => {
             (format!("adopt {deadline}"), format!("by {}: {}", policy.name, notes.join("; ")))
         }
         Verdict::HandsOff { reasons, .. } => ("hands off".to_owned(), reasons.join("; ")),
@@ -177,7 +177,7 @@ fn by_hand_the_policies_words_are_no_reason_and_every_sign_is() {
     let config =
         config(&CONFIG.replace("adopt = \"enforce\"\n", "").replace("\"report\"", "\"off\""));
     for case in Case::all() {
-        let why = case.by_hand(&config);
+        let why = case.why_not_by_hand(&config);
         let adoptable = case.fate.starts_with("adopt");
         assert!(!adoptable || why.is_empty(), "{}: {why:?}", case.what);
         let person = matches!(case.class.as_str(), "person-made" | "unknown");
@@ -272,7 +272,7 @@ proptest! {
         sign(&mut case);
         let verdict = case.verdict(&config);
         prop_assert!(matches!(verdict, Verdict::HandsOff { .. }), "{verdict:?} of {case:?}");
-        prop_assert!(!case.by_hand(&config).is_empty(), "nor by hand: {case:?}");
+        prop_assert!(!case.why_not_by_hand(&config).is_empty(), "nor by hand: {case:?}");
     }
 
     /// Nor is one of the corpus that has a sign of its own, whatever its Name says.
