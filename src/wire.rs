@@ -184,6 +184,9 @@ pub struct Grant {
     pub issued_at: Option<Time>,
     /// When KMS said yes.
     pub accepted_at: Option<Time>,
+    /// Since when KMS lists it no more before its deadline: somebody else has ended it.
+    #[serde(default)]
+    pub missing_at: Option<Time>,
     /// When a listing that lacks it was begun.
     pub gone_at: Option<Time>,
     /// What it waits for, if anything is wrong.

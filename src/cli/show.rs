@@ -127,6 +127,9 @@ fn instants(grant: &Grant, out: &Out) -> Vec<(&'static str, String)> {
     rows.extend(grant.issued_at.map(|at| ("issued", instant(at))));
     rows.extend(grant.accepted_at.map(|at| ("accepted", instant(at))));
     rows.extend(grant.gone_at.map(|at| ("gone", instant(at))));
+    rows.extend(grant.missing_at.map(|at| {
+        ("missing", format!("since {}: KMS lists it no more, so somebody else ended it", utc(at)))
+    }));
     rows.extend(grant.how.map(|how| ("closed as", how_words(how).to_owned())));
     if let Some(fault) = grant.fault {
         let (word, since) = match grant.how {

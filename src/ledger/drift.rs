@@ -56,7 +56,8 @@ impl Ledger {
         Ok(found)
     }
 
-    /// How many grants KMS lists no more before their deadlines; counted up to 1,000.
+    /// How many grants that were made here KMS lists no more before their deadlines; counted up to
+    /// 1,000. What was only found, its own host or people there may end early.
     ///
     /// # Errors
     /// Those of the disk.

@@ -229,6 +229,7 @@ impl Ledger {
                 attempts: columns.end.count,
                 issued_at: columns.end.last,
                 accepted_at: columns.accepted,
+                missing_at: columns.missing,
                 gone_at: columns.gone,
                 fault: columns.fault,
                 fault_since: columns.fault_since,

@@ -201,7 +201,8 @@ statements! {
         WHERE lane = ?1 AND (key_arn, id) > (?2, ?3) AND state = 'active' AND state <> 'closed' \
         AND origin <> 'adopted' ORDER BY key_arn, id LIMIT ?4";
     MISSING = "SELECT count(*) FROM (SELECT 1 FROM kms_grant \
-        WHERE id > 0 AND state = 'active' AND missing_at IS NOT NULL LIMIT ?1)";
+        WHERE id > 0 AND state = 'active' AND missing_at IS NOT NULL AND origin = 'asked' \
+        LIMIT ?1)";
     KEYS_OFF_OF = "SELECT key_arn, state FROM key_off WHERE lane = ?1";
     KEYS_OFF = "SELECT key_arn, state, since FROM key_off WHERE lane > 0 \
         ORDER BY lane, key_arn LIMIT ?1";

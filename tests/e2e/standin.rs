@@ -95,6 +95,28 @@ fn two_hosts_end_a_lease_once_and_in_peace() {
 }
 
 /// `hosts = 2` on each: together they stay within what one alone may send.
+/// A revoke on one host is told on the other as what it is, and alarms nobody.
+#[test]
+fn a_revoke_on_one_host_shows_on_the_other() {
+    let (sandbox, one, other) = pair();
+    let _both = (one.ready(), other.ready());
+    let lease = Lease::make(&one, &sandbox, "1min");
+    knows(&other, &lease);
+    assert_eq!(one.grantd(&["revoke", &lease.reference]).code, Some(0));
+    let shown = until("the other host sees it", || {
+        let shown = lease.now(&other);
+        shown["grants"][0]["missing-at"].is_string().then_some(shown)
+    });
+    assert_eq!(shown["state"], "active", "it keeps its end: {shown:#}");
+    let show = other.grantd(&["show", &lease.reference]);
+    assert!(show.stdout.contains("somebody else ended it"), "{show:?}");
+    let history = other.grantd(&["history", &lease.reference]);
+    assert!(history.stdout.contains("missing"), "{history:?}");
+    let status = other.get("/v1/status").body;
+    assert_eq!((&status["health"], &status["missing"]), (&0.into(), &0.into()), "{status:#}");
+    assert_eq!(noise(&other), [] as [&str; 0]);
+}
+
 #[test]
 fn two_hosts_share_the_quota() {
     let (sandbox, one, other) = pair();
