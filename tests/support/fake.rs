@@ -124,7 +124,7 @@ pub(crate) fn lease(reference: &str) -> Value {
             "name": format!("grantd/prod/{reference}/1/2125-11-23T18:00:00Z"), "state": "active",
             "why": null, "how": null, "deadline": "2125-11-23T18:00:00Z",
             "next-action-at": "2125-11-23T18:00:00Z", "attempts": 0, "issued-at": null,
-            "accepted-at": null, "gone-at": null, "fault": null, "fault-since": null
+            "accepted-at": null, "missing-at": null, "gone-at": null, "fault": null, "fault-since": null
         }]
     })
 }
