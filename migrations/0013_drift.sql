@@ -10,18 +10,19 @@ CREATE TABLE key_off(
 ) STRICT, WITHOUT ROWID;
 
 -- Where each alias pointed that a policy names, when it was first seen or last accepted. `moved_to`: where it points now, and
--- is not believed.
+-- is not believed. By account and Region, and not by lane: another role there sees the same aliases.
 CREATE TABLE alias_pin(
-  lane INTEGER NOT NULL REFERENCES lane,
+  account TEXT NOT NULL,
+  region TEXT NOT NULL,
   alias TEXT NOT NULL,
   key_arn TEXT NOT NULL,
   pinned_at INTEGER NOT NULL,
   moved_to TEXT,
   moved_at INTEGER,
-  PRIMARY KEY(lane, alias),
+  PRIMARY KEY(account, region, alias),
   CHECK((moved_to IS NULL) = (moved_at IS NULL))
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX alias_moved ON alias_pin(lane, alias) WHERE moved_to IS NOT NULL;
+CREATE INDEX alias_moved ON alias_pin(account, region, alias) WHERE moved_to IS NOT NULL;
 
 -- Grants that KMS lists no more before their deadline.
 CREATE INDEX grant_missing ON kms_grant(id) WHERE state = 'active' AND missing_at IS NOT NULL;

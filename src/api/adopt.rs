@@ -32,10 +32,8 @@ impl Calls {
         headers: &HeaderMap,
         body: Incoming,
     ) -> Result<Reply, Fault> {
-        let request = self.json(headers, body).await?;
-        let caller = self.names.caller(peer).await;
-        let make = |reply| Command::Adopt { caller, request, reply };
-        Ok(reply::ok(&self.engine(make, &NO_ADOPTION).await?))
+        let make = |caller, request, reply| Command::Adopt { caller, request, reply };
+        self.ask(peer, (headers, body), &NO_ADOPTION, make).await
     }
 
     pub(super) async fn resume(
@@ -44,10 +42,8 @@ impl Calls {
         headers: &HeaderMap,
         body: Incoming,
     ) -> Result<Reply, Fault> {
-        let request = self.json(headers, body).await?;
-        let caller = self.names.caller(peer).await;
-        let make = |reply| Command::Resume { caller, request, reply };
-        Ok(reply::ok(&self.engine(make, &NO_WORD).await?))
+        let make = |caller, request, reply| Command::Resume { caller, request, reply };
+        self.ask(peer, (headers, body), &NO_WORD, make).await
     }
 
     pub(super) async fn accept_alias(
@@ -56,10 +52,8 @@ impl Calls {
         headers: &HeaderMap,
         body: Incoming,
     ) -> Result<Reply, Fault> {
-        let request = self.json(headers, body).await?;
-        let caller = self.names.caller(peer).await;
-        let make = |reply| Command::AcceptAlias { caller, request, reply };
-        Ok(reply::ok(&self.engine(make, &NO_WORD).await?))
+        let make = |caller, request, reply| Command::AcceptAlias { caller, request, reply };
+        self.ask(peer, (headers, body), &NO_WORD, make).await
     }
 
     pub(super) async fn search(

@@ -2,11 +2,14 @@
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::HeaderMap;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
 
 use super::call::{Calls, NO_REVOKE, Silence};
 use super::peer::Peer;
 use super::reply::{self, Reply};
-use crate::engine::Command;
+use crate::engine::{Caller, Command};
 use crate::fault::{Fault, Kind};
 use crate::wire::{LiftFreeze, Reload};
 
@@ -28,17 +31,32 @@ const NO_PROOF: Silence = Silence {
     stopped: "the daemon stopped over the proof; what it made is recorded and ends by itself",
 };
 
+/// Where the engine's answer goes.
+pub(super) type Answer<T> = oneshot::Sender<Result<T, Fault>>;
+
 impl Calls {
+    /// What a body asks of the engine in the caller's name, and its answer.
+    pub(super) async fn ask<R: DeserializeOwned, T: Serialize>(
+        &self,
+        peer: &Peer,
+        (headers, body): (&HeaderMap, Incoming),
+        silence: &Silence,
+        make: impl FnOnce(Caller, R, Answer<T>) -> Command,
+    ) -> Result<Reply, Fault> {
+        let request = self.json(headers, body).await?;
+        let caller = self.names.caller(peer).await;
+        let answer = self.engine(|reply| make(caller, request, reply), silence).await?;
+        Ok(reply::ok(&answer))
+    }
+
     pub(super) async fn prove(
         &self,
         peer: &Peer,
         headers: &HeaderMap,
         body: Incoming,
     ) -> Result<Reply, Fault> {
-        let request = self.json(headers, body).await?;
-        let caller = self.names.caller(peer).await;
-        let make = |reply| Command::Prove { caller, request, reply };
-        Ok(reply::ok(&self.engine(make, &NO_PROOF).await?))
+        let make = |caller, request, reply| Command::Prove { caller, request, reply };
+        self.ask(peer, (headers, body), &NO_PROOF, make).await
     }
 
     pub(super) async fn revoke_many(
@@ -47,10 +65,8 @@ impl Calls {
         headers: &HeaderMap,
         body: Incoming,
     ) -> Result<Reply, Fault> {
-        let request = self.json(headers, body).await?;
-        let caller = self.names.caller(peer).await;
-        let make = |reply| Command::RevokeMany { caller, request, reply };
-        Ok(reply::ok(&self.engine(make, &NO_REVOKE).await?))
+        let make = |caller, request, reply| Command::RevokeMany { caller, request, reply };
+        self.ask(peer, (headers, body), &NO_REVOKE, make).await
     }
 
     pub(super) async fn freeze(

@@ -121,6 +121,10 @@ fn summary(status: &Status, out: &Out) -> Vec<(&'static str, String)> {
             format!("{} grants bear our prefix and are not provably ours", status.unproven),
         ));
     }
+    if status.adoptable > 0 {
+        let text = "grants of others that policies would end (`grantd scan`)";
+        rows.push(("adoptable", format!("{} {text}", status.adoptable)));
+    }
     rows.push(("history head", clean(&status.history_head)));
     rows
 }

@@ -26,9 +26,7 @@ use crate::rules::life::Class;
 use crate::rules::policy::{self, REASON_MAX, Terms, Until};
 use crate::rules::time::{Now, SECOND};
 use crate::terms::Operation;
-use crate::wire::{
-    AdoptGrant, AdoptionHold, CreateLease, ExtendLease, LeaseExtended, Page, Resume, Searching,
-};
+use crate::wire::{AdoptGrant, AdoptionHold, ExtendLease, LeaseExtended, Page, Resume, Searching};
 
 /// Put one grant of somebody else under a deadline. KMS cannot give it one, so grantd makes its own
 /// with the same terms, and ends the original once that is there.
@@ -79,7 +77,7 @@ async fn take_up(
     hear_the_time(cx).await;
     let config = open_for_creates(cx)?;
     let until = Until::parse(request.ttl.as_deref(), request.until)?;
-    let key = resolve(cx, &config, &named_key(&request.key)).await?;
+    let key = resolve(cx, &config, &request.key, None).await?;
     let began = cx.time.now();
     let listed = find(cx, &key, request).await?;
     let aliases = &key.aliases;
@@ -105,22 +103,6 @@ async fn take_up(
         None => allowed(cx, &config, caller, request, (&key, &listed, until))?,
     };
     record(cx, &config, caller, request, (fit, key, listed, terms, began)).await
-}
-
-/// What resolving a key takes of a create.
-fn named_key(key: &str) -> CreateLease {
-    CreateLease {
-        key: key.to_owned(),
-        grantee: String::new(),
-        operations: Vec::new(),
-        ttl: None,
-        until: None,
-        reason: None,
-        constraints: crate::terms::Constraints::None,
-        region: None,
-        token: false,
-        hold: false,
-    }
 }
 
 async fn find(cx: &Rc<Context>, key: &Resolved, request: &AdoptGrant) -> Result<Listed, Fault> {

@@ -282,7 +282,7 @@ async fn read(
 ) -> Result<Wanted, Fault> {
     let operations = policy::parse_operations(&request.operations)?;
     let until = Until::parse(request.ttl.as_deref(), request.until)?;
-    let key = resolve(cx, config, request).await?;
+    let key = resolve(cx, config, &request.key, request.region.as_ref()).await?;
     let grantee = policy::expand_grantee(&request.grantee, &key.facts.arn)?;
     Ok(Wanted { key, grantee, operations, until })
 }

@@ -83,8 +83,9 @@ async fn missing(
 async fn keys(cx: &Rc<Context>, lane: &Arc<Lane>) {
     let id = lane.id;
     let live = cx.ledger.run(Urgency::Work, move |books| books.live_keys(id, None)).await;
+    let Ok(live) = live else { return };
     let (mut off, mut seen) = (BTreeMap::new(), BTreeSet::new());
-    for key in live.unwrap_or_default() {
+    for key in live {
         cx.place(lane, Op::List, false).await;
         if cx.stopping.get() {
             return;

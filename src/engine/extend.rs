@@ -156,19 +156,7 @@ async fn allowed(
     if !owner && !access::extends(config, caller, asker) {
         return Err(anothers(cx, caller, lease));
     }
-    let asked = wire::CreateLease {
-        key: lease.key_arn.to_string(),
-        grantee: lease.grantee.to_string(),
-        operations: Vec::new(),
-        ttl: None,
-        until: None,
-        reason: None,
-        constraints: lease.constraints.clone(),
-        region: None,
-        token: false,
-        hold: false,
-    };
-    let key = resolve(cx, config, &asked).await?;
+    let key = resolve(cx, config, lease.key_arn.as_str(), None).await?;
     let extended = policy::extend(
         config,
         &Extension {

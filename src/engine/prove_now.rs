@@ -11,8 +11,7 @@ use super::freeze::governs;
 use super::resolve::resolve;
 use crate::fault::{Fault, Kind};
 use crate::rules::policy::lists_key;
-use crate::terms::Constraints;
-use crate::wire::{CreateLease, Prove, Proven};
+use crate::wire::{Prove, Proven};
 
 /// Prove it now. Only on a key that a policy names: nothing is to be made elsewhere.
 pub(crate) async fn prove_now(
@@ -23,19 +22,7 @@ pub(crate) async fn prove_now(
     governs(cx, caller, "have the way out proven", json!({ "key": request.key }))?;
     hear_the_time(cx).await;
     let config = open_for_creates(cx)?;
-    let asked = CreateLease {
-        key: request.key,
-        grantee: String::new(),
-        operations: Vec::new(),
-        ttl: None,
-        until: None,
-        reason: None,
-        constraints: Constraints::None,
-        region: None,
-        token: false,
-        hold: false,
-    };
-    let key = resolve(cx, &config, &asked).await?;
+    let key = resolve(cx, &config, &request.key, None).await?;
     let arn = key.facts.arn;
     if !config.policies.iter().any(|policy| lists_key(policy, &arn, &key.aliases)) {
         let text = format!("no policy names {arn}, so grantd makes no grant on it");

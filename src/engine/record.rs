@@ -198,17 +198,20 @@ impl Context {
         let urgency = if happenings.iter().all(looked) { Urgency::Work } else { Urgency::End };
         self.ledger
             .run(urgency, move |books| {
-                let stored = books.row(id)?;
-                if doubted.as_ref() == Some(stored.life()) {
-                    // What came of it besides is in the ledger, and due.
-                    return Ok(Written::of(stored));
+                if let Some(after) = &doubted {
+                    let stored = books.row(id)?;
+                    if after == stored.life() {
+                        // What came of it besides is in the ledger, and due.
+                        return Ok(Written::of(stored));
+                    }
                 }
-                let mut written = Written::of(stored);
+                let (mut twins, mut replaced, mut last) = (Vec::new(), Vec::new(), None);
                 for happening in &happenings {
                     match books.step(id, &happening.event, happening.now, &happening.note) {
                         Ok(stepped) => {
-                            written.twins.extend(stepped.twins);
-                            written.replaced.extend(stepped.replaced);
+                            twins.extend(stepped.twins);
+                            replaced.extend(stepped.replaced);
+                            last = Some(stepped.row);
                         }
                         // Memory was behind the ledger: what is written there is the truth.
                         Err(LedgerError::Illegal(error)) => {
@@ -217,7 +220,8 @@ impl Context {
                         Err(error) => return Err(error),
                     }
                 }
-                Ok(Written { row: books.row(id)?, ..written })
+                let row = last.map_or_else(|| books.row(id), Ok)?;
+                Ok(Written { row, twins, replaced })
             })
             .await
     }

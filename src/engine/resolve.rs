@@ -13,7 +13,6 @@ use crate::ids::{KeyArn, Region};
 use crate::kms::{Alias, Answer, KeyFacts, Lane};
 use crate::rules::keyref::KeyRef;
 use crate::rules::life::{Class, Outcome};
-use crate::wire;
 
 /// A key, resolved.
 pub(crate) struct Resolved {
@@ -26,11 +25,12 @@ pub(crate) struct Resolved {
 pub(crate) async fn resolve(
     cx: &Rc<Context>,
     config: &Config,
-    request: &wire::CreateLease,
+    typed: &str,
+    region: Option<&Region>,
 ) -> Result<Resolved, Fault> {
-    let key = KeyRef::parse(&request.key)
-        .map_err(|error| Fault::new(Kind::BadArgument, error.to_string()))?;
-    let lanes = candidates(cx, Some(config), &key, request.region.as_ref())?;
+    let key =
+        KeyRef::parse(typed).map_err(|error| Fault::new(Kind::BadArgument, error.to_string()))?;
+    let lanes = candidates(cx, Some(config), &key, region)?;
     let mut found = Vec::new();
     for lane in lanes {
         if let Some(id) = key_id(cx, &lane, &key).await? {
@@ -40,21 +40,21 @@ pub(crate) async fn resolve(
     if found.len() > 1 {
         let where_to = found.iter().map(|(lane, _)| format!("{} {}", lane.account, lane.region));
         let list: Vec<String> = where_to.collect();
-        let text = format!("{} is in more than one place: {}", request.key, list.join(", "));
+        let text = format!("{} is in more than one place: {}", typed, list.join(", "));
         return Err(Fault::new(Kind::BadArgument, text).hint("add --region, or give the key's ARN"));
     }
     let Some((lane, id)) = found.pop() else {
-        let text = format!("there is no key {} where grantd looks", request.key);
+        let text = format!("there is no key {} where grantd looks", typed);
         return Err(Fault::new(Kind::KeyNotFound, text));
     };
     let answer = cx.kms.describe(&lane, &id).await;
-    let facts = told(cx, &lane, &request.key, answer)?;
+    let facts = told(cx, &lane, typed, answer)?;
     // KMS shows nobody another account's aliases.
     if facts.arn.account() != lane.account.as_str() {
         return Ok(Resolved { lane, facts, aliases: Vec::new() });
     }
     let answer = cx.kms.aliases(&lane, Some(&facts.arn)).await;
-    let aliases = told(cx, &lane, &request.key, answer)?;
+    let aliases = told(cx, &lane, typed, answer)?;
     let aliases = believed(cx, config, &lane, aliases).await.map_err(ledger_fault)?;
     let aliases: Vec<String> = aliases.into_iter().map(|alias| alias.name).collect();
     if let KeyRef::Alias(name) | KeyRef::AliasArn(_, _, name) = &key

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension as _, params};
 use serde_json::json;
 
-use super::columns::word;
+use super::columns::{Columns, word};
 use super::grants::Fresh;
 use super::reads::{corrupt, limit};
 use super::{Ledger, LedgerError, Row, new, sql};
@@ -349,9 +349,9 @@ impl Ledger {
     }
 
     fn put_off(&mut self, grant: i64, now: Now) -> Result<Row, LedgerError> {
-        let (_, mut columns, _) = self.stored(grant)?;
-        columns.next = Some(Next { act: Act::End, at: now.latest.plus(AGAIN) });
-        self.write_columns(grant, &columns)?;
+        let (_, before, _) = self.stored(grant)?;
+        let next = Some(Next { act: Act::End, at: now.latest.plus(AGAIN) });
+        self.write_columns(grant, &before, &Columns { next, ..before.clone() })?;
         self.row(grant)
     }
 }

@@ -182,6 +182,23 @@ impl Columns {
         })
     }
 
+    /// Whether nothing differs that an index or a trigger of the table goes by, but the next act.
+    pub(super) fn same_place(&self, other: &Self) -> bool {
+        self.state == other.state
+            && self.grant_id == other.grant_id
+            && self.how == other.how
+            && self.missing == other.missing
+            && self.closed == other.closed
+    }
+
+    /// The values in the order of `SET_PROGRESS`: those of `values` but for what
+    /// [`Columns::same_place`] compares.
+    pub(super) fn progress(&self) -> Vec<rusqlite::types::Value> {
+        const PLACE: [usize; 5] = [0, 1, 4, 8, 14];
+        let values = self.values().into_iter().enumerate();
+        values.filter(|(at, _)| !PLACE.contains(at)).map(|(_, value)| value).collect()
+    }
+
     /// The values in the order of `SET_GRANT` and of the tail of `NEW_GRANT`: state first,
     /// fault_since last.
     pub(super) fn values(&self) -> [rusqlite::types::Value; 19] {

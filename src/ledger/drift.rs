@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::reads::{corrupt, limit};
 use super::{Ledger, LedgerError, new, sql};
-use crate::ids::{GrantId, KeyArn};
+use crate::ids::{AccountId, GrantId, KeyArn, Region};
+use crate::kms::Lane;
 use crate::rules::time::Time;
 use crate::wire::{Asker, KeyOff, MovedAlias};
 
@@ -148,23 +149,25 @@ impl Ledger {
         aliases: &[(String, KeyArn)],
         now: Time,
     ) -> Result<Vec<String>, LedgerError> {
+        let lane = self.lane_of(lane)?;
         let mut moved = Vec::new();
         for (alias, is) in aliases {
-            let known = self.pinned(lane, alias)?;
+            let known = self.pinned(&lane, alias)?;
             match known {
                 Some((was, told)) if was == is.as_str() => {
                     if told.is_some() {
-                        self.alias_moves(lane, alias, None, now)?;
+                        self.alias_moves(&lane, alias, None, now)?;
                     }
                 }
                 Some((_, told)) => {
                     if told.as_deref() != Some(is.as_str()) {
-                        self.alias_moves(lane, alias, Some(is), now)?;
+                        self.alias_moves(&lane, alias, Some(is), now)?;
                     }
                     moved.push(alias.clone());
                 }
                 None => {
-                    let values = params![lane, alias, is.as_str(), now.0];
+                    let (account, region) = (lane.account.as_str(), lane.region.as_str());
+                    let values = params![account, region, alias, is.as_str(), now.0];
                     self.atomic(|ledger| {
                         ledger.conn()?.prepare_cached(sql::PIN)?.execute(values)?;
                         Ok(())
@@ -177,31 +180,32 @@ impl Ledger {
 
     fn pinned(
         &self,
-        lane: i64,
+        lane: &Lane,
         alias: &str,
     ) -> Result<Option<(String, Option<String>)>, LedgerError> {
         let mut query = self.conn()?.prepare_cached(sql::PINNED)?;
-        let pinned = query.query_row(params![lane, alias], |raw| Ok((raw.get(0)?, raw.get(1)?)));
+        let values = params![lane.account.as_str(), lane.region.as_str(), alias];
+        let pinned = query.query_row(values, |raw| Ok((raw.get(0)?, raw.get(1)?)));
         Ok(pinned.optional()?)
     }
 
     /// It points elsewhere now, or (`None`) where it did.
     fn alias_moves(
         &mut self,
-        lane: i64,
+        lane: &Lane,
         alias: &str,
         to: Option<&KeyArn>,
         now: Time,
     ) -> Result<(), LedgerError> {
         self.atomic(|ledger| {
+            let (account, region) = (lane.account.as_str(), lane.region.as_str());
             let at = to.map(|_| now.0);
-            let values = params![lane, alias, to.map(KeyArn::as_str), at];
+            let values = params![account, region, alias, to.map(KeyArn::as_str), at];
             ledger.conn()?.prepare_cached(sql::ALIAS_MOVES)?.execute(values)?;
             let was = ledger.pinned(lane, alias)?.map(|(was, _)| was);
-            let of = ledger.lane_of(lane)?;
             let kind = if to.is_some() { "alias-moved" } else { "alias-back" };
-            let body = json!({ "account": of.account, "region": of.region, "alias": alias,
-                "was": was, "is": to });
+            let body = json!({ "account": account, "region": region, "alias": alias, "was": was,
+                "is": to });
             ledger.append(now, None, kind, "grantd", &body)
         })
     }
@@ -215,14 +219,13 @@ impl Ledger {
         let mut rows = query.query([limit(SHOWN_MAX)])?;
         let mut found = Vec::new();
         while let Some(raw) = rows.next()? {
-            let lane = self.lane_of(raw.get(0)?)?;
             found.push(MovedAlias {
-                account: lane.account.clone(),
-                region: lane.region.clone(),
-                alias: raw.get(1)?,
-                was: KeyArn::parse(raw.get::<_, String>(2)?).map_err(corrupt)?,
-                is: KeyArn::parse(raw.get::<_, String>(3)?).map_err(corrupt)?,
-                since: Time(raw.get(4)?),
+                account: AccountId::parse(raw.get::<_, String>(0)?).map_err(corrupt)?,
+                region: Region::parse(raw.get::<_, String>(1)?).map_err(corrupt)?,
+                alias: raw.get(2)?,
+                was: KeyArn::parse(raw.get::<_, String>(3)?).map_err(corrupt)?,
+                is: KeyArn::parse(raw.get::<_, String>(4)?).map_err(corrupt)?,
+                since: Time(raw.get(5)?),
             });
         }
         Ok(found)
@@ -242,7 +245,9 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         self.atomic(|ledger| {
             for alias in moved {
-                let values = params![alias.alias, alias.was.as_str(), alias.is.as_str(), now.0];
+                let (account, region) = (alias.account.as_str(), alias.region.as_str());
+                let (was, is) = (alias.was.as_str(), alias.is.as_str());
+                let values = params![account, region, alias.alias, was, is, now.0];
                 ledger.conn()?.prepare_cached(sql::ACCEPT_ALIAS)?.execute(values)?;
                 let mut body = json!(alias);
                 body["reason"] = json!(reason);

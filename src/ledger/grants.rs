@@ -192,7 +192,7 @@ impl Ledger {
                 after.gone = after.gone.or(Some(began.latest));
             }
             if after != columns {
-                ledger.write_columns(grant, &after)?;
+                ledger.write_columns(grant, &columns, &after)?;
             }
             if let Some(record) = step.record {
                 let body = moved(&before, &after, note);
@@ -212,21 +212,37 @@ impl Ledger {
             for id in &step.twins {
                 twins.extend(ledger.twin(&before, lease, id, seen, now)?);
             }
-            // A first grant replaces none.
-            let replaced = match before.serial() {
-                1 => Vec::new(),
-                _ => ledger.end_replaced(before.reference(), now)?,
-            };
-            let mut closed = ledger.conn()?.prepare_cached(sql::LEASE_CLOSED)?;
-            let lease_closed = closed.query_row([lease], |raw| raw.get(0))?;
-            drop(closed);
+            let closes = matches!(step.life.state, State::Closed { .. });
+            let lease_closed = closes && ledger.is_lease_closed(lease)?;
+            // A first grant replaces none, and is as it was written.
+            if before.serial() == 1 {
+                let row = Row { life: step.life, ..before };
+                return Ok(Stepped { row, twins, replaced: Vec::new(), lease_closed });
+            }
+            let replaced = ledger.end_replaced(before.reference(), now)?;
             Ok(Stepped { row: ledger.row(grant)?, twins, replaced, lease_closed })
         })
     }
 
-    pub(super) fn write_columns(&self, grant: i64, to: &Columns) -> Result<(), LedgerError> {
-        let values = std::iter::once(grant.into()).chain(to.values());
-        let mut change = self.conn()?.prepare_cached(sql::SET_GRANT)?;
+    fn is_lease_closed(&self, lease: i64) -> Result<bool, LedgerError> {
+        let mut closed = self.conn()?.prepare_cached(sql::LEASE_CLOSED)?;
+        Ok(closed.query_row([lease], |raw| raw.get(0))?)
+    }
+
+    /// A retry or a look changes none of what the indexes and triggers of the table go by: SQLite
+    /// would write each index anew whose columns it is told to set, to whatever value.
+    pub(super) fn write_columns(
+        &self,
+        grant: i64,
+        from: &Columns,
+        to: &Columns,
+    ) -> Result<(), LedgerError> {
+        let (statement, values) = match from.same_place(to) {
+            true => (sql::SET_PROGRESS, to.progress()),
+            false => (sql::SET_GRANT, to.values().to_vec()),
+        };
+        let values = std::iter::once(grant.into()).chain(values);
+        let mut change = self.conn()?.prepare_cached(statement)?;
         change.execute(params_from_iter(values))?;
         Ok(())
     }

@@ -98,6 +98,10 @@ statements! {
         end_sent = ?13, accepted_at = ?14, gone_at = ?15, closed_at = ?16, act = ?17, \
         next_action_at = ?18, fault = ?19, fault_since = ?20 \
         WHERE id = ?1";
+    SET_PROGRESS = "UPDATE kms_grant SET why = ?2, via = ?3, create_count = ?4, \
+        create_open = ?5, create_sent = ?6, end_count = ?7, end_first = ?8, end_sent = ?9, \
+        accepted_at = ?10, gone_at = ?11, act = ?12, next_action_at = ?13, fault = ?14, \
+        fault_since = ?15 WHERE id = ?1";
     NEXT_TWIN = "SELECT coalesce(max(twin), -1) + 1 FROM kms_grant WHERE lease = ?1 AND serial = \
         ?2";
     KNOWN_OPEN = "SELECT id FROM kms_grant \
@@ -209,15 +213,17 @@ statements! {
     KEY_OFF = "INSERT INTO key_off(lane, key_arn, state, since) VALUES(?1, ?2, ?3, ?4) \
         ON CONFLICT DO UPDATE SET state = ?3, since = ?4";
     KEY_ON = "DELETE FROM key_off WHERE lane = ?1 AND key_arn = ?2";
-    PINNED = "SELECT key_arn, moved_to FROM alias_pin WHERE lane = ?1 AND alias = ?2";
-    PIN = "INSERT INTO alias_pin(lane, alias, key_arn, pinned_at) VALUES(?1, ?2, ?3, ?4)";
-    ALIAS_MOVES = "UPDATE alias_pin SET moved_to = ?3, moved_at = ?4 \
-        WHERE lane = ?1 AND alias = ?2";
-    MOVED_ALIASES = "SELECT lane, alias, key_arn, moved_to, moved_at FROM alias_pin \
-        WHERE lane > 0 AND moved_to IS NOT NULL ORDER BY lane, alias LIMIT ?1";
-    ACCEPT_ALIAS = "UPDATE alias_pin SET key_arn = moved_to, pinned_at = ?4, moved_to = NULL, \
-        moved_at = NULL WHERE lane IN(SELECT id FROM lane) AND alias = ?1 AND key_arn = ?2 \
-        AND moved_to = ?3";
+    PINNED = "SELECT key_arn, moved_to FROM alias_pin \
+        WHERE account = ?1 AND region = ?2 AND alias = ?3";
+    PIN = "INSERT INTO alias_pin(account, region, alias, key_arn, pinned_at) \
+        VALUES(?1, ?2, ?3, ?4, ?5)";
+    ALIAS_MOVES = "UPDATE alias_pin SET moved_to = ?4, moved_at = ?5 \
+        WHERE account = ?1 AND region = ?2 AND alias = ?3";
+    MOVED_ALIASES = "SELECT account, region, alias, key_arn, moved_to, moved_at FROM alias_pin \
+        WHERE account > '' AND moved_to IS NOT NULL ORDER BY account, region, alias LIMIT ?1";
+    ACCEPT_ALIAS = "UPDATE alias_pin SET key_arn = moved_to, pinned_at = ?6, moved_to = NULL, \
+        moved_at = NULL WHERE account = ?1 AND region = ?2 AND alias = ?3 AND key_arn = ?4 \
+        AND moved_to = ?5";
 
     PROOF = "SELECT proven_at FROM proof WHERE lane = ?1 AND key_arn = ?2";
     SET_PROOF = "INSERT INTO proof(lane, key_arn, proven_at) VALUES(?1, ?2, ?3) ON CONFLICT DO \

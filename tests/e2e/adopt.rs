@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 use testbed::{Config, Host, PATIENCE, Sandbox, now_ms, until, until_within};
 
 use crate::GRANTD;
-use crate::lease::{Lease, history_verifies, instant};
+use crate::lease::{Lease, history_verifies, instant, plant};
 
 const REVOKER: &str = "arn:aws:iam::111122223333:role/grantd-revoker";
-const MINUTE: i64 = 60_000;
 
 /// A machine whose policy enforces, with `more` in it.
 fn world(more: &str) -> (Sandbox, Host) {
@@ -27,23 +26,6 @@ fn world(more: &str) -> (Sandbox, Host) {
     let config = sandbox.config(&Config { account, ..Config::default() });
     host.configure(&format!("{config}adopt = \"enforce\"\n{more}\n"));
     (sandbox, host)
-}
-
-/// A grant on the story's key for role B, made nine minutes ago by a person's tool; gives its id.
-fn plant(sandbox: &Sandbox, name: &str, more: &Value) -> String {
-    let story = &sandbox.story;
-    let mut entry = json!({
-        "KeyId": story.key_arn, "GranteePrincipal": story.role_b.arn, "Operations": ["Decrypt"],
-        "CreationDate": (now_ms() - 9 * MINUTE) / 1_000,
-    });
-    if !name.is_empty() {
-        entry["Name"] = json!(name);
-    }
-    for (key, value) in more.as_object().unwrap() {
-        entry[key] = value.clone();
-    }
-    let ids = sandbox.handle().with(|core| core.plant(&entry, 1, now_ms())).unwrap();
-    ids.into_iter().next().unwrap()
 }
 
 /// The Name of a grant that is to end in so many seconds.

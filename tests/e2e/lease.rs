@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kms_sandbox::{Entry, GrantTruth, Op};
 use serde_json::{Value, json};
-use testbed::{Host, PATIENCE, Reply, Sandbox, until_within};
+use testbed::{Host, PATIENCE, Reply, Sandbox, now_ms, until_within};
 
 /// A lease as the daemon has it.
 #[derive(Debug, Clone)]
@@ -118,6 +118,24 @@ impl Lease {
         });
         assert!(grant.ended_at_ms.unwrap() >= self.deadline_ms, "not early: {grant:?}");
     }
+}
+
+/// A grant on the story's key, made nine minutes ago for role B; gives its id.
+pub(crate) fn plant(sandbox: &Sandbox, name: &str, more: &Value) -> String {
+    let story = &sandbox.story;
+    let created = (now_ms() - 9 * 60_000) / 1_000;
+    let mut entry = json!({
+        "KeyId": story.key_arn, "GranteePrincipal": story.role_b.arn, "Operations": ["Decrypt"],
+        "CreationDate": created,
+    });
+    if !name.is_empty() {
+        entry["Name"] = json!(name);
+    }
+    for (key, value) in more.as_object().unwrap() {
+        entry[key] = value.clone();
+    }
+    let ids = sandbox.handle().with(|core| core.plant(&entry, 1, now_ms())).unwrap();
+    ids.into_iter().next().unwrap()
 }
 
 /// The accepted ends of leases, oldest first.

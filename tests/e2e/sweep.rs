@@ -2,34 +2,17 @@
 //! and ledger.
 
 use kms_sandbox::{Act, Fault, Match, Op, When};
-use serde_json::{Value, json};
+use serde_json::json;
 use testbed::{Config, Host, Ran, Sandbox, now_ms};
 
 use crate::GRANTD;
+use crate::lease::plant;
 
 const MINUTE: i64 = 60_000;
 
 fn run(host: &Host, words: &[&str]) -> Ran {
     let config = host.config().display().to_string();
     host.grantd(&[words, &["--config", &config]].concat())
-}
-
-/// A grant on the story's key, made nine minutes ago for role B; gives its id.
-fn plant(sandbox: &Sandbox, name: &str, more: &Value) -> String {
-    let story = &sandbox.story;
-    let created = (now_ms() - 9 * MINUTE) / 1_000;
-    let mut entry = json!({
-        "KeyId": story.key_arn, "GranteePrincipal": story.role_b.arn, "Operations": ["Decrypt"],
-        "CreationDate": created,
-    });
-    if !name.is_empty() {
-        entry["Name"] = json!(name);
-    }
-    for (key, value) in more.as_object().unwrap() {
-        entry[key] = value.clone();
-    }
-    let ids = sandbox.handle().with(|core| core.plant(&entry, 1, now_ms())).unwrap();
-    ids.into_iter().next().unwrap()
 }
 
 /// One of ours, whose hosts are gone: its deadline was `ago_ms` ago.

@@ -115,7 +115,7 @@ proptest! {
         for life in lives {
             let (_, before, _) = world.ledger.stored(row.id()).unwrap();
             let after = Columns::over(&before, &life, Time(5));
-            world.ledger.write_columns(row.id(), &after).unwrap();
+            world.ledger.write_columns(row.id(), &before, &after).unwrap();
             let (read, columns, _) = world.ledger.stored(row.id()).unwrap();
             prop_assert_eq!(read.life(), &life);
             prop_assert_eq!(columns, after);
