@@ -138,7 +138,8 @@ fn the_brake_stops_the_ends_of_a_key_and_none_of_ours() {
         });
     };
     braked(&host);
-    assert_eq!(ended(), 2);
+    // Those that it let pass may still be on their way.
+    until("two are ended", || (ended() == 2).then_some(()));
     // Not even a crash gives it more, and what is ours ends on the same key.
     daemon.kill();
     let daemon = host.ready();
