@@ -11,7 +11,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::context::Context;
-use super::find::aliases;
 use super::lane::{Op, Sent};
 use super::look::Pages;
 use super::survey::count;
@@ -74,24 +73,23 @@ pub(crate) async fn enforce(cx: &Context, config: &Config) -> bool {
     }
 }
 
-/// One pass over the keys of the policies that adopt or report. False where it broke off.
+/// One pass over the policies' keys, where any policy adopts or reports, with the aliases that the
+/// search before it has read. False where it broke off.
 pub(crate) async fn pass(
     cx: &Rc<Context>,
     config: &Arc<Config>,
     lane: &Arc<Lane>,
+    aliases: &[Alias],
     began: Now,
 ) -> bool {
-    if config.policies.iter().all(|policy| policy.adopt.foreign == Foreign::Off) {
-        cx.unadopted.counts.borrow_mut().retain(|(of, _), _| *of != lane.id);
-        return enforce(cx, config).await;
-    }
     if !enforce(cx, config).await {
         return false;
     }
-    let Ok(aliases) = aliases(cx, config, lane).await else { return false };
     let mut pass = Pass { cx, config, lane, began, waiting: BTreeMap::new(), told: Vec::new() };
-    for key in named_keys(config, lane, &aliases) {
-        match pass.key(&key, &aliases).await {
+    let off = config.policies.iter().all(|policy| policy.adopt.foreign == Foreign::Off);
+    let keys = if off { Vec::new() } else { named_keys(config, lane, aliases) };
+    for key in keys {
+        match pass.key(&key, aliases).await {
             Ok(()) => {}
             Err(Class::NotFound | Class::Denied | Class::Invalid) => {
                 tracing::warn!(%key, "a policy's key cannot be listed: nothing is adopted there");

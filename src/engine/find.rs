@@ -44,10 +44,7 @@ pub(crate) async fn search(cx: Rc<Context>, lane: i64) {
         // Without a known present nothing can be judged; the keeper is asking AWS for one.
         let known = began.doubt != Some(Doubt::Unconfirmed);
         let mut pause = AGAIN;
-        let whole = known
-            && searched(&cx, &config, &lane, began.now).await
-            && adopt::pass(&cx, &config, &lane, began.now).await;
-        if whole {
+        if known && pass(&cx, &config, &lane, began.now).await {
             let first = *first.get_or_insert(began.now.latest);
             let young = began.now.least.since(first) < config.settle;
             let soon = if young { EVERY_YOUNG.min(config.settle) } else { config.reconcile };
@@ -57,27 +54,45 @@ pub(crate) async fn search(cx: Rc<Context>, lane: i64) {
     }
 }
 
-/// One search. False where it broke off, and is to be begun again soon.
-async fn searched(cx: &Rc<Context>, config: &Arc<Config>, lane: &Arc<Lane>, began: Now) -> bool {
-    let (done, over) = match survey(cx, config, lane, began).await {
-        Ok(mut survey) => {
+/// One search, and what the policies make of the grants of others. False where it broke off, and is
+/// to be begun again soon.
+async fn pass(cx: &Rc<Context>, config: &Arc<Config>, lane: &Arc<Lane>, began: Now) -> bool {
+    match searched(cx, config, lane, began).await {
+        Some(aliases) => adopt::pass(cx, config, lane, &aliases, began).await,
+        None => false,
+    }
+}
+
+/// One search for what is ours; the lane's aliases as it read them, where it came to its end.
+async fn searched(
+    cx: &Rc<Context>,
+    config: &Arc<Config>,
+    lane: &Arc<Lane>,
+    began: Now,
+) -> Option<Vec<Alias>> {
+    let surveyed = async {
+        let aliases = aliases(cx, config, lane).await?;
+        let survey = survey(cx, config, lane, &aliases, began).await?;
+        Ok((aliases, survey))
+    };
+    match surveyed.await {
+        Ok((aliases, mut survey)) => {
             let seen = std::mem::take(&mut survey.seen);
-            let done = tell_of(cx, lane, survey, began).await;
-            if done {
-                // Askers need not wait for what only tells.
-                cx.lane(lane, |state| state.search = Search::Done);
-                drift::look_into(cx, config, lane, &seen, began).await;
+            if !tell_of(cx, lane, survey, began).await {
+                return None;
             }
-            (done, done)
+            // Askers need not wait for what only tells.
+            cx.lane(lane, |state| state.search = Search::Done);
+            drift::look_into(cx, config, lane, &seen, began).await;
+            Some(aliases)
         }
         // What this role may not list does not come to light by waiting for it.
-        Err(Class::Denied | Class::Invalid) => (false, true),
-        Err(_) => (false, false),
-    };
-    if over {
-        cx.lane(lane, |state| state.search = Search::Done);
+        Err(Class::Denied | Class::Invalid) => {
+            cx.lane(lane, |state| state.search = Search::Done);
+            None
+        }
+        Err(_) => None,
     }
-    done
 }
 
 /// Look at everything that names our role as retiring principal, or, where that cannot be listed
@@ -87,10 +102,10 @@ async fn survey(
     cx: &Rc<Context>,
     config: &Arc<Config>,
     lane: &Arc<Lane>,
+    aliases: &[Alias],
     began: Now,
 ) -> Result<Survey, Class> {
-    let aliases = aliases(cx, config, lane).await?;
-    let listings = Listings { cx, config, lane, began, aliases: &aliases };
+    let listings = Listings { cx, config, lane, began, aliases };
     let mut survey = Survey::default();
     match listings.take(Scope::Retirable, None, &mut survey).await {
         Ok(()) => return Ok(survey),
@@ -99,7 +114,7 @@ async fn survey(
         Err(class) => return Err(class),
     }
     let mut survey = Survey::default();
-    for key in named_keys(config, lane, &aliases) {
+    for key in named_keys(config, lane, aliases) {
         match listings.take(Scope::Key(&key), Some(&key), &mut survey).await {
             Ok(()) => {}
             Err(Class::NotFound | Class::Denied) => {
@@ -163,7 +178,7 @@ impl Listings<'_> {
 }
 
 /// The aliases of the lane that are to be believed.
-pub(crate) async fn aliases(
+async fn aliases(
     cx: &Rc<Context>,
     config: &Arc<Config>,
     lane: &Arc<Lane>,
