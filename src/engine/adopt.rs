@@ -143,35 +143,18 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Take up what may be; count the others.
+    /// Take up what the ledger lets; count the others.
     async fn take(&mut self, page: Vec<AdoptedGrant>) -> Result<(), Class> {
         let (cx, now) = (self.cx, self.cx.time.now());
-        let reports = |name: &str| {
-            self.config.policy(name).is_none_or(|policy| policy.adopt.foreign != Foreign::Enforce)
-        };
-        let page: Vec<(AdoptedGrant, bool)> = page
-            .into_iter()
-            .map(|grant| {
-                let reports = reports(&grant.policy);
-                (grant, reports)
-            })
-            .collect();
         let jobs = page.clone();
         let job = move |books: &mut Ledger| {
-            let one = |(grant, reports): &(AdoptedGrant, bool)| match reports {
-                false => books.adopt(grant, now),
-                true => match books.knows(grant.key_arn.as_str(), &grant.grant_id, grant.began)? {
-                    true => Ok(Adopting::Known),
-                    false => Ok(Adopting::Held),
-                },
-            };
-            jobs.iter().map(one).collect::<Result<Vec<_>, _>>()
+            jobs.iter().map(|grant| books.adopt(grant, now)).collect::<Result<Vec<_>, _>>()
         };
         let done = cx.ledger.run(Urgency::Work, job).await.map_err(|error| {
             tracing::error!("cannot record what was adopted: {}", chain(&error));
             Class::Unavailable
         })?;
-        for ((grant, reports), became) in page.into_iter().zip(done) {
+        for (grant, became) in page.into_iter().zip(done) {
             match became {
                 Adopting::Taken(row) => {
                     tracing::info!(lease = %grant.reference, key = %grant.key_arn,
@@ -180,18 +163,21 @@ impl Pass<'_> {
                     cx.take_in(vec![*row]);
                 }
                 Adopting::Known => {}
-                Adopting::Held => self.waits(&grant, reports),
+                Adopting::Held => self.waits(&grant),
             }
         }
         Ok(())
     }
 
     /// It is not taken up: counted, and where a hold has just begun, told.
-    fn waits(&mut self, grant: &AdoptedGrant, reports: bool) {
+    fn waits(&mut self, grant: &AdoptedGrant) {
         let n = self.waiting.entry(grant.policy.clone()).or_default();
         *n += 1;
         let place = (self.lane.id, grant.policy.clone());
-        if !reports && *n <= LISTED && !self.cx.unadopted.told.borrow().contains(&place) {
+        let told = self.cx.unadopted.told.borrow().contains(&place);
+        let policy = self.config.policy(&grant.policy);
+        let enforces = policy.is_some_and(|policy| policy.adopt.foreign == Foreign::Enforce);
+        if enforces && !told && *n <= LISTED {
             tracing::warn!(policy = grant.policy, key = %grant.key_arn, grant = %grant.grant_id,
                 grantee = %grant.grantee, name = grant.name, deadline = %grant.deadline,
                 "held: it would be ended then: {}", grant.notes.join("; "));

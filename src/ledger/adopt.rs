@@ -98,15 +98,16 @@ impl Ledger {
     /// [`LedgerError::Full`]; those of the disk.
     pub fn adopt(&mut self, new: &AdoptedGrant, now: Now) -> Result<Adopting, LedgerError> {
         self.atomic(|ledger| {
-            // What room is left is for endings; the ballast is not for new promises.
-            if ledger.is_full() {
-                return Err(LedgerError::Full);
-            }
             if ledger.knows(new.key_arn.as_str(), &new.grant_id, new.began)? {
                 return Ok(Adopting::Known);
             }
             if new.by.is_none() && !ledger.enforces(&new.policy)? {
                 return Ok(Adopting::Held);
+            }
+            // What room is left is for endings; the ballast is not for new promises. Asked last: a
+            // pass over what needs no room is not to break off.
+            if ledger.is_full() {
+                return Err(LedgerError::Full);
             }
             let lease = ledger.insert_adopted_lease(new, now)?;
             let facts = Facts {

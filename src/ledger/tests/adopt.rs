@@ -1,6 +1,7 @@
 //! Grants of others: held, taken up, braked and let go on.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use rusqlite::Connection;
 
@@ -117,6 +118,19 @@ fn nothing_is_adopted_before_its_policy_is_resumed() {
     let told = ["adoption-held", "adoption-resumed", "adopted", "adopts-no-more", "adoption-held"];
     assert_eq!(kinds, told);
     assert_eq!(verify(&world.ledger), (5, None));
+}
+
+/// Else each pass would break off at what the ledger has long had, and begin anew within seconds.
+#[test]
+fn a_full_disk_keeps_out_only_what_would_be_written() {
+    let (mut world, _) = adopted(1);
+    world.ledger.full_flag().store(true, Ordering::Relaxed);
+    let known = theirs(&world, 1);
+    assert_eq!(world.ledger.adopt(&known, now(1)).unwrap(), Adopting::Known);
+    let held = AdoptedGrant { policy: "another".to_owned(), ..theirs(&world, 2) };
+    assert_eq!(world.ledger.adopt(&held, now(1)).unwrap(), Adopting::Held);
+    let new = theirs(&world, 3);
+    assert_eq!(world.ledger.adopt(&new, now(1)), Err(LedgerError::Full));
 }
 
 #[test]
