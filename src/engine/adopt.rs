@@ -13,7 +13,6 @@ use std::sync::Arc;
 use super::context::Context;
 use super::lane::{Op, Sent};
 use super::look::Pages;
-use super::survey::count;
 use crate::config::{Config, Foreign};
 use crate::fault::chain;
 use crate::ids::{KeyArn, Principal, Ref};
@@ -276,9 +275,4 @@ pub(crate) async fn passage(cx: &Rc<Context>, row: Row) -> Result<Row, Row> {
             Err(row)
         }
     }
-}
-
-/// How many, for the wire.
-pub(crate) fn number(n: usize) -> u32 {
-    u32::try_from(count(n)).unwrap_or(u32::MAX)
 }

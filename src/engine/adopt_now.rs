@@ -7,7 +7,6 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::Caller;
-use super::adopt::number;
 use super::context::{Context, is_current, ledger_fault};
 use super::desk::{hear_the_time, open_for_creates, probes};
 use super::extend::{self, extend};
@@ -39,10 +38,11 @@ pub(crate) async fn adopt_now(
     caller: &Caller,
     request: AdoptGrant,
 ) -> Result<LeaseExtended, Fault> {
+    let asked = json!({ "key": request.key, "grant-id": request.grant_id });
+    governs(cx, caller, "adopt grants", asked.clone())?;
     let adopted = take_up(cx, caller, &request).await;
     if let Err(fault) = &adopted {
-        let body = json!({ "key": request.key, "grant-id": request.grant_id });
-        refused(cx, caller, fault, "adopt", body);
+        refused(cx, caller, fault, "adopt", asked);
     }
     let grant = adopted?;
     tracing::info!(lease = %grant.reference, key = %grant.key_arn, grant = %grant.grant_id,
@@ -72,8 +72,6 @@ async fn take_up(
     caller: &Caller,
     request: &AdoptGrant,
 ) -> Result<AdoptedGrant, Fault> {
-    let asked = json!({ "key": request.key, "grant-id": request.grant_id });
-    governs(cx, caller, "adopt grants", asked)?;
     hear_the_time(cx).await;
     let config = open_for_creates(cx)?;
     let until = Until::parse(request.ttl.as_deref(), request.until)?;
@@ -273,5 +271,5 @@ pub(crate) fn search_now(cx: &Context, caller: &Caller) -> Result<Searching, Fau
         lanes.values().filter(|state| is_current(&config, &state.lane)).count()
     });
     cx.search_soon();
-    Ok(Searching { lanes: number(lanes) })
+    Ok(Searching { lanes: u32::try_from(lanes).unwrap_or(u32::MAX) })
 }

@@ -129,7 +129,7 @@ fn a_crash_while_a_grant_is_taken_up_by_hand_leaves_it_under_its_deadline() {
                         tokio::select! {
                             biased;
                             () = stage.net.crash.notified() => true,
-                            adopted = daemon.adopt(&stage.key, &id, "10min") => {
+                            adopted = daemon.adopt(0, &stage.key, &id, "10min") => {
                                 adopted.unwrap();
                                 false
                             }
@@ -158,6 +158,26 @@ fn a_crash_while_a_grant_is_taken_up_by_hand_leaves_it_under_its_deadline() {
             });
         }
     }
+}
+
+/// Whoever governs nothing, and whoever names no grant: each is told in the history once.
+#[test]
+fn what_is_not_taken_up_by_hand_is_told_once() {
+    play(|| async {
+        let stage = Stage::new(0).adopting("");
+        let id = plant(&stage, "for-ever", 1).remove(0);
+        stage
+            .live(async |daemon| {
+                pause(MINUTE).await;
+                for (uid, id) in [(1, id.as_str()), (0, "no-such-grant")] {
+                    daemon.adopt(uid, &stage.key, id, "10min").await.unwrap_err();
+                }
+                pause(5 * MINUTE).await;
+                assert_eq!(daemon.history("refused").await.len(), 2);
+                assert_eq!(daemon.history("refused-again").await, []);
+            })
+            .await;
+    });
 }
 
 /// What has no deadline in its Name: none before its grace, and not all in one second.

@@ -294,9 +294,10 @@ impl Daemon {
         Ok(page.items)
     }
 
-    /// Take up a grant of somebody else, as root.
+    /// Take up a grant of somebody else.
     pub(crate) async fn adopt(
         &self,
+        uid: u32,
         key: &str,
         id: &str,
         ttl: &str,
@@ -308,7 +309,7 @@ impl Daemon {
             until: None,
             reason: None,
         };
-        let caller = caller(0);
+        let caller = caller(uid);
         self.ask(|reply| Command::Adopt { caller, request, reply }).await
     }
 
