@@ -192,10 +192,9 @@ fn place(lane: &Lane) -> String {
 /// The value of an answer, or why there is none.
 fn done<T>(what: &str, answer: Answer<T>) -> Result<T, Finding> {
     let detail = answer.detail.unwrap_or_else(|| "no answer".to_owned());
-    let class = match answer.outcome {
-        Outcome::Done(value) => return Ok(value),
-        Outcome::Unknown => Class::Unavailable,
-        Outcome::Refused(class) => class,
+    let class = match answer.outcome.done() {
+        Ok(value) => return Ok(value),
+        Err(class) => class,
     };
     let remedy = match class {
         Class::Unavailable => "check the network, and the endpoints of KMS and STS in this Region",

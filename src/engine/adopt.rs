@@ -19,7 +19,7 @@ use crate::ids::{KeyArn, Principal, Ref};
 use crate::kms::{Alias, Lane, Listed, Scope};
 use crate::ledger::{AdoptedGrant, Adopting, Ledger, Passage, Row, Urgency};
 use crate::rules::foreign::{Adoption, Seen, Verdict, judge};
-use crate::rules::life::{Class, Origin, Outcome, State};
+use crate::rules::life::{Class, Origin, State};
 use crate::rules::policy::{alias_names, named_keys};
 use crate::rules::time::{Now, SECOND};
 
@@ -115,11 +115,7 @@ impl Pass<'_> {
         cx.place(lane, Op::List, false).await;
         let facts = cx.kms.describe(lane, key.as_str()).await;
         cx.heard(lane, Op::List, Some(key), Sent::default(), &facts);
-        let facts = match facts.outcome {
-            Outcome::Done(facts) => facts,
-            Outcome::Refused(class) => return Err(class),
-            Outcome::Unknown => return Err(Class::Unavailable),
-        };
+        let facts = facts.outcome.done()?;
         let names = alias_names(aliases, key);
         let seen = Seen { aliases: &names, aws_managed: facts.manager == "AWS" };
         let (mut pages, mut grants) = (Pages::new(cx, lane, Scope::Key(key), Some(key)), 0);

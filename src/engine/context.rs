@@ -28,7 +28,6 @@ use crate::ids::{KeyArn, Ref};
 use crate::kms::{Answer, Kms, Lane, Token};
 use crate::ledger::{Handle, LedgerError, Row, Urgency};
 use crate::rng::Rng;
-use crate::rules::life::{Class, Outcome};
 use crate::rules::time::Time;
 
 /// How many tokens are kept in memory: those of grants that are not settled yet, far more than a
@@ -268,7 +267,7 @@ impl Context {
         answer: &Answer<T>,
     ) {
         self.time_of(lane, answer);
-        let class = class_of(&answer.outcome);
+        let class = answer.outcome.class();
         self.metrics.called(lane, op, class);
         let now = self.time.shown();
         let detail = answer.detail.as_deref();
@@ -347,15 +346,6 @@ impl Context {
 
     pub(crate) fn forget_token(&self, grant: i64) {
         self.tokens.borrow_mut().remove(&grant);
-    }
-}
-
-/// The class of an answer that is no yes.
-pub(crate) fn class_of<T>(outcome: &Outcome<T>) -> Option<Class> {
-    match outcome {
-        Outcome::Done(_) => None,
-        Outcome::Refused(class) => Some(*class),
-        Outcome::Unknown => Some(Class::Unavailable),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::fault::chain;
 use crate::ids::{GrantId, KeyArn};
 use crate::kms::Lane;
 use crate::ledger::{Ledger, Listable, Row, Urgency};
-use crate::rules::life::{Class, Outcome};
+use crate::rules::life::Class;
 use crate::rules::time::Now;
 
 /// The one state of a key in which its grants give access.
@@ -92,11 +92,11 @@ async fn keys(cx: &Rc<Context>, lane: &Arc<Lane>) {
         }
         let answer = cx.kms.describe(lane, key.as_str()).await;
         cx.heard(lane, Op::List, None, Sent::default(), &answer);
-        let state = match answer.outcome {
-            Outcome::Done(facts) => facts.state,
-            Outcome::Refused(Class::NotFound) => GONE.to_owned(),
+        let state = match answer.outcome.done() {
+            Ok(facts) => facts.state,
+            Err(Class::NotFound) => GONE.to_owned(),
             // Nothing is known of it, which is as it was.
-            Outcome::Refused(_) | Outcome::Unknown => return,
+            Err(_) => return,
         };
         seen.insert(key.clone());
         if state != USABLE {

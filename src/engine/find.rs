@@ -15,7 +15,7 @@ use crate::kms::{Alias, Lane, Listed, Scope};
 use crate::ledger::{FoundGrant, Ledger, LedgerError, Urgency, Warrant};
 use crate::rules::clocks::Doubt;
 use crate::rules::found::overdue;
-use crate::rules::life::{Class, Outcome, Via};
+use crate::rules::life::{Class, Via};
 use crate::rules::name::Name;
 use crate::rules::policy::{alias_names, named_keys};
 use crate::rules::time::{MINUTE, Now, SECOND, Time};
@@ -186,16 +186,10 @@ async fn aliases(
     cx.place(lane, Op::List, false).await;
     let answer = cx.kms.aliases(lane, None).await;
     cx.heard(lane, Op::List, None, Sent::default(), &answer);
-    match answer.outcome {
-        Outcome::Done(aliases) => {
-            pins::believed(cx, config, lane, aliases).await.map_err(|error| {
-                tracing::error!("cannot tell which aliases moved: {}", crate::fault::chain(&error));
-                Class::Unavailable
-            })
-        }
-        Outcome::Refused(class) => Err(class),
-        Outcome::Unknown => Err(Class::Unavailable),
-    }
+    pins::believed(cx, config, lane, answer.outcome.done()?).await.map_err(|error| {
+        tracing::error!("cannot tell which aliases moved: {}", crate::fault::chain(&error));
+        Class::Unavailable
+    })
 }
 
 /// Take up what is provably ours. False when the ledger could not be written.

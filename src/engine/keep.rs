@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::agenda::{HORIZON, ROWS_MAX};
-use super::context::{Context, class_of, is_current};
+use super::context::{Context, is_current};
 use super::hold::{TEND_EVERY, tend};
 use super::lane::{Frozen, Op, Sent};
 use super::look::freeze;
@@ -306,7 +306,7 @@ fn lanes(cx: &Context) -> Vec<Arc<Lane>> {
 async fn warm(cx: &Rc<Context>, lane: &Arc<Lane>) {
     let answer = cx.kms.warm(lane).await;
     let failed =
-        class_of(&answer.outcome).map(|_| answer.detail.unwrap_or_else(|| "no answer".to_owned()));
+        answer.outcome.class().map(|_| answer.detail.unwrap_or_else(|| "no answer".to_owned()));
     let before = cx.lane(lane, |state| std::mem::replace(&mut state.unrefreshed, failed.clone()));
     match (before.flatten(), failed) {
         (before, Some(detail)) if before.as_ref() != Some(&detail) => {

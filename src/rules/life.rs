@@ -11,6 +11,7 @@
 //! - *CreateGrant is never sent at or after the deadline*, so the last send bounds the wait.
 
 mod ending;
+mod outcome;
 mod step;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::GrantId;
 use crate::rules::time::{Now, SECOND, Time};
 
+pub use outcome::{Class, Outcome};
 pub use step::step;
 
 /// No call takes longer: the attempt time-out (≤ 10 s, kms/aws) and slack for the commits.
@@ -133,42 +135,6 @@ pub enum Origin {
     Probe,
     /// Somebody else's, under the deadline of a policy, or of a person of this host.
     Adopted,
-}
-
-/// What KMS's refusal means for the next step. Codes are mapped in `kms::classify`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Class {
-    /// `NotFoundException`, `InvalidGrantIdException`: no such grant *here, now*; or no such key.
-    NotFound,
-    /// `InvalidGrantTokenException`: the token is of no use (any more); the id is.
-    BadToken,
-    /// Too fast, for this operation on this lane.
-    Throttled,
-    /// IAM or the key policy says no; or the grant is too young to be seen.
-    Denied,
-    /// The key is disabled, pending deletion or import, or otherwise not usable.
-    KeyState,
-    /// No credentials, expired ones, or ones that KMS does not know. Nothing was decided about the
-    /// grant.
-    Credentials,
-    /// No answer, or none that can be read. Refused so: STS was silent, nothing was sent.
-    Unavailable,
-    /// The key holds as many grants as its quota allows.
-    Quota,
-    /// KMS rejects the request itself; the same request will never pass.
-    Invalid,
-}
-
-/// KMS's word on one call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome<T> {
-    /// 200, and what it gave.
-    Done(T),
-    /// A definite no: nothing took effect.
-    Refused(Class),
-    /// It may have taken effect, now or later. Leads to looking, never to failing.
-    Unknown,
 }
 
 /// What never changes about a row, or only by the host's own choice.

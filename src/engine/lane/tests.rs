@@ -68,9 +68,8 @@ fn the_alarm_comes_once_after_ten_seconds_and_is_taken_back() {
 
 #[test]
 fn where_nothing_was_sent_nothing_was_answered() {
-    use crate::engine::context::class_of;
     let mut lane = lane();
-    let unsent = class_of::<()>(&crate::rules::life::Outcome::Refused(Class::Unavailable));
+    let unsent = crate::rules::life::Outcome::<()>::Refused(Class::Unavailable).class();
     hear(&mut lane, (unsent, PLAIN), 5);
     assert_eq!((lane.answered_at, lane.answer.as_deref()), (None, None));
     assert!(lane.shut(Op::End, Time(5)).is_some());

@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use super::super::context::{Context, class_of};
+use super::super::context::Context;
 use super::super::lane::{Op, Sent};
 use crate::ids::KeyArn;
 use crate::kms::{Lane, Listed, Scope};
-use crate::rules::life::{Class, Outcome};
+use crate::rules::life::Class;
 
 /// A listing of so many pages is a key with twice KMS's default quota of grants: something is wrong
 /// with the paging.
@@ -51,12 +51,10 @@ impl<'a> Pages<'a> {
         }
         let answer = cx.kms.page(lane, scope, marker).await;
         cx.heard(lane, Op::List, waits, Sent::default(), &answer);
-        if let Some(class) = class_of(&answer.outcome) {
+        let page = answer.outcome.done().inspect_err(|class| {
             tracing::warn!(account = %lane.account, region = %lane.region, ?class,
                 "a listing broke off: {}", answer.detail.as_deref().unwrap_or("no answer"));
-            return Err(class);
-        }
-        let Outcome::Done(page) = answer.outcome else { return Err(Class::Unavailable) };
+        })?;
         self.seen += 1;
         self.next = page.marker.map(Some);
         Ok(Some(page.grants))
