@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::context::{Context, is_current};
 use super::lane::{Op, Search, Sent};
 use super::look::Pages;
-use super::survey::{Doubtful, Ours, Sifted, Survey, count, sift, tell};
+use super::survey::{Doubtful, Ours, Sifted, Survey, count, names_of, sift, tell};
 use super::{adopt, drift, pins};
 use crate::config::Config;
 use crate::ids::{KeyArn, Principal};
@@ -17,7 +17,7 @@ use crate::rules::clocks::Doubt;
 use crate::rules::found::overdue;
 use crate::rules::life::{Class, Via};
 use crate::rules::name::Name;
-use crate::rules::policy::{alias_names, named_keys};
+use crate::rules::policy::named_keys;
 use crate::rules::time::{MINUTE, Now, SECOND, Time};
 
 /// Pause before a search that broke off is begun again.
@@ -146,8 +146,7 @@ impl Listings<'_> {
         let mut pages = Pages::new(cx, lane, scope, waits);
         let mut recorded = true;
         while let Some(page) = pages.next().await? {
-            survey.take(config, lane, aliases, page, began.latest);
-            for ours in std::mem::take(&mut survey.ours) {
+            for ours in survey.take(config, lane, aliases, page, began.latest) {
                 if !claim(cx, config, lane, &ours, began).await {
                     recorded = false;
                     self.end_unrecorded(&ours.0).await;
@@ -162,8 +161,7 @@ impl Listings<'_> {
     /// enough. The next search shows whether it worked, and the log is all that knows of it.
     async fn end_unrecorded(&self, entry: &Listed) {
         let Self { cx, config, lane, aliases, .. } = *self;
-        let key = KeyArn::parse(entry.key_arn.as_str()).ok();
-        let names = key.map_or_else(Vec::new, |key| alias_names(aliases, &key));
+        let names = names_of(lane, aliases, entry);
         let Some(proof) = overdue(config, lane, &names, entry, cx.time.now()) else { return };
         cx.place(lane, Op::End, false).await;
         if cx.stopping.get() {
@@ -226,7 +224,7 @@ async fn claim(
 
 /// Tell of what a whole search saw and is not ours. False when the ledger could not be asked.
 async fn tell_of(cx: &Rc<Context>, lane: &Arc<Lane>, survey: Survey, began: Now) -> bool {
-    let Survey { doubtful, more_doubtful, strangers, ours: _, seen: _ } = survey;
+    let Survey { doubtful, more_doubtful, strangers, seen: _ } = survey;
     let now = cx.time.now().latest;
     let before = cx.doubtful.borrow().get(&lane.id).cloned().unwrap_or_default().ghosts;
     let sifting = move |books: &mut Ledger| sift(books, doubtful.clone(), &before, began, now);

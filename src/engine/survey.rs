@@ -26,14 +26,20 @@ pub(crate) const fn is_gone(since: Time, now: Time) -> bool {
     now.since(since) >= GONE_AFTER
 }
 
+/// The names of a listed grant's key. The aliases are those of the lane's own account: another's
+/// keys have none here.
+pub(crate) fn names_of(lane: &Lane, aliases: &[Alias], entry: &Listed) -> Vec<String> {
+    let own = |key: &KeyArn| key.account() == lane.account.as_str();
+    let key = KeyArn::parse(entry.key_arn.as_str()).ok().filter(own);
+    key.map_or_else(Vec::new, |key| alias_names(aliases, &key))
+}
+
 /// A grant of ours, with what the Name says and the policy's name.
 pub(crate) type Ours = (Listed, Name, Option<String>);
 
-/// What one search saw.
+/// What one search saw, but for what is ours.
 #[derive(Default)]
 pub(crate) struct Survey {
-    /// Ours, until it is taken up.
-    pub(crate) ours: Vec<Ours>,
     /// What bears our Name and does not fit, and why not.
     pub(crate) doubtful: Vec<(Listed, Unfit)>,
     /// More of them, which are only counted.
@@ -58,6 +64,7 @@ pub(crate) struct Doubtful {
 }
 
 impl Survey {
+    /// Take in a page: what of it is ours.
     pub(crate) fn take(
         &mut self,
         config: &Config,
@@ -65,17 +72,14 @@ impl Survey {
         aliases: &[Alias],
         page: Vec<Listed>,
         now: Time,
-    ) {
+    ) -> Vec<Ours> {
+        let mut ours = Vec::new();
         for entry in page {
-            // The aliases are those of the lane's own account: another's keys have none here.
-            let own = |key: &KeyArn| key.account() == lane.account.as_str();
-            let key = KeyArn::parse(entry.key_arn.as_str()).ok().filter(own);
-            let names = key.map_or_else(Vec::new, |key| alias_names(aliases, &key));
-            match judge(config, lane, &names, &entry, now) {
+            match judge(config, lane, &names_of(lane, aliases, &entry), &entry, now) {
                 Found::Ours { name, policy } => {
                     self.seen.insert(entry.id.clone());
                     let policy = policy.map(|policy| policy.name.clone());
-                    self.ours.push((entry, name, policy));
+                    ours.push((entry, name, policy));
                 }
                 Found::Unproven(why) if self.doubtful.len() < DOUBTFUL_MAX => {
                     self.seen.insert(entry.id.clone());
@@ -87,6 +91,7 @@ impl Survey {
                 Found::Foreign => {}
             }
         }
+        ours
     }
 }
 
