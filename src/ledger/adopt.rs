@@ -298,11 +298,11 @@ impl Ledger {
         now: Now,
     ) -> Result<Passage, LedgerError> {
         self.atomic(|ledger| {
-            let row = ledger.row(grant)?;
-            let key = row.key_arn();
             if ledger.conn()?.prepare_cached(sql::LET_END)?.exists([grant])? {
                 return Ok(Passage::Free);
             }
+            let row = ledger.row(grant)?;
+            let key = row.key_arn();
             let (from, held) = ledger.brake_of(key)?;
             if held {
                 return Ok(Passage::Held(Box::new(ledger.put_off(grant, now)?)));
@@ -310,13 +310,13 @@ impl Ledger {
             let ended = ledger.ended_since(key, counts_since(from, now.least))?;
             let policy = ledger.policy_of(row.reference())?;
             let allowed = brake(policy.as_deref()).allows(ledger.grants_on(key)?);
-            let values = params![grant, key.as_str(), now.latest.0];
+            let at = now.latest.0;
             if ended < allowed {
-                ledger.conn()?.prepare_cached(sql::NEW_LET_END)?.execute(values)?;
+                let mut pass = ledger.conn()?.prepare_cached(sql::NEW_LET_END)?;
+                pass.execute(params![grant, key.as_str(), at])?;
                 return Ok(Passage::Free);
             }
-            let values = params![key.as_str(), now.latest.0];
-            ledger.conn()?.prepare_cached(sql::SET_BRAKE)?.execute(values)?;
+            ledger.conn()?.prepare_cached(sql::SET_BRAKE)?.execute(params![key.as_str(), at])?;
             let body = json!({ "key-arn": key, "policy": policy, "ended": ended,
                 "allowed": allowed });
             ledger.append(now.latest, None, "brake", "grantd", &body)?;
