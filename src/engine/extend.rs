@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use super::Caller;
 use super::context::{Context, is_current, ledger_fault};
-use super::desk::{digest, hear_the_time, lease, made_before, open_for_creates, repeated, unsent};
+use super::desk::{
+    digest, hear_the_time, lease, made_before, open_for_creates, probes, repeated, unsent,
+};
 use super::prove::refusal;
 use super::refusals::refused;
 use super::resolve::resolve;
@@ -80,20 +82,17 @@ async fn change(
         return Ok(unchanged(lease));
     }
     let known = known(cx, &config, asked.caller, &reference).await?;
-    let until = Until::parse(asked.request.ttl.as_deref(), asked.request.until)?;
-    let (lead, now) = (known.last.facts().lead, cx.time.now().latest);
-    let deadline = policy::new_deadline(until, lead, now)?;
-    if deadline == known.standing.deadline {
-        return Ok(unchanged(known.lease));
+    let mut decided = decide(cx, &config, asked, &known).await?;
+    let lane = known.last.lane();
+    // Nothing of ours need ever have been on the key of what others made.
+    if decided.is_some() && known.last.facts().origin == Origin::Adopted && probes(cx, lane) {
+        cx.prove(lane, &known.lease.key_arn).await?;
+        // The proof took its time: what is asked for by a span is counted from now.
+        decided = decide(cx, &config, asked, &known).await?;
     }
-    let extended = match deadline > known.standing.deadline {
-        true => allowed(cx, &config, asked, &known, deadline).await,
-        false => shortened(&config, asked, &known.lease).map(|extended| (extended, Vec::new())),
-    };
-    let (extended, aliases) = extended.map_err(|fault| fault.about(reference.clone()))?;
+    let Some(decided) = decided else { return Ok(unchanged(known.lease)) };
     let standing = known.standing;
-    let new = successor(&config, asked, known, (deadline, extended), idempotency)?;
-    let new = Successor { aliases, ..new };
+    let new = successor(&config, asked, known, decided, idempotency)?;
     let made = match cx.succeed(new, &config).await {
         Ok(made) => made,
         // The same key came in twice at once: the ledger decides.
@@ -140,6 +139,31 @@ async fn known(
         return Err(fault.hint("create a new lease"));
     }
     Ok(Known { lease, standing, last })
+}
+
+/// What is decided: the deadline, on which terms, and the key's aliases of today.
+type Decided = (Time, Extended, Vec<String>);
+
+/// What becomes of it, now; `None` where it has the deadline already.
+async fn decide(
+    cx: &Rc<Context>,
+    config: &Arc<Config>,
+    asked: Asked<'_>,
+    known: &Known,
+) -> Result<Option<Decided>, Fault> {
+    let until = Until::parse(asked.request.ttl.as_deref(), asked.request.until)?;
+    let (lead, now) = (known.last.facts().lead, cx.time.now().latest);
+    let deadline = policy::new_deadline(until, lead, now)?;
+    if deadline == known.standing.deadline {
+        return Ok(None);
+    }
+    let extended = match deadline > known.standing.deadline {
+        true => allowed(cx, config, asked, known, deadline).await,
+        false => shortened(config, asked, &known.lease).map(|extended| (extended, Vec::new())),
+    };
+    let (extended, aliases) =
+        extended.map_err(|fault| fault.about(known.lease.reference.clone()))?;
+    Ok(Some((deadline, extended, aliases)))
 }
 
 /// A later deadline gives access: today's policy decides. The key's aliases of today come with it.
@@ -203,7 +227,7 @@ fn successor(
     config: &Config,
     Asked { caller, request }: Asked<'_>,
     known: Known,
-    (deadline, extended): (Time, Extended),
+    (deadline, extended, aliases): Decided,
     idempotency: Option<(String, [u8; 32])>,
 ) -> Result<Successor, Fault> {
     let Known { lease, standing, last } = known;
@@ -220,7 +244,7 @@ fn successor(
         lane: Arc::clone(last.lane()),
         judged: standing,
         key: lease.key,
-        aliases: Vec::new(),
+        aliases,
         request: GrantRequest {
             key_arn: lease.key_arn,
             grantee: lease.grantee,

@@ -4,12 +4,14 @@
 use std::rc::Rc;
 
 use grantd::config::RECONCILE;
-use grantd::rules::life::Class;
+use grantd::fault::Kind;
+use grantd::rules::life::{Class, Origin};
 use grantd::rules::time::{HOUR, MINUTE, SECOND, Time};
 use kms_sandbox::{GrantTruth, Op};
 use serde_json::json;
 
 use crate::clock::pause;
+use crate::extend::admin_stage;
 use crate::retries::many;
 use crate::stage::{Daemon, Stage, play};
 
@@ -175,6 +177,33 @@ fn what_is_not_taken_up_by_hand_is_told_once() {
                 pause(5 * MINUTE).await;
                 assert_eq!(daemon.history("refused").await.len(), 2);
                 assert_eq!(daemon.history("refused-again").await, []);
+            })
+            .await;
+    });
+}
+
+/// A policy that adopts makes nothing on the key, and so proves nothing there.
+#[test]
+fn an_adopted_lease_gets_no_other_deadline_on_a_key_without_a_way_out() {
+    play(|| async {
+        let stage = admin_stage(0).adopting("");
+        let ids = plant(&stage, "ttl:30min/n", 1);
+        let no_way_out = [Op::RetireGrant, Op::RevokeGrant].map(|op| (op, stage.key.clone()));
+        stage.net.denied.borrow_mut().extend(no_way_out);
+        stage
+            .live(async |daemon| {
+                let_them_end(&daemon).await;
+                let lease = daemon.of(Origin::Adopted).await;
+                for ttl in ["40min", "10min"] {
+                    let fault = daemon.extend(7, &lease, ttl).await.unwrap_err();
+                    assert_eq!(fault.kind, Kind::NoWayOut, "{fault}");
+                }
+                assert_eq!(daemon.lease(&lease).await.grants.len(), 1);
+                stage.net.denied.borrow_mut().clear();
+                let made = daemon.extend(7, &lease, "40min").await.unwrap();
+                assert_eq!(made.lease.grants.len(), 2);
+                pause(HOUR).await;
+                assert_eq!((ended(&stage, &ids), stage.alive()), (1, 0));
             })
             .await;
     });

@@ -1,6 +1,7 @@
 //! Other deadlines: longer and shorter leases, with what goes wrong in between.
 
 use grantd::fault::{Fault, Kind};
+use grantd::rules::life::Origin;
 use grantd::rules::time::{HOUR, MINUTE, SECOND, Time};
 use grantd::wire::Lease;
 use kms_sandbox::Op;
@@ -11,7 +12,7 @@ use crate::stage::{Daemon, Stage, late, play};
 
 const ACCESS: &str = "group = \"sim\"\n[access]\nadmin = [\"user:7\"]";
 
-fn admin_stage(lag: u32) -> Stage {
+pub(crate) fn admin_stage(lag: u32) -> Stage {
     Stage::new(lag).config("group = \"sim\"", ACCESS)
 }
 
@@ -175,7 +176,7 @@ fn what_is_over_or_a_proof_is_not_extended() {
                 let late = daemon.create(&key, "1min").await.unwrap();
                 pause(MINUTE).await;
                 assert_eq!(kind(daemon.extend(1, &late, "20min").await), Some(Kind::LeaseOver));
-                let probe = daemon.probe().await;
+                let probe = daemon.of(Origin::Probe).await;
                 assert_eq!(kind(daemon.extend(7, &probe, "20min").await), Some(Kind::LeaseOver));
                 let past = daemon.extend_until(1, &late, Time(0)).await;
                 assert!(past.is_err());

@@ -313,12 +313,12 @@ impl Daemon {
         self.ask(|reply| Command::Adopt { caller, request, reply }).await
     }
 
-    /// The proof of the way out that preceded the first lease.
-    pub(crate) async fn probe(&self) -> Lease {
+    /// The first lease that comes from there.
+    pub(crate) async fn of(&self, origin: Origin) -> Lease {
         let list = ListLeases { all: true, ..ListLeases::default() };
         let page = self.ledger.run(Urgency::Read, move |books| books.leases(&list, None, Time(0)));
         let mut leases = page.await.unwrap().items.into_iter();
-        leases.find(|lease| lease.origin == Origin::Probe).unwrap()
+        leases.find(|lease| lease.origin == origin).unwrap()
     }
 
     pub(crate) async fn status(&self) -> Status {
