@@ -42,10 +42,7 @@ impl Question {
             Err(fault) => return Decision::Refuse(Refusal::from(fault)),
         };
         let ask = Ask {
-            uid: self.caller.uid,
-            name: &self.caller.name,
-            gid: self.caller.gid,
-            groups: &self.caller.groups,
+            caller: &self.caller,
             key: &self.key,
             aliases: &self.aliases,
             grantee: &grantee,

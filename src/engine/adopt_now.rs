@@ -141,10 +141,7 @@ fn allowed(
         Fault::new(Kind::HandsOff, text)
     })?;
     let ask = policy::Ask {
-        uid: caller.uid,
-        name: &caller.name,
-        gid: caller.gid,
-        groups: &caller.groups,
+        caller,
         key: &key.facts,
         aliases: &key.aliases,
         grantee: &grantee,

@@ -297,10 +297,7 @@ fn decide(
 ) -> Result<Prepared, Fault> {
     let Wanted { key, grantee, operations, until } = wanted;
     let ask = policy::Ask {
-        uid: caller.uid,
-        name: &caller.name,
-        gid: caller.gid,
-        groups: &caller.groups,
+        caller,
         key: &key.facts,
         aliases: &key.aliases,
         grantee,

@@ -185,10 +185,7 @@ async fn allowed(
         config,
         &Extension {
             ask: policy::Ask {
-                uid: caller.uid,
-                name: &caller.name,
-                gid: caller.gid,
-                groups: &caller.groups,
+                caller,
                 key: &key.facts,
                 aliases: &key.aliases,
                 grantee: &lease.grantee,

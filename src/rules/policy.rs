@@ -14,10 +14,11 @@ mod require;
 mod span;
 mod times;
 
-use crate::config::{Config, Policy};
+use crate::config::{Config, Policy, lists};
 use crate::fault::{Fault, Kind};
 use crate::ids::{KeyArn, Principal};
 use crate::kms::KeyFacts;
+use crate::rules::access::Caller;
 use crate::rules::time::Time;
 use crate::terms::{Constraints, LiveMax, Operation};
 
@@ -42,14 +43,8 @@ const AS_YOURSELF: &str = "ask as the user you are, such as `sudo -u alice grant
 /// The question.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
-    /// The caller's uid, as the kernel told it.
-    pub uid: u32,
-    /// The caller's name, for the words of a refusal; nothing is decided by it.
-    pub name: &'a str,
-    /// The caller's primary group.
-    pub gid: u32,
-    /// The caller's supplementary groups.
-    pub groups: &'a [u32],
+    /// Who asks; his name is for the words of a refusal.
+    pub caller: &'a Caller,
     /// The key, as DescribeKey told it.
     pub key: &'a KeyFacts,
     /// The key's aliases, with their `alias/`.
@@ -206,8 +201,7 @@ fn missed(config: &Config, policy: &Policy, ask: &Ask<'_>) -> Vec<Missed> {
     if !lists_grantee(config, policy, ask.grantee.as_str(), key) {
         missed.push(Missed::Grantee(texts(&policy.grantees)));
     }
-    let asks = |caller: &crate::config::CallerPattern| caller.matches(ask.uid, ask.gid, ask.groups);
-    if !policy.callers.iter().any(asks) {
+    if !lists(&policy.callers, ask.caller) {
         missed.push(Missed::Caller(texts(&policy.callers)));
     }
     missed
@@ -307,12 +301,10 @@ fn key_can(ask: &Ask<'_>, operations: &[Operation]) -> Result<(), Fault> {
 }
 
 fn no_policy(ask: &Ask<'_>, misses: &[Miss]) -> Fault {
-    let (uid, grantee, key) = (ask.uid, ask.grantee, &ask.key.arn);
-    let who = if ask.name == uid.to_string() {
-        format!("uid {uid}")
-    } else {
-        format!("{} (uid {uid})", ask.name)
-    };
+    let Caller { uid, name, .. } = ask.caller;
+    let (grantee, key) = (ask.grantee, &ask.key.arn);
+    let who =
+        if *name == uid.to_string() { format!("uid {uid}") } else { format!("{name} (uid {uid})") };
     let mut text = format!("no policy lets {who} give {grantee} access to {key}");
     for miss in misses.iter().filter(|m| m.missed.len() == 1).take(NEAREST) {
         let (what, lists) = match miss.missed.first() {
@@ -325,7 +317,7 @@ fn no_policy(ask: &Ask<'_>, misses: &[Miss]) -> Fault {
         text.push_str(&format!("; {name} ({place}) would, but its {what} are {lists}"));
     }
     let fault = Fault::new(Kind::NoPolicy, text);
-    if uid == 0 { fault.hint(AS_YOURSELF) } else { fault }
+    if *uid == 0 { fault.hint(AS_YOURSELF) } else { fault }
 }
 
 fn quoted(all: &[String]) -> String {

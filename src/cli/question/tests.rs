@@ -96,7 +96,7 @@ proptest! {
         let supposed = suppose(&config, key, None, &Given::default()).unwrap();
         let names: Vec<String> = operations.iter().map(|text| (*text).to_owned()).collect();
         let question = Question {
-            caller: Caller { uid, gid, groups: groups.clone(), name: "someone".to_owned() },
+            caller: Caller { uid, gid, groups, name: "someone".to_owned() },
             request: request(key, grantee, &names, ttl, reason),
             key: supposed.facts.clone(),
             aliases: supposed.aliases.clone(),
@@ -112,8 +112,7 @@ proptest! {
             (Ok(operations), Ok(span), Ok(grantee)) if !operations.is_empty() => {
                 let until = span.map_or(Until::Default, Until::Ttl);
                 decide(&config, &Ask {
-                    uid, name: "someone", gid, groups: &groups,
-                    key: &supposed.facts, aliases: &supposed.aliases,
+                    caller: &question.caller, key: &supposed.facts, aliases: &supposed.aliases,
                     grantee: &grantee, operations: &operations,
                     until, reason, constraints: &Constraints::None, now: NOW,
                 })

@@ -13,8 +13,9 @@ use serde::Serialize;
 use super::{
     ADD_REASON, Ask, key_can, key_is_ours, lists_grantee, lists_key, operations, sayable, show_span,
 };
-use crate::config::{Config, Policy};
+use crate::config::{Config, Policy, lists};
 use crate::fault::{Fault, Kind};
+use crate::rules::access::Caller;
 use crate::rules::time::Time;
 
 /// The question.
@@ -80,15 +81,13 @@ pub fn extend(config: &Config, asked: &Extension<'_>) -> Result<Extended, Fault>
     operations(policy, &by, ask)?;
     key_can(ask, ask.operations)?;
     let mut overrides = Vec::new();
-    let listed = policy.callers.iter().any(|c| c.matches(ask.uid, ask.gid, ask.groups));
-    match (asked.owner && listed, asked.admin) {
+    match (asked.owner && lists(&policy.callers, ask.caller), asked.admin) {
         (true, _) => {}
         (false, true) => overrides.push(Override::Caller),
         (false, false) => {
-            return Err(Fault::new(
-                Kind::NoPolicy,
-                format!("the callers of {by} no longer list {} (uid {})", ask.name, ask.uid),
-            ));
+            let Caller { uid, name, .. } = ask.caller;
+            let text = format!("the callers of {by} no longer list {name} (uid {uid})");
+            return Err(Fault::new(Kind::NoPolicy, text));
         }
     }
     if asked.extensions >= policy.max_extensions {

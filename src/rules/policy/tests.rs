@@ -161,11 +161,9 @@ impl Case {
             Ok(grantee) => grantee,
             Err(fault) => return refuse(fault),
         };
+        let (name, groups) = (self.name().to_owned(), self.groups.clone());
         let ask = Ask {
-            uid: self.uid,
-            name: self.name(),
-            gid: 100,
-            groups: &self.groups,
+            caller: &Caller { uid: self.uid, gid: 100, groups, name },
             key: &self.key,
             aliases: &self.aliases,
             grantee: &grantee,

@@ -51,11 +51,9 @@ fn decided(config: &Config, lease: &Lease) -> Result<Extended, Fault> {
     let (case, started) = (&lease.case, now().plus(-2 * HOUR));
     let grantee = expand_grantee(&case.grantee, &case.key.arn).unwrap();
     let deadline = now().plus(lease.deadline).floor_second();
+    let (name, groups) = ("someone".to_owned(), case.groups.clone());
     let ask = Ask {
-        uid: case.uid,
-        name: "someone",
-        gid: case.uid,
-        groups: &case.groups,
+        caller: &Caller { uid: case.uid, gid: case.uid, groups, name },
         key: &case.key,
         aliases: &case.aliases,
         grantee: &grantee,

@@ -116,10 +116,7 @@ proptest! {
         };
         let grantee = expand_grantee(role, &arn).unwrap();
         let ask = Ask {
-            uid,
-            name: "someone",
-            gid: 100,
-            groups: &[],
+            caller: &Caller { uid, gid: 100, groups: Vec::new(), name: "someone".to_owned() },
             key: &key,
             aliases: &[alias.to_owned()],
             grantee: &grantee,
