@@ -5,6 +5,7 @@ use clap::Args;
 use super::create::{headline, until};
 use super::examples;
 use super::extend::warn;
+use super::extend_args::DeadlineArgs;
 use super::out::{Out, Stop};
 use super::source::Daemon;
 use super::words::{clean, from_now, utc};
@@ -15,7 +16,6 @@ use crate::wire::{AdoptGrant, AdoptionHold, Resume};
 /// `grantd adopt`.
 #[derive(Debug, Args)]
 #[command(after_help = examples::ADOPT)]
-#[command(group = clap::ArgGroup::new("deadline").required(true).args(["ttl", "until"]))]
 pub struct AdoptArgs {
     /// KMS's id of the grant, as `grantd scan --json` or `aws kms list-grants` shows it
     #[arg(value_name = "GRANT-ID")]
@@ -23,15 +23,9 @@ pub struct AdoptArgs {
     /// Its key: ARN, key id or alias
     #[arg(long, visible_alias = "key-id")]
     pub key: String,
-    /// How long access is to last from now, such as 2h or 90m
-    #[arg(long, value_name = "DURATION")]
-    pub ttl: Option<String>,
-    /// Until when, with the time zone, such as 2026-11-23T18:00:00Z
-    #[arg(long, value_name = "INSTANT")]
-    pub until: Option<String>,
-    /// Why, for the history
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
+    /// Until when, and why.
+    #[command(flatten)]
+    pub deadline: DeadlineArgs,
 }
 
 /// `grantd resume`.
@@ -65,13 +59,14 @@ pub(super) async fn adopt(
     daemon: &dyn Daemon,
     out: &mut Out,
 ) -> Result<u8, Stop> {
+    let deadline = &args.deadline;
     let bad = |error: crate::ids::BadId| Fault::new(Kind::BadArgument, error.to_string());
     let request = AdoptGrant {
         key: args.key.clone(),
         grant_id: GrantId::parse(args.grant_id.as_str()).map_err(bad)?,
-        ttl: args.ttl.clone(),
-        until: args.until.as_deref().map(until).transpose()?,
-        reason: args.reason.clone(),
+        ttl: deadline.ttl.clone(),
+        until: deadline.until.as_deref().map(until).transpose()?,
+        reason: deadline.reason.clone(),
     };
     let adopted = daemon.adopt(&request).await?;
     if out.json {

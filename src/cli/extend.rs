@@ -21,14 +21,15 @@ pub(super) async fn extend(
 ) -> Result<u8, Stop> {
     let key = args.idempotency_key.as_deref();
     key.map(idempotency_key).transpose()?;
-    if args.beyond_policy && args.reason.is_none() {
+    let deadline = &args.deadline;
+    if args.beyond_policy && deadline.reason.is_none() {
         let fault = Fault::new(Kind::Usage, "--beyond-policy requires a reason");
         return Err(fault.hint("add --reason \"…\": it stands in the history").into());
     }
     let request = ExtendLease {
-        ttl: args.ttl.clone(),
-        until: args.until.as_deref().map(until).transpose()?,
-        reason: args.reason.clone(),
+        ttl: deadline.ttl.clone(),
+        until: deadline.until.as_deref().map(until).transpose()?,
+        reason: deadline.reason.clone(),
         beyond_policy: args.beyond_policy,
         token: args.print_token || args.token_file.is_some(),
     };

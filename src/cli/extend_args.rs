@@ -7,14 +7,10 @@ use clap::Args;
 use super::args::reference;
 use super::examples;
 
-/// `grantd extend`.
+/// A deadline that a command asks for, and why.
 #[derive(Debug, Args)]
-#[command(after_help = examples::EXTEND)]
 #[command(group = clap::ArgGroup::new("deadline").required(true).args(["ttl", "until"]))]
-pub struct ExtendArgs {
-    /// The ref of the lease, or a unique beginning of it
-    #[arg(value_name = "REF", value_parser = reference)]
-    pub reference: String,
+pub struct DeadlineArgs {
     /// How long from now, such as 2h or 90m
     #[arg(long, value_name = "DURATION")]
     pub ttl: Option<String>,
@@ -24,6 +20,18 @@ pub struct ExtendArgs {
     /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+}
+
+/// `grantd extend`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::EXTEND)]
+pub struct ExtendArgs {
+    /// The ref of the lease, or a unique beginning of it
+    #[arg(value_name = "REF", value_parser = reference)]
+    pub reference: String,
+    /// Until when, and why.
+    #[command(flatten)]
+    pub deadline: DeadlineArgs,
     /// As an administrator: beyond max-ttl from the first creation, for at most max-ttl from now
     #[arg(long)]
     pub beyond_policy: bool,
