@@ -1,6 +1,8 @@
 //! The clock port. Everything that reads a clock or waits is behind it (clippy's disallowed-methods
 //! keeps it so).
 
+use std::sync::Arc;
+
 use futures_util::future::LocalBoxFuture;
 
 use crate::rules::time::Time;
@@ -13,7 +15,7 @@ pub struct Reading {
     /// `CLOCK_BOOTTIME` in ms: counts through suspend, is never set; means nothing across a boot.
     pub boot: i64,
     /// `/proc/sys/kernel/random/boot_id`: within which boot `boot` counts.
-    pub boot_id: String,
+    pub boot_id: Arc<str>,
 }
 
 /// The clocks of this machine, or of the simulation.

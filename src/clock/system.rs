@@ -9,6 +9,7 @@
 use std::cell::{Cell, OnceCell};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture, select};
@@ -31,7 +32,7 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// The clocks of this machine. One per thread: its timer belongs to the thread's tokio runtime.
 #[derive(Debug)]
 pub struct SystemClock {
-    boot_id: String,
+    boot_id: Arc<str>,
     /// Made at the first nap; `None` where the kernel refused it, and then the tick alone notices
     /// steps.
     alarm: OnceCell<Option<AsyncFd<OwnedFd>>>,
@@ -48,7 +49,7 @@ impl SystemClock {
     pub fn new() -> io::Result<Self> {
         let text = std::fs::read_to_string(BOOT_ID)
             .map_err(|e| io::Error::new(e.kind(), format!("cannot read {BOOT_ID}: {e}")))?;
-        Ok(Self { boot_id: text.trim().to_owned(), alarm: OnceCell::new(), steps: Cell::new(0) })
+        Ok(Self { boot_id: text.trim().into(), alarm: OnceCell::new(), steps: Cell::new(0) })
     }
 
     fn alarm(&self) -> Option<&AsyncFd<OwnedFd>> {
@@ -96,7 +97,7 @@ impl Clock for SystemClock {
         Reading {
             wall: Time(millis(rustix::time::clock_gettime(ClockId::Realtime))),
             boot: millis(rustix::time::clock_gettime(ClockId::Boottime)),
-            boot_id: self.boot_id.clone(),
+            boot_id: Arc::clone(&self.boot_id),
         }
     }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use futures_util::future::{Either, select};
 
@@ -28,7 +29,7 @@ impl TimeKeeper {
         let clocks = match stored {
             Some(stored) => {
                 let (wall, boot) = (stored.anchor_wall, stored.anchor_boot);
-                let boot_id = stored.boot_id.clone();
+                let boot_id = Arc::clone(&stored.boot_id);
                 Clocks::new(Some(Anchor { wall, boot, boot_id }), stored.high_water)
             }
             None => Clocks::new(None, Time(0)),
@@ -75,7 +76,7 @@ impl TimeKeeper {
         let clocks = self.clocks.borrow();
         let anchor = clocks.anchor.clone();
         // Never anchored: an unknown boot, so that nothing is carried forward from it.
-        let anchor = anchor.unwrap_or(Anchor { wall: Time(0), boot: 0, boot_id: String::new() });
+        let anchor = anchor.unwrap_or(Anchor { wall: Time(0), boot: 0, boot_id: "".into() });
         Stored {
             high_water: clocks.high_water,
             boot_id: anchor.boot_id,

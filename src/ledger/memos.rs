@@ -21,7 +21,7 @@ pub struct Clocks {
     /// The latest time ever believed.
     pub high_water: Time,
     /// Within which boot the anchor holds.
-    pub boot_id: String,
+    pub boot_id: Arc<str>,
     /// The wall clock at the anchor.
     pub anchor_wall: Time,
     /// `CLOCK_BOOTTIME` at the anchor, in ms.

@@ -10,15 +10,18 @@
 //! to say the same. (A machine that was paused knows the time by nobody else.) (DESIGN 10,
 //! reliability 1.)
 
+mod dates;
+
+use std::sync::Arc;
+
 use crate::clock::Reading;
 use crate::rules::time::{MINUTE, Now, SECOND, Time};
+
+use dates::Dates;
 
 /// Clocks this close agree. AWS's `Date` has a resolution of one second and may travel for ten (the
 /// attempt time-out); the rest is slack for slewing.
 pub const AGREE: i64 = 30 * SECOND;
-/// How long one `Date` header may be carried forward. The boot clock drifts by at most some 100
-/// ppm: 0.4 s in this time.
-const DATE_KEEPS: i64 = 60 * MINUTE;
 /// A `Date` is rounded down to the second: on the average half of one too early. The latest clock
 /// may not lead by it.
 const DATE_STEP: i64 = SECOND;
@@ -35,7 +38,7 @@ pub struct Anchor {
     /// The boot clock then, in ms.
     pub boot: i64,
     /// The boot it was read in.
-    pub boot_id: String,
+    pub boot_id: Arc<str>,
 }
 
 impl Anchor {
@@ -61,8 +64,7 @@ pub enum Doubt {
 pub struct Clocks {
     /// Set when the wall clock was last believed.
     pub anchor: Option<Anchor>,
-    /// AWS's `Date` and the boot clock when it came.
-    pub date: Option<Anchor>,
+    dates: Dates,
     /// A `Date` that stood alone: a second one decides.
     pub suspect: Option<Anchor>,
     /// The latest time ever believed: time does not run backwards over a restart.
@@ -82,24 +84,19 @@ pub struct Judgement {
 impl Clocks {
     /// What the ledger remembers; AWS has not spoken yet.
     #[must_use]
-    pub const fn new(anchor: Option<Anchor>, high_water: Time) -> Self {
-        Self { anchor, date: None, suspect: None, high_water }
+    pub fn new(anchor: Option<Anchor>, high_water: Time) -> Self {
+        Self { anchor, dates: Dates::default(), suspect: None, high_water }
     }
 
     /// Take note of AWS's `Date`, as it came with an answer.
     pub fn heard(&mut self, date: Time, reading: &Reading) {
-        // An answer that took its time carries an old date: the later of the two estimates is the
-        // better one.
-        let kept = self.carried_date(reading);
-        let said = Anchor { wall: date, boot: reading.boot, boot_id: reading.boot_id.clone() };
+        let said = Anchor { wall: date, boot: reading.boot, boot_id: Arc::clone(&reading.boot_id) };
         if self.stands_alone(date, reading) && !self.says_it_again(date, reading) {
             self.suspect.get_or_insert(said);
             return;
         }
         self.suspect = None;
-        if kept.is_none_or(|kept| date.since(kept).abs() > AGREE || date >= kept) {
-            self.date = Some(said);
-        }
+        self.dates.take(said, reading);
     }
 
     /// Whether the wall clock and the boot clock agree with each other and not with this `Date`.
@@ -130,14 +127,9 @@ impl Clocks {
         Some(Doubt::DateAlone(said.since(latest)))
     }
 
-    fn carried_date(&self, reading: &Reading) -> Option<Time> {
-        let fresh = |date: &&Anchor| reading.boot.saturating_sub(date.boot) <= DATE_KEEPS;
-        self.date.as_ref().filter(fresh)?.now(reading)
-    }
-
     /// Judge the present, and remember what was believed.
     pub fn judge(&mut self, reading: &Reading) -> Judgement {
-        let date = self.carried_date(reading);
+        let date = self.dates.carried(reading);
         let anchored = self.anchor.as_ref().and_then(|anchor| anchor.now(reading));
         // AWS decides where it has spoken; before that, the anchor; before that, nobody.
         let Some(witness) = date.or(anchored) else {
@@ -163,7 +155,7 @@ impl Clocks {
         // Anchored anew at each judgement, so that slewing does not pile up; small backward steps
         // could pile up instead, which is why the engine asks AWS for its date every few minutes.
         if let Some(wall) = wall {
-            let boot_id = reading.boot_id.clone();
+            let boot_id = Arc::clone(&reading.boot_id);
             self.anchor = Some(Anchor { wall, boot: reading.boot, boot_id });
         }
         self.high_water = self.high_water.max(latest);

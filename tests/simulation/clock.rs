@@ -1,8 +1,9 @@
 //! Tokio's paused clock as the machine's clocks: it jumps to the next timer whenever every task
 //! waits.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
@@ -23,6 +24,7 @@ pub(crate) struct SimClock {
     /// The true time at which the boot clock was nothing.
     booted: Cell<i64>,
     boots: Cell<u32>,
+    boot_id: RefCell<Arc<str>>,
     /// The longest nap.
     tick: i64,
     stepped: Notify,
@@ -41,6 +43,7 @@ impl SimClock {
             step: Cell::new(0),
             booted: Cell::new(START - 1),
             boots: Cell::new(0),
+            boot_id: RefCell::new(boot_id(0)),
             tick,
             stepped: Notify::new(),
         })
@@ -67,7 +70,12 @@ impl SimClock {
     pub(crate) fn reboot(&self) {
         self.booted.set(self.now() - 20 * SECOND);
         self.boots.set(self.boots.get() + 1);
+        self.boot_id.replace(boot_id(self.boots.get()));
     }
+}
+
+fn boot_id(boot: u32) -> Arc<str> {
+    format!("simulated-{boot}").into()
 }
 
 impl Clock for SimClock {
@@ -76,7 +84,7 @@ impl Clock for SimClock {
         Reading {
             wall: Time(now.saturating_add(self.step.get())),
             boot: now - self.booted.get(),
-            boot_id: format!("simulated-{}", self.boots.get()),
+            boot_id: Arc::clone(&self.boot_id.borrow()),
         }
     }
 

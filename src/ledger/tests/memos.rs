@@ -85,12 +85,8 @@ fn a_lane_without_optional_facts_is_found_again() {
 fn clocks_identities_and_proofs_are_remembered() {
     let mut world = World::new();
     assert_eq!(world.ledger.clocks().unwrap(), None);
-    let mut clocks = Clocks {
-        high_water: Time(5),
-        boot_id: "b".to_owned(),
-        anchor_wall: Time(4),
-        anchor_boot: 3,
-    };
+    let mut clocks =
+        Clocks { high_water: Time(5), boot_id: "b".into(), anchor_wall: Time(4), anchor_boot: 3 };
     world.ledger.set_clocks(&clocks).unwrap();
     clocks.high_water = Time(6);
     world.ledger.set_clocks(&clocks).unwrap();

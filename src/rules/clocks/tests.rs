@@ -23,7 +23,7 @@ impl Machine {
     }
 
     fn reading(&self) -> Reading {
-        Reading { wall: Time(self.wall), boot: self.boot, boot_id: self.boot_id.to_owned() }
+        Reading { wall: Time(self.wall), boot: self.boot, boot_id: self.boot_id.into() }
     }
 
     fn pass(&mut self, ms: i64) {
@@ -244,6 +244,25 @@ fn a_late_answer_with_an_old_date_does_not_set_time_back() {
     assert_eq!(machine.latest(), before);
 }
 
+/// The first answer came on the full second, so that none of the later ones, nine tenths of a
+/// second early, is as good. It is not the last word for all that: when it is too old to be carried
+/// on, another stands in, and a wall clock that is a little late leads at no time.
+#[test]
+fn a_wall_clock_that_is_late_within_tolerance_leads_at_no_time() {
+    let mut machine = Machine::new();
+    machine.wall -= 10 * SECOND;
+    machine.pass(900);
+    for minute in 1..=6 * 60 {
+        machine.pass(MINUTE);
+        let now = minute * MINUTE + 900;
+        if minute % 5 == 0 {
+            machine.aws(START + now);
+        }
+        let late = now - machine.latest();
+        assert!((0..SECOND).contains(&late), "{late} ms behind in minute {minute}");
+    }
+}
+
 #[test]
 fn the_high_water_mark_never_falls_and_least_never_passes_latest() {
     let mut machine = Machine::new();
@@ -264,7 +283,7 @@ fn the_present_never_falls_behind_what_the_ledger_remembers() {
     for back in [SECOND, MINUTE, DAY] {
         let remembered = Time(START + back);
         let mut clocks = Clocks::new(None, remembered);
-        let reading = Reading { wall: Time(START), boot: 5_000, boot_id: "one".to_owned() };
+        let reading = Reading { wall: Time(START), boot: 5_000, boot_id: "one".into() };
         clocks.heard(Time(START), &reading);
         let judged = clocks.judge(&reading);
         assert_eq!((judged.doubt, judged.now.latest), (None, remembered), "{back} ms back");
