@@ -64,6 +64,8 @@ pub(crate) struct Context {
     pub(crate) holders: RefCell<BTreeMap<Ref, Holder>>,
     /// Whether a lease may be open that lives by being held: else nobody need look.
     pub(crate) held: Cell<bool>,
+    /// The number of the history's row that the log was last told of as its head.
+    pub(crate) noted: Cell<i64>,
     /// Keys whose grants are being counted.
     pub(crate) counting: RefCell<BTreeSet<KeyArn>>,
     /// What is refused and not all told yet.
@@ -124,6 +126,7 @@ impl Context {
             proving: RefCell::default(),
             holders: RefCell::default(),
             held: Cell::new(true),
+            noted: Cell::default(),
             counting: RefCell::default(),
             refusals,
             stopping: Cell::default(),

@@ -19,7 +19,7 @@ use crate::rules::time::{MINUTE, SECOND, Time};
 const LOAD_EVERY: i64 = 30 * SECOND;
 /// The same while it is empty: what comes due is in it minutes before.
 const LOAD_IDLE: i64 = 4 * MINUTE;
-/// The clocks and the head of the history are written this often (DESIGN 5).
+/// The clocks and the head of the history are written this often, where there is need (DESIGN 5).
 const NOTE_EVERY: i64 = MINUTE;
 /// Each lane is asked who we are this often: it keeps AWS's date and the credentials fresh, and
 /// shows a re-created role.
@@ -161,15 +161,24 @@ async fn load_beside_stalls(
     Ok(rows)
 }
 
-/// Remember the clocks, and tell the log the head of the chain.
+/// Remember the clocks, and tell the log the head of the chain where it is another one. While
+/// nothing is open, nobody gains by a clock that is set back over a reboot: an idle host's disk is
+/// left alone.
 pub(crate) async fn note(cx: &Rc<Context>) {
-    let stored = cx.time.remember();
+    let (stored, noted) = (cx.time.remember(), cx.noted.get());
     let head = cx.ledger.run(Urgency::Work, move |books| {
-        books.set_clocks(&stored)?;
-        books.head()
+        let head = books.head()?;
+        if head.seq != noted || !books.open_lanes()?.is_empty() {
+            books.set_clocks(&stored)?;
+        }
+        Ok(head)
     });
     match head.await {
-        Ok(head) => tracing::info!(seq = head.seq, hash = %head.hex(), "head of the history"),
+        Ok(head) if head.seq == noted => {}
+        Ok(head) => {
+            cx.noted.set(head.seq);
+            tracing::info!(seq = head.seq, hash = %head.hex(), "head of the history");
+        }
         Err(error) => tracing::error!("cannot note the clocks: {}", crate::fault::chain(&error)),
     }
 }

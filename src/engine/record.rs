@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::context::Context;
 use crate::kms::Answer;
@@ -18,7 +18,7 @@ use crate::rules::time::{Now, SECOND};
 
 /// How long an end waits for its record before it leaves without (DESIGN 5).
 pub(crate) const RECORD_PATIENCE: i64 = SECOND / 4;
-/// The pause before a write that failed is tried again.
+/// A write that failed is tried again this often, by one for all that wait.
 const RETRY: i64 = SECOND;
 
 /// Something that happened to a row.
@@ -75,6 +75,8 @@ impl Written {
 #[derive(Default)]
 pub(crate) struct Backlog {
     rows: BTreeMap<i64, VecDeque<Batch>>,
+    /// The ledger took a write: whoever waits for that tries at once.
+    mended: Rc<Notify>,
 }
 
 impl Backlog {
@@ -157,14 +159,30 @@ impl Context {
                     doubt |= matches!(error, LedgerError::InDoubt(_));
                     let text = crate::fault::chain(&error);
                     tracing::error!(grant = id, "cannot record: {text}; trying again");
-                    self.time.pause(RETRY).await;
+                    self.retry().await;
                 }
             }
         }
     }
 
+    /// Wait until a write is worth another try. Whatever their number, those who wait try once in
+    /// `RETRY` between them, and what one finds mended the others hear of.
+    async fn retry(&self) {
+        let (mended, waiting) = {
+            let backlog = self.backlog.borrow();
+            (Rc::clone(&backlog.mended), i64::try_from(backlog.len()).unwrap_or(i64::MAX))
+        };
+        let others = waiting.saturating_sub(1);
+        let spread = self.rng.up_to(others.saturating_mul(2 * RETRY));
+        let _heard = self.time.within(RETRY + spread, mended.notified()).await;
+    }
+
     fn written(&self, id: i64, Written { row, twins, replaced }: Written) {
-        let batch = self.backlog.borrow_mut().rows.get_mut(&id).and_then(VecDeque::pop_front);
+        let batch = {
+            let mut backlog = self.backlog.borrow_mut();
+            backlog.mended.notify_waiters();
+            backlog.rows.get_mut(&id).and_then(VecDeque::pop_front)
+        };
         for twin in twins {
             let lease = twin.reference();
             tracing::warn!(%lease, "a second grant under one name: ending it");
