@@ -121,6 +121,9 @@ pub(crate) async fn revoke(world: &Rc<World>, uid: u32, nth: usize) {
         reply,
     };
     let answer: Option<Result<Lease, Fault>> = send(world, command).await;
+    if !matches!(answer, Some(Ok(_))) {
+        world.unanswered.borrow_mut().insert(reference);
+    }
     if let Some(Err(fault)) = answer {
         world.refused(&fault);
     }

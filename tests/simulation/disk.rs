@@ -15,7 +15,7 @@ use crate::vfs;
 /// What a disk writes whole or not at all.
 const SECTOR: usize = 512;
 /// The room that the ballast's removal gives (`ledger::place`).
-const BALLAST: usize = 4 << 20;
+pub(crate) const BALLAST: usize = 4 << 20;
 
 /// How a disk is ill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub(crate) struct Files {
     /// Who opened a file before the last crash is dead.
     life: u32,
     ill: Option<Ill>,
+    /// So many writes failed by that.
+    failed: u32,
     /// The ballast's room that is used up.
     used: usize,
     /// The n-th operation from now fails, once.
@@ -124,12 +126,19 @@ impl Disk {
     pub(crate) fn set(&self, ill: Option<Ill>) {
         let mut files = self.files();
         (files.ill, files.used) = (ill, 0);
+        // There is room again, if there was none.
+        let _was_none = std::fs::remove_dir(&files.ballast).is_ok();
     }
 
     /// Whether a program may have been told of errors.
     pub(crate) fn is_ill(&self) -> bool {
         let files = self.files();
         files.ill.is_some() || files.hiccuped
+    }
+
+    /// So many writes failed since the disk was made.
+    pub(crate) fn failed(&self) -> u32 {
+        self.files().failed
     }
 
     /// The power has failed.
@@ -312,7 +321,7 @@ impl Files {
         let size = self.files[name].live.len();
         if let Change::Write { at, bytes } = &change {
             let growth = (at + bytes.len()).saturating_sub(size);
-            self.ill_writes(growth)?;
+            self.ill_writes(growth).inspect_err(|_| self.failed += 1)?;
         }
         let file = self.files.get_mut(name).unwrap();
         apply(&mut file.live, &change);
@@ -323,9 +332,12 @@ impl Files {
     fn ill_writes(&mut self, growth: usize) -> Result<(), Error> {
         match self.ill {
             Some(Ill::Writes) => Err(eio("write")),
-            Some(Ill::Crammed) if growth > 0 => Err(ErrorKind::WriteZero.into()),
-            Some(Ill::Full) if growth > 0 => {
-                if self.ballast.exists() || self.used + growth > BALLAST {
+            Some(Ill::Full | Ill::Crammed) if growth > 0 => {
+                // The real disk has room: what stands in the ballast's place keeps it out.
+                let given_up = !self.ballast.is_file();
+                let _kept_out = given_up && std::fs::create_dir(&self.ballast).is_ok();
+                let crammed = self.ill == Some(Ill::Crammed);
+                if crammed || !given_up || self.used + growth > BALLAST {
                     return Err(ErrorKind::WriteZero.into());
                 }
                 self.used += growth;

@@ -1,14 +1,39 @@
 //! The host that the daemon lives on: it starts the daemon again, loses its power, and its disk may
 //! be ill.
 
+use std::fs::File;
+use std::path::Path;
+use std::sync::OnceLock;
+
 use grantd::ledger::Ledger;
 use grantd::rng::Rng as _;
 use grantd::rules::time::SECOND;
 
 use crate::clock::{SimRng, pause};
-use crate::disk::Disk;
+use crate::disk::{BALLAST, Disk, Image};
 use crate::good::Trouble;
-use crate::world::World;
+use crate::world::{World, scratch};
+
+/// A new host's disk. To make a ledger costs as much as an hour of its life: most are copies of the
+/// first.
+pub(crate) fn disk(dir: &Path, seed: u64) -> Disk {
+    static NEW: OnceLock<Image> = OnceLock::new();
+    let disk = Disk::make(dir);
+    // Without its four megabytes: whether there is room is the simulated disk's to say.
+    let ballast = File::create(dir.join("ballast")).unwrap();
+    ballast.set_len(BALLAST.try_into().unwrap()).unwrap();
+    if !seed.is_multiple_of(8) {
+        disk.restore(NEW.get_or_init(new_ledger).clone());
+    }
+    disk
+}
+
+fn new_ledger() -> Image {
+    let dir = scratch();
+    let disk = Disk::make(dir.path());
+    drop(Ledger::open(dir.path()).unwrap());
+    disk.image()
+}
 
 /// How the daemon's life ended, and what happens until the next.
 #[derive(Debug, Default)]

@@ -15,6 +15,7 @@ mod disk;
 mod drift;
 mod extend;
 mod figures;
+mod file;
 mod foreign;
 mod good;
 mod guests;

@@ -53,6 +53,39 @@ fn a_disk_that_fails_delays_no_end() {
     }
 }
 
+/// Hundreds of records that wait for the disk try it as often as one would, and are all written as
+/// soon as it takes one.
+#[test]
+fn what_waits_for_the_disk_tries_it_once_a_second() {
+    play(|| async {
+        let stage = Stage::new(0);
+        let disk = Disk::make(stage.dir.path());
+        let until = Time(START + HOUR);
+        stage
+            .live(async |daemon| {
+                let mut leases = Vec::new();
+                for _ in 0..200 {
+                    leases.push(daemon.create_until(&stage.key, until).await.unwrap());
+                }
+                pause(until.0 - SECOND - stage.net.clock.now()).await;
+                disk.set(Some(Ill::Writes));
+                pause(MINUTE).await;
+                let (before, ended) = (disk.failed(), stage.accepted(Op::RetireGrant).len());
+                assert!(ended > leases.len(), "{ended} ended, a probe among them");
+                pause(2 * MINUTE).await;
+                let tries = disk.failed() - before;
+                assert!((60..600).contains(&tries), "{tries} tries in two minutes");
+                disk.set(None);
+                pause(10 * SECOND).await;
+                for lease in &leases {
+                    let grant = daemon.lease(lease).await.grants.pop().unwrap();
+                    assert!(grant.accepted_at.is_some(), "its end is not recorded yet: {grant:?}");
+                }
+            })
+            .await;
+    });
+}
+
 /// Linux marks pages whose write failed as clean: the next sync succeeds without them. What was
 /// acknowledged behind them must not depend on them.
 #[test]

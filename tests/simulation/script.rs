@@ -108,31 +108,34 @@ pub(crate) fn hour(rng: &SimRng) -> Vec<Event> {
     events
 }
 
+/// In how many bursts people ask: mostly one in a day, since an hour of quiet is cheap and a burst
+/// is not, and two far apart are as good as two days. In some they meet.
+const BURSTS: [usize; 10] = [1, 1, 1, 1, 1, 1, 1, 1, 1, 3];
+
 /// How often the seed's day has each kind of thing: bursts of people, and between them quiet.
 pub(crate) fn of(rng: &SimRng) -> Vec<Event> {
     let mut events = Vec::new();
-    for _ in 0..rng.between(2, 4) {
+    for _ in 0..BURSTS[usize::try_from(rng.up_to(9)).unwrap()] {
         let from = rng.between(MINUTE, DAY - 2 * HOUR);
         burst(rng, from, &mut events);
     }
-    for _ in 0..rng.between(0, 3) {
+    for _ in 0..rng.between(0, 2) {
         let at = rng.between(MINUTE, DAY);
         events.push(Event { at, what: trouble(rng) });
     }
-    // Drawn last: the rest of a seed's day stays what it was before disks failed.
     let busy: Vec<i64> = events.iter().map(|event| event.at).collect();
     let moment = || busy[usize::try_from(rng.up_to(1_000)).unwrap() % busy.len()];
-    for _ in 0..rng.between(0, 3) {
+    for _ in 0..rng.between(0, 2) {
         events.push(Event { at: moment() + rng.between(0, MINUTE), what: disk(rng) });
     }
-    for _ in 0..rng.between(0, 2) {
+    for _ in 0..rng.between(0, 1) {
         let nearest = moment();
         // Nobody asks for more than an hour: what is lost and found again is proven by either.
         let max_ttl = if rng.chance(500) { "1h" } else { "2h" };
         let at = nearest - rng.between(0, MINUTE);
         events.push(Event { at, what: What::Reload { max_ttl } });
     }
-    if rng.chance(250) {
+    if rng.chance(150) {
         guests(rng, moment, &mut events);
     }
     if rng.chance(100) {
@@ -145,7 +148,7 @@ pub(crate) fn of(rng: &SimRng) -> Vec<Event> {
 
 /// Others make grants with deadlines in their Names, and mostly somebody lets them be ended.
 fn guests(rng: &SimRng, moment: impl Fn() -> i64, events: &mut Vec<Event>) {
-    for _ in 0..rng.between(1, 8) {
+    for _ in 0..rng.between(1, 5) {
         let what = What::Guest { ttl: rng.between(1, 3_000), until: rng.chance(500) };
         events.push(Event { at: moment() + rng.between(0, 30 * MINUTE), what });
     }
@@ -172,7 +175,7 @@ fn disk(rng: &SimRng) -> What {
 /// People ask for half an hour, and things go wrong meanwhile.
 fn burst(rng: &SimRng, from: i64, events: &mut Vec<Event>) {
     let uid = |rng: &SimRng| u32::try_from(rng.between(1, 2)).unwrap();
-    for _ in 0..rng.between(2, 5) {
+    for _ in 0..rng.between(2, 4) {
         let at = from + rng.up_to(10 * MINUTE);
         events.push(Event { at, what: create(rng, uid(rng)) });
     }
@@ -180,7 +183,7 @@ fn burst(rng: &SimRng, from: i64, events: &mut Vec<Event>) {
         let at = from + rng.up_to(30 * MINUTE);
         events.push(Event { at, what: person(rng, uid(rng)) });
     }
-    for _ in 0..rng.between(1, 5) {
+    for _ in 0..rng.between(1, 4) {
         let at = from + rng.up_to(30 * MINUTE);
         events.push(Event { at, what: trouble(rng) });
     }
@@ -233,7 +236,7 @@ fn trouble(rng: &SimRng) -> What {
         10 => spell(Spell::Stale(u32::try_from(rng.between(1_000, 600_000)).unwrap())),
         11 => spell(Spell::NoDate),
         12 => What::Twice { late: rng.between(1, 5 * MINUTE) },
-        13 => What::Strangers { n: usize::try_from(rng.between(1, 40)).unwrap() },
+        13 => What::Strangers { n: usize::try_from(rng.between(1, 20)).unwrap() },
         14..=15 => What::Crash { down },
         16..=17 => {
             let nth = u32::try_from(rng.between(1, 12)).unwrap();

@@ -24,10 +24,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::clock::{SimClock, SimRng};
+use crate::file::{CONFIG, Nobody};
 use crate::guests;
 use crate::kms::{Net, SimKms};
 use crate::sleep::Sleep;
-use crate::world::{CONFIG, Nobody, scratch};
+use crate::world::scratch;
 
 pub(crate) struct Stage {
     pub(crate) net: Rc<Net>,

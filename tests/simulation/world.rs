@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use grantd::config::{self, Config, Names};
+use grantd::config::Config;
 use grantd::engine::{Command, Engine, Load, Ports, Refusals};
 use grantd::fault::{Fault, Kind};
 use grantd::ids::Ref;
@@ -23,6 +23,7 @@ use crate::check::{at_the_end, books_agree};
 use crate::clock::{START, SimClock, SimRng, pause};
 use crate::disk::{self, Disk, Image};
 use crate::figures::{Figures, hash};
+use crate::file;
 use crate::foreign::foreign_grants;
 use crate::good::{Goods, Trouble};
 use crate::guests::{self, Guests};
@@ -33,40 +34,11 @@ use crate::script::Event;
 use crate::sleep::Sleep;
 use crate::standby;
 
-pub(crate) const CONFIG: &str = r#"
-group = "sim"
-[[account]]
-id = "111122223333"
-role-arn = "arn:aws:iam::111122223333:role/grantd"
-regions = ["ap-northeast-1"]
-[[policy]]
-name = "sim"
-keys = ["alias/*"]
-grantees = ["role/*"]
-operations = ["Decrypt", "DescribeKey"]
-callers = ["user:1", "user:2", "user:3"]
-max-ttl = "1h"
-max-live = 10000
-max-live-per-asker = 10000
-"#;
-
 /// How long it takes until all is closed: the longest lease, twice the settle time for what
 /// vanished, and what keeps a look from being made.
 const WIND_DOWN: i64 = HOUR + 2 * 11 * MINUTE + 15 * MINUTE;
 /// After a rollback what the ledger lacks is searched for again and again: every minute at first.
 pub(crate) const SEARCH: i64 = 75 * SECOND;
-
-pub(crate) struct Nobody;
-
-impl Names for Nobody {
-    fn user(&self, _: &str) -> Result<Option<u32>, String> {
-        Ok(None)
-    }
-
-    fn group(&self, _: &str) -> Result<Option<u32>, String> {
-        Ok(None)
-    }
-}
 
 pub(crate) struct World {
     pub(crate) seed: u64,
@@ -79,6 +51,8 @@ pub(crate) struct World {
     pub(crate) foreign: RefCell<BTreeMap<String, GrantTruth>>,
     /// The greatest lag of the views, in ms.
     pub(crate) propagation: u32,
+    /// How often the hosts search for what they do not know of, in ms.
+    pub(crate) reconcile: i64,
     pub(crate) goods: Goods,
     /// The ledger of the host that stands by, if there is one.
     pub(crate) other: RefCell<Option<Handle>>,
@@ -90,6 +64,8 @@ pub(crate) struct World {
     keyed: RefCell<BTreeMap<(u32, u64), Ref>>,
     /// The refs of those whose end was asked for.
     pub(crate) revoked: RefCell<BTreeSet<String>>,
+    /// Of these nobody was told that it was done: a power cut may have taken the wish with it.
+    pub(crate) unanswered: RefCell<BTreeSet<Ref>>,
     /// When the ledger was put back last: what was known may be forgotten.
     pub(crate) restored: Cell<Option<i64>>,
     /// How far the wall clock ran ahead and was believed: clocks so close agree, and the latest of
@@ -164,6 +140,7 @@ impl World {
             alias,
             foreign: RefCell::new(foreign),
             propagation,
+            reconcile: file::reconcile(seed),
             goods: Goods::default(),
             other: RefCell::default(),
             engine: RefCell::default(),
@@ -171,11 +148,12 @@ impl World {
             told: RefCell::default(),
             keyed: RefCell::default(),
             revoked: RefCell::default(),
+            unanswered: RefCell::default(),
             restored: Cell::default(),
             ahead: Cell::default(),
             down: RefCell::default(),
             sleep: Sleep::default(),
-            disk: Disk::make(&dir.path().join("state")),
+            disk: host::disk(&dir.path().join("state"), seed),
             backups: RefCell::default(),
             figures: RefCell::default(),
             max_ttl: Rc::new(Cell::new("1h")),
@@ -276,10 +254,10 @@ impl World {
         let (clock, rng) = (Rc::clone(&self.net.clock), SimRng::new(self.net.rng.next_u64()));
         let refusals = Refusals::default();
         let ports = Ports { kms, clock, rng, ledger, refusals };
-        let config = Some(Arc::new(self.configured(self.max_ttl.get()).unwrap()));
+        let config = Some(Arc::new(self.configured(self.max_ttl.get())));
         let file = Rc::clone(self);
         let load: Load =
-            Rc::new(move || Box::pin(std::future::ready(file.configured(file.max_ttl.get()))));
+            Rc::new(move || Box::pin(std::future::ready(Ok(file.configured(file.max_ttl.get())))));
         let (told, _) = watch::channel(None);
         let life = async move {
             // Without its ledger it does not start, and is started again.
@@ -291,7 +269,7 @@ impl World {
             biased;
             () = self.net.crash.notified() => Some(self.down.take().unwrap_or_default()),
             () = host::dark(&self.disk) => Some(self.down.take().unwrap_or_default()),
-            () = pause(self.day + WIND_DOWN - self.elapsed()) => None,
+            () = pause(self.day + WIND_DOWN + self.reconcile - self.elapsed()) => None,
             ended = self.sleep.while_awake(inside.run_until(life)) => {
                 let ended: Result<(), Fault> = ended;
                 assert!(self.disk.is_ill(), "seed {}: it stopped: {ended:?}", self.seed);
@@ -312,10 +290,8 @@ impl World {
     }
 
     /// The configuration's file with this greatest lifetime.
-    pub(crate) fn configured(&self, max_ttl: &str) -> Result<Config, Fault> {
-        let text = CONFIG.replace("\"1h\"", &format!("\"{max_ttl}\""));
-        let text = if self.adopts { guests::configured(&text) } else { text };
-        Ok(config::parse("sim.toml", &text, &Nobody).unwrap())
+    pub(crate) fn configured(&self, max_ttl: &str) -> Config {
+        file::parsed(&file::of(max_ttl, self.reconcile, self.adopts))
     }
 
     async fn lives(self: &Rc<Self>) {
@@ -371,11 +347,12 @@ async fn failed(tasks: &mut tokio::task::JoinSet<()>) {
 }
 
 /// How long the daemon naps where nothing is due. A machine's tick is a second; where the clock
-/// tells of each step, a longer one shows the same and is done sooner.
+/// tells of each step, a longer one shows the same and is done sooner. At the longest it must not
+/// sleep over its look-ahead: loaded every four minutes, for ten.
 fn nap(rng: &SimRng) -> i64 {
     match rng.up_to(99) {
         0 => SECOND,
-        1..=9 => rng.between(5 * SECOND, 30 * SECOND),
-        _ => rng.between(30 * SECOND, MINUTE),
+        1..=9 => rng.between(5 * SECOND, MINUTE),
+        _ => rng.between(2 * MINUTE, 4 * MINUTE),
     }
 }
