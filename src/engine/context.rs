@@ -64,7 +64,7 @@ pub(crate) struct Context {
     pub(crate) holders: RefCell<BTreeMap<Ref, Holder>>,
     /// Whether a lease may be open that lives by being held: else nobody need look.
     pub(crate) held: Cell<bool>,
-    /// The number of the history's row that the log was last told of as its head.
+    /// The head of the history when the clocks were noted last.
     pub(crate) noted: Cell<i64>,
     /// Keys whose grants are being counted.
     pub(crate) counting: RefCell<BTreeSet<KeyArn>>,
@@ -77,6 +77,8 @@ pub(crate) struct Context {
     pub(crate) halt: Notify,
     /// Something changed that the main loop should look at.
     pub(crate) wake: Notify,
+    /// The ledger took a record: those that wait to be written are tried again.
+    pub(crate) mended: Notify,
     /// The look-ahead is to be read again without what waits, since it may keep others out.
     pub(crate) crowded: Cell<bool>,
     tokens: RefCell<BTreeMap<i64, Token>>,
@@ -132,6 +134,7 @@ impl Context {
             stopping: Cell::default(),
             halt: Notify::new(),
             wake: Notify::new(),
+            mended: Notify::new(),
             crowded: Cell::default(),
             tokens: RefCell::default(),
             tasks: RefCell::default(),

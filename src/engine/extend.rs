@@ -84,7 +84,8 @@ async fn change(
     let known = known(cx, &config, asked.caller, &reference).await?;
     let mut decided = decide(cx, &config, asked, &known).await?;
     let lane = known.last.lane();
-    // Nothing of ours need ever have been on the key of what others made.
+    // Nothing of ours need have been on the key of what others made: it is proven within minutes of
+    // the adoption, and this may come before.
     if decided.is_some() && known.last.facts().origin == Origin::Adopted && probes(cx, lane) {
         cx.prove(lane, &known.lease.key_arn).await?;
         // The proof took its time: what is asked for by a span is counted from now.

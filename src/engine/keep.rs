@@ -161,9 +161,8 @@ async fn load_beside_stalls(
     Ok(rows)
 }
 
-/// Remember the clocks, and tell the log the head of the chain where it is another one. While
-/// nothing is open, nobody gains by a clock that is set back over a reboot: an idle host's disk is
-/// left alone.
+/// Remember the clocks, and tell the log the head of the chain. While nothing is open, nobody gains
+/// by a clock that is set back over a reboot: an idle host's disk is left alone.
 pub(crate) async fn note(cx: &Rc<Context>) {
     let (stored, noted) = (cx.time.remember(), cx.noted.get());
     let head = cx.ledger.run(Urgency::Work, move |books| {
@@ -174,7 +173,6 @@ pub(crate) async fn note(cx: &Rc<Context>) {
         Ok(head)
     });
     match head.await {
-        Ok(head) if head.seq == noted => {}
         Ok(head) => {
             cx.noted.set(head.seq);
             tracing::info!(seq = head.seq, hash = %head.hex(), "head of the history");

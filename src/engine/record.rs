@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::context::Context;
 use crate::kms::Answer;
@@ -18,8 +18,10 @@ use crate::rules::time::{Now, SECOND};
 
 /// How long an end waits for its record before it leaves without (DESIGN 5).
 pub(crate) const RECORD_PATIENCE: i64 = SECOND / 4;
-/// A write that failed is tried again this often, by one for all that wait.
+/// A write that failed is tried again this often, by the first of those that wait.
 const RETRY: i64 = SECOND;
+/// The others try after so long at the most, in case the first fails by itself.
+const RETRY_ALONE: i64 = 60 * SECOND;
 
 /// Something that happened to a row.
 #[derive(Debug, Clone)]
@@ -75,8 +77,6 @@ impl Written {
 #[derive(Default)]
 pub(crate) struct Backlog {
     rows: BTreeMap<i64, VecDeque<Batch>>,
-    /// The ledger took a write: whoever waits for that tries at once.
-    mended: Rc<Notify>,
 }
 
 impl Backlog {
@@ -159,30 +159,32 @@ impl Context {
                     doubt |= matches!(error, LedgerError::InDoubt(_));
                     let text = crate::fault::chain(&error);
                     tracing::error!(grant = id, "cannot record: {text}; trying again");
-                    self.retry().await;
+                    self.retry(id).await;
                 }
             }
         }
     }
 
-    /// Wait until a write is worth another try. Whatever their number, those who wait try once in
-    /// `RETRY` between them, and what one finds mended the others hear of.
-    async fn retry(&self) {
-        let (mended, waiting) = {
+    /// Wait until a write is worth another try. The first tries for all: what it finds mended the
+    /// others hear of, also while they pause. Nobody tries more often than once in `RETRY`: a row
+    /// that fails by itself hears of the others' successes all the time.
+    async fn retry(&self, id: i64) {
+        let mended = self.mended.notified();
+        self.time.pause(RETRY).await;
+        let (first, waiting) = {
             let backlog = self.backlog.borrow();
-            (Rc::clone(&backlog.mended), i64::try_from(backlog.len()).unwrap_or(i64::MAX))
+            let waiting = i64::try_from(backlog.len()).unwrap_or(i64::MAX);
+            (backlog.rows.keys().next() == Some(&id), waiting)
         };
-        let others = waiting.saturating_sub(1);
-        let spread = self.rng.up_to(others.saturating_mul(2 * RETRY));
-        let _heard = self.time.within(RETRY + spread, mended.notified()).await;
+        if !first {
+            let spread = waiting.saturating_mul(RETRY).min(RETRY_ALONE);
+            let _heard = self.time.within(self.rng.up_to(spread), mended).await;
+        }
     }
 
     fn written(&self, id: i64, Written { row, twins, replaced }: Written) {
-        let batch = {
-            let mut backlog = self.backlog.borrow_mut();
-            backlog.mended.notify_waiters();
-            backlog.rows.get_mut(&id).and_then(VecDeque::pop_front)
-        };
+        self.mended.notify_waiters();
+        let batch = self.backlog.borrow_mut().rows.get_mut(&id).and_then(VecDeque::pop_front);
         for twin in twins {
             let lease = twin.reference();
             tracing::warn!(%lease, "a second grant under one name: ending it");

@@ -121,7 +121,10 @@ pub(crate) async fn revoke(world: &Rc<World>, uid: u32, nth: usize) {
         reply,
     };
     let answer: Option<Result<Lease, Fault>> = send(world, command).await;
-    if !matches!(answer, Some(Ok(_))) {
+    let untold = |fault: &Fault| {
+        matches!(fault.kind, Kind::Io | Kind::DiskFull | Kind::OutcomeUnknown | Kind::KmsSilent)
+    };
+    if answer.as_ref().is_none_or(|answer| answer.as_ref().is_err_and(untold)) {
         world.unanswered.borrow_mut().insert(reference);
     }
     if let Some(Err(fault)) = answer {

@@ -182,7 +182,7 @@ fn what_is_not_taken_up_by_hand_is_told_once() {
     });
 }
 
-/// A policy that adopts makes nothing on the key, and so proves nothing there.
+/// Adopting makes nothing on the key; the way out is proven before the first grant that does.
 #[test]
 fn an_adopted_lease_gets_no_other_deadline_on_a_key_without_a_way_out() {
     play(|| async {

@@ -53,10 +53,10 @@ fn a_disk_that_fails_delays_no_end() {
     }
 }
 
-/// Hundreds of records that wait for the disk try it as often as one would, and are all written as
-/// soon as it takes one.
+/// Hundreds of records that wait for the disk try it a few times a second between them, and are all
+/// written as soon as it takes one.
 #[test]
-fn what_waits_for_the_disk_tries_it_once_a_second() {
+fn what_waits_for_the_disk_tries_it_in_turn() {
     play(|| async {
         let stage = Stage::new(0);
         let disk = Disk::make(stage.dir.path());
@@ -74,7 +74,8 @@ fn what_waits_for_the_disk_tries_it_once_a_second() {
                 assert!(ended > leases.len(), "{ended} ended, a probe among them");
                 pause(2 * MINUTE).await;
                 let tries = disk.failed() - before;
-                assert!((60..600).contains(&tries), "{tries} tries in two minutes");
+                // The first once a second, the others once in half a minute.
+                assert!((120..2_000).contains(&tries), "{tries} tries in two minutes");
                 disk.set(None);
                 pause(10 * SECOND).await;
                 for lease in &leases {
