@@ -27,7 +27,6 @@ fn run(line: &str, socket: &Path) -> String {
     transcript(grantd().args(line.split_whitespace()).arg("--socket").arg(socket))
 }
 
-/// Compare with what was read and found good.
 fn same(name: &str, shown: impl AsRef<str>) {
     redact::settings().bind(|| insta::assert_snapshot!(name, shown.as_ref()));
 }
@@ -122,6 +121,7 @@ fn reading_commands_show_what_the_daemon_says() {
     let fake = Fake::start(world);
     for line in [
         "list",
+        "list --all --wide",
         "list --mine",
         "list --json",
         "show g-7k",

@@ -1,4 +1,4 @@
-//! `grantd revoke` by selector, against a daemon that gives canned answers.
+//! `grantd revoke` by selector and the table that it shows, with a daemon of canned answers.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 #[path = "support/command.rs"]
@@ -202,6 +202,55 @@ fn nothing_that_matches_is_no_error() {
     assert!(run("revoke --mine", &fake).ends_with("no open lease matches: nothing to end\n"));
 }
 
+/// Who has learnt `--yes` and `--dry-run` from the selectors types them behind a ref, too.
+#[test]
+fn a_ref_takes_yes_and_dry_run() {
+    let fake = || {
+        Fake::start(|target| match target {
+            "POST /v1/leases/g-7k/revoke" => (200, closed(ONE)),
+            "GET /v1/leases/g-7k" => (200, lease(ONE)),
+            "GET /v1/leases/g-q9" => (200, closed(TWO)),
+            "POST /v1/revoke" => (200, json!({ "items": [lease(ONE)] })),
+            other => panic!("{other}"),
+        })
+    };
+    for line in ["revoke g-7k --yes", "revoke -y g-7k", "revoke g-7k --yes --reason incident"] {
+        let shown = run(line, &fake());
+        assert!(shown.contains(&format!("{ONE}  closed: nothing of it is left")), "{shown}");
+        assert!(shown.ends_with("--- exit 0\n") || !shown.contains("--- exit"), "{shown}");
+    }
+    for line in ["revoke g-7k g-q9 --dry-run", "revoke g-7k g-q9 --yes --dry-run"] {
+        let fake = fake();
+        let shown = run(line, &fake);
+        assert!(shown.contains("1 lease would be ended; --dry-run ends nothing"), "{shown}");
+        let sent = asked(&fake);
+        let sent: Vec<_> = sent.iter().filter(|line| line.starts_with("POST")).collect();
+        assert!(sent.iter().all(|line| line.contains("\"dry-run\":true")), "{sent:?}");
+    }
+    let shown = run("freeze --all --yes --reason incident", &icy());
+    assert!(shown.contains("freeze 3"), "{shown}");
+}
+
+/// What can name nobody is not taken for what ends nothing.
+#[test]
+fn a_grantee_may_be_a_pattern_and_must_name_somebody() {
+    let fake = world(true);
+    let shown = run("revoke --grantee role/Role* --dry-run", &fake);
+    assert!(shown.contains("2 leases would be ended"), "{shown}");
+    assert!(!asked(&fake)[0].contains("grantee"), "the pattern is not sent");
+    assert!(run("revoke --grantee user/* --yes", &world(true)).contains("nothing to end"));
+    for (line, hint) in [
+        ("revoke --grantee rolE/RoleB --yes", "hint: did you mean role/RoleB?"),
+        ("list --grantee rolE/RoleB", "hint: did you mean role/RoleB?"),
+        ("list --grantee group/ops", "hint: write role/NAME"),
+    ] {
+        let fake = world(true);
+        let shown = run(line, &fake);
+        assert!(shown.contains(hint) && shown.ends_with("--- exit 64\n"), "{shown}");
+        assert!(fake.requests().is_empty());
+    }
+}
+
 /// A daemon that freezes, and has one freeze.
 fn icy() -> Fake {
     let freeze = json!({
@@ -246,9 +295,22 @@ fn an_incident_is_one_command() {
 #[test]
 fn a_selector_or_refs_and_never_both() {
     let fake = world(true);
-    for line in ["revoke", "revoke g-7k --mine", "revoke --all --mine", "revoke g-7k --yes"] {
+    for line in ["revoke", "revoke g-7k --mine", "revoke --all --mine", "revoke --yes"] {
         let shown = run(line, &fake);
         assert!(shown.ends_with("--- exit 64\n"), "{shown}");
     }
     assert!(fake.requests().is_empty());
+}
+
+#[test]
+fn the_region_is_shown_where_there_are_several() {
+    let fake = Fake::start(|_| {
+        let mut far = lease(TWO);
+        far["key-arn"] = json!("arn:aws:kms:eu-west-1:111122223333:key/1234abcd");
+        (200, json!({ "items": [lease(ONE), far] }))
+    });
+    let shown = run("list", &fake);
+    assert!(shown.contains("REGION") && shown.contains("eu-west-1"), "{shown}");
+    let fake = Fake::start(|_| (200, json!({ "items": [lease(ONE), lease(TWO)] })));
+    assert!(!run("list", &fake).contains("REGION"));
 }

@@ -145,7 +145,8 @@ pub struct ListArgs {
     /// Name at KMS has no alias)
     #[arg(long, visible_alias = "key-id")]
     pub key: Option<String>,
-    /// Only this grantee: ARN, or as create takes it (such as role/RoleB or RoleB)
+    /// Only this grantee: ARN, or as create takes it (such as role/RoleB or RoleB); * and ? are
+    /// patterns, such as 'role/team-*'
     #[arg(long, visible_alias = "grantee-principal")]
     pub grantee: Option<String>,
     /// Only what this policy allowed
@@ -169,6 +170,9 @@ pub struct ListArgs {
     /// Closed ones too, and the grants by which grantd proves that it can end grants
     #[arg(long)]
     pub all: bool,
+    /// Also the policy, who asked and why
+    #[arg(long, conflicts_with_all = ["foreign"])]
+    pub wide: bool,
     /// Where to read instead of from the daemon.
     #[command(flatten)]
     pub offline: Offline,
@@ -235,7 +239,8 @@ pub struct RevokeArgs {
     /// All open ones of this key: ARN, key id, or as it was asked for
     #[arg(long, visible_alias = "key-id", group = "selector")]
     pub key: Option<String>,
-    /// All open ones of this grantee: ARN, or as create takes it
+    /// All open ones of this grantee: ARN, or as create takes it; * and ? are patterns, such as
+    /// 'role/team-*'
     #[arg(long, visible_alias = "grantee-principal", group = "selector")]
     pub grantee: Option<String>,
     /// All open ones that this policy allowed
@@ -248,10 +253,10 @@ pub struct RevokeArgs {
     #[arg(long, group = "selector", conflicts_with_all = ["key", "grantee", "policy", "mine"])]
     pub all: bool,
     /// Show what would end, and end nothing
-    #[arg(long, requires = "selector")]
+    #[arg(long)]
     pub dry_run: bool,
-    /// Do not ask; needed where there is no terminal
-    #[arg(short, long, requires = "selector", conflicts_with = "dry_run")]
+    /// Do not ask; needed where there is no terminal and no REF. --dry-run still ends nothing
+    #[arg(short, long)]
     pub yes: bool,
     /// Why, for the history
     #[arg(long, value_name = "TEXT")]

@@ -3,14 +3,14 @@
 use comfy_table::Cell;
 use nix::unistd::User;
 
-use super::args::{FreezeArgs, RevokeArgs, UnfreezeArgs};
+use super::args::{FreezeArgs, UnfreezeArgs};
 use super::out::{Out, STRONG, Stop};
 use super::select::{self, Selected, What};
 use super::source::Daemon;
 use super::words::{clean, utc};
 use crate::fault::{Fault, Kind};
 use crate::ids::AccountId;
-use crate::wire::{Freeze, LiftFreeze, ListLeases, NewFreeze, Scope};
+use crate::wire::{Freeze, LiftFreeze, NewFreeze, Scope};
 
 /// Where KMS did not say which key is meant.
 const UNNAMED: &str = "KMS did not say which key that is: it is frozen as it is written, and what \
@@ -150,21 +150,4 @@ pub(super) async fn unfreeze(
         out.document(&lifted)?;
     }
     Ok(first.map_or(0, |fault| fault.kind.exit()))
-}
-
-impl From<&RevokeArgs> for Selected {
-    fn from(args: &RevokeArgs) -> Self {
-        Self {
-            what: What::Listed(ListLeases {
-                key: args.key.clone(),
-                grantee: args.grantee.clone(),
-                policy: args.policy.clone(),
-                mine: args.mine,
-                ..ListLeases::default()
-            }),
-            reason: args.reason.clone(),
-            dry_run: args.dry_run,
-            yes: args.yes,
-        }
-    }
 }

@@ -12,7 +12,8 @@ pub struct FreezeArgs {
     /// On this key, however it is asked for: ARN, key id or alias
     #[arg(long, visible_alias = "key-id", group = "scope")]
     pub key: Option<String>,
-    /// For this grantee: ARN, or as create takes it
+    /// For this grantee: ARN, or as create takes it; * and ? are patterns as in the policies, such
+    /// as 'role/team-*'
     #[arg(long, visible_alias = "grantee-principal", group = "scope")]
     pub grantee: Option<String>,
     /// Under this policy
@@ -34,8 +35,8 @@ pub struct FreezeArgs {
     /// Then end the open leases that fit, as `grantd revoke` does
     #[arg(long, requires = "scope")]
     pub revoke: bool,
-    /// Do not ask before that; needed where there is no terminal
-    #[arg(short, long, requires = "revoke")]
+    /// Do not ask before --revoke; needed where there is no terminal. To freeze asks nothing
+    #[arg(short, long, conflicts_with = "list")]
     pub yes: bool,
     /// Show what is frozen
     #[arg(long, conflicts_with_all = ["scope", "reason"])]

@@ -4,9 +4,11 @@ use comfy_table::{Cell, Color};
 
 use super::args::{ListArgs, StateArg};
 use super::out::{Out, Stop};
+use super::select::grantee;
 use super::source::Source;
 use super::words;
 use crate::fault::Fault;
+use crate::rules::freeze::grantee::names;
 use crate::rules::life::{How, Origin};
 use crate::rules::time::Time;
 use crate::wire::{Lease, ListLeases};
@@ -16,8 +18,10 @@ use crate::wire::{Lease, ListLeases};
 /// # Errors
 /// The daemon's fault, or stdout's.
 pub(super) async fn list(args: &ListArgs, source: &dyn Source, out: &mut Out) -> Result<u8, Stop> {
-    let query = query(args);
+    let (grantee, pattern) = grantee(args.grantee.as_deref())?;
+    let query = query(args, grantee);
     let mut leases = all(query.clone(), source).await?;
+    leases.retain(|lease| pattern.as_ref().is_none_or(|named| names(named, &lease.grantee)));
     if !query.all {
         // grantd's own proofs come and go unasked; one that is late is news all the same.
         leases.retain(|lease| lease.origin != Origin::Probe || overdue(lease, out.now));
@@ -27,7 +31,7 @@ pub(super) async fn list(args: &ListArgs, source: &dyn Source, out: &mut Out) ->
     } else if leases.is_empty() {
         out.note(none(&query))?;
     } else {
-        table(&leases, out)?;
+        table(&leases, args.wide, out)?;
     }
     Ok(0)
 }
@@ -51,13 +55,21 @@ pub(super) async fn all<S: Source + ?Sized>(
     }
 }
 
-/// A line for each.
+/// A line for each; with its Region where they are of several, and who asked for it and why where
+/// that is wanted.
 ///
 /// # Errors
 /// When stdout takes no more.
-pub(super) fn table(leases: &[Lease], out: &mut Out) -> Result<(), Stop> {
-    let rows = leases.iter().map(|lease| row(lease, out)).collect();
-    Ok(out.table(&["REF", "GRANTEE", "KEY", "OPERATIONS", "ENDS", "STATE"], rows)?)
+pub(super) fn table(leases: &[Lease], wide: bool, out: &mut Out) -> Result<(), Stop> {
+    let mut regions = leases.iter().map(|lease| lease.key_arn.region());
+    let first = regions.next();
+    let several = regions.any(|region| Some(region) != first);
+    let mut head = vec!["REF", "GRANTEE", "KEY"];
+    head.extend(several.then_some("REGION"));
+    head.extend(["OPERATIONS", "ENDS", "STATE"]);
+    head.extend(wide.then_some(["POLICY", "ASKER", "REASON"]).into_iter().flatten());
+    let rows = leases.iter().map(|lease| row(lease, several, wide, out)).collect();
+    Ok(out.table(&head, rows)?)
 }
 
 /// What to try where nothing matches.
@@ -73,10 +85,10 @@ fn none(query: &ListLeases) -> &'static str {
     }
 }
 
-fn query(args: &ListArgs) -> ListLeases {
+fn query(args: &ListArgs, grantee: Option<String>) -> ListLeases {
     ListLeases {
         key: args.key.clone(),
-        grantee: args.grantee.clone(),
+        grantee,
         policy: args.policy.clone(),
         state: args.state.map(|state| state.word().to_owned()),
         overdue: args.overdue,
@@ -87,20 +99,33 @@ fn query(args: &ListArgs) -> ListLeases {
     }
 }
 
-fn row(lease: &Lease, out: &Out) -> Vec<Cell> {
+fn row(lease: &Lease, region: bool, wide: bool, out: &Out) -> Vec<Cell> {
     let (state, colour) = state(lease, out.now);
     let state = match colour {
         Some(colour) => Cell::new(state).fg(colour),
         None => Cell::new(state),
     };
-    vec![
+    let mut cells = vec![
         Cell::new(&lease.reference),
         Cell::new(words::clean(lease.grantee.short())),
         Cell::new(words::key(&lease.key, &lease.key_arn)),
+    ];
+    cells.extend(region.then(|| Cell::new(lease.key_arn.region())));
+    cells.extend([
         Cell::new(words::some_operations(&lease.operations)),
         Cell::new(ends(lease, out.now)),
         state,
-    ]
+    ]);
+    if wide {
+        let asker = lease.asker.as_ref().map(|asker| words::clean(&asker.name));
+        let text = |text: Option<&str>| Cell::new(words::clean(text.unwrap_or("-")));
+        cells.extend([
+            text(lease.policy.as_deref()),
+            text(asker.as_deref()),
+            text(lease.reason.as_deref()),
+        ]);
+    }
+    cells
 }
 
 /// The deadline with its distance, as long as it lies ahead of something.

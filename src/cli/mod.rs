@@ -48,6 +48,7 @@ mod token;
 
 use args::{Cli, Command, ListArgs, ScanArgs};
 use out::{Out, Stop};
+use select::Selected;
 
 #[cfg(not(feature = "demo"))]
 use crate::fault::{Fault, Kind};
@@ -98,8 +99,8 @@ pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
             wait(show::show(&args, &*source, out))
         }
         Command::Extend(args) => wait(extend::extend(&args, &*doors::daemon(&socket), out)),
-        Command::Revoke(args) if args.references.is_empty() => {
-            wait(select::end(&(&args).into(), &*doors::daemon(&socket), out))
+        Command::Revoke(args) if args.references.is_empty() || args.dry_run => {
+            wait(select::end(&Selected::of(&args)?, &*doors::daemon(&socket), out))
         }
         Command::Freeze(args) => wait(freeze::freeze(&args, &*doors::daemon(&socket), out)),
         Command::Unfreeze(args) => wait(freeze::unfreeze(&args, &*doors::daemon(&socket), out)),

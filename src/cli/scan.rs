@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
+use anstyle::Style;
 use clap::Args;
-use comfy_table::{Cell, Color};
 use serde_json::{Value, json};
 
 use super::args::DEFAULT_CONFIG;
@@ -12,9 +12,9 @@ use super::check::load;
 use super::examples;
 use super::finding;
 use super::online::{Online, Scanned};
-use super::out::{Out, STRONG, Stop};
+use super::out::{BAD, GOOD, Out, STRONG, Stop, WARN};
 use super::source::Daemon;
-use super::words::{clean, from_now, utc};
+use super::words::{clean, fold, from_now, utc};
 use crate::fault::{Fault, Kind, exit};
 use crate::kms::Listed;
 use crate::rules::foreign::{Kind as Class, Verdict};
@@ -24,8 +24,8 @@ use crate::rules::time::Time;
 
 /// The exit code when something could not be looked at.
 const PARTLY: u8 = 1;
-/// Characters of a grant's id in the table; `--json` has all 64.
-const ID_SHOWN: usize = 12;
+/// Columns of what is said of a grant, without its indent: a terminal of a hundred holds it.
+const WIDTH: usize = 96;
 
 /// `grantd scan`.
 #[derive(Debug, Args)]
@@ -93,55 +93,54 @@ async fn search(daemon: &dyn Daemon, out: &mut Out) -> Result<(), Stop> {
 }
 
 fn table(key: &Scanned<'_>, out: &mut Out) -> Result<(), Stop> {
-    let names = if key.aliases.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", clean(&key.aliases.join(", ")))
-    };
-    out.line(format!("{STRONG}{}{STRONG:#}{names}", key.key))?;
+    out.line(format!("{STRONG}{}{STRONG:#}", key.key))?;
+    if !key.aliases.is_empty() {
+        for line in fold(&clean(&key.aliases.join(", ")), WIDTH) {
+            out.line(format!("  {line}"))?;
+        }
+    }
     if key.grants.is_empty() {
         out.line("no grants\n")?;
         return Ok(());
     }
-    let rows = key.grants.iter().map(|(listed, verdict)| row(listed, verdict, out.now)).collect();
-    out.table(&["GRANT", "GRANTEE", "NAME", "CLASS", "WHAT BECOMES OF IT"], rows)?;
+    for (listed, verdict) in &key.grants {
+        grant(listed, verdict, out)?;
+    }
     Ok(out.line("")?)
 }
 
-fn row(listed: &Listed, verdict: &Verdict<'_>, now: Time) -> Vec<Cell> {
-    let (what, colour) = becomes(verdict, now);
-    let class = Cell::new(verdict.kind());
-    let id: String = listed.id.as_str().chars().take(ID_SHOWN).collect();
-    let grantee = listed.grantee.rsplit(['/', ':']).next().unwrap_or_default();
-    vec![
-        Cell::new(id),
-        Cell::new(clean(grantee)),
-        Cell::new(clean(&listed.name)),
-        match colour {
-            Some(colour) => class.fg(colour),
-            None => class,
-        },
-        Cell::new(clean(&what)),
-    ]
+/// A few lines of bounded width: ids and ARNs are whole, so that they can be pasted.
+fn grant(listed: &Listed, verdict: &Verdict<'_>, out: &mut Out) -> Result<(), Stop> {
+    let (what, colour) = becomes(verdict, out.now);
+    let style = colour.unwrap_or_default();
+    out.line(format!("{}  {style}{}{style:#}", clean(listed.id.as_str()), verdict.kind()))?;
+    let name = if listed.name.is_empty() { "-" } else { &listed.name };
+    for (word, text) in [("for", &*listed.grantee), ("Name", name)] {
+        out.line(format!("  {word:<5} {}", clean(text)))?;
+    }
+    for line in fold(&clean(&what), WIDTH) {
+        out.line(format!("  {line}"))?;
+    }
+    Ok(())
 }
 
 /// In words, with the colour of what should not be so.
-fn becomes(verdict: &Verdict<'_>, now: Time) -> (String, Option<Color>) {
+fn becomes(verdict: &Verdict<'_>, now: Time) -> (String, Option<Style>) {
     match verdict {
         Verdict::Ours { name, .. } => {
             let at = name.deadline();
             match Origin::Found.due_at(at, 0) <= now {
-                true => (format!("overdue since {}", utc(at)), Some(Color::Red)),
-                false => (format!("ends {} ({})", utc(at), from_now(at, now)), Some(Color::Green)),
+                true => (format!("overdue since {}", utc(at)), Some(BAD)),
+                false => (format!("ends {} ({})", utc(at), from_now(at, now)), Some(GOOD)),
             }
         }
         Verdict::Adoptable(adoption) => {
             let (policy, notes) = (&adoption.policy.name, adoption.notes.join("; "));
             let at = utc(adoption.deadline);
-            (format!("policy {policy} would end it {at}: {notes}"), Some(Color::Yellow))
+            (format!("policy {policy} would end it {at}: {notes}"), Some(WARN))
         }
         Verdict::HandsOff { kind, reasons } => {
-            let bad = (*kind == Class::Unproven).then_some(Color::Red);
+            let bad = (*kind == Class::Unproven).then_some(BAD);
             (format!("left alone: {}", reasons.join("; ")), bad)
         }
     }

@@ -6,13 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::args::RevokeArgs;
 use super::list::{all, table};
 use super::out::{Out, Stop};
 use super::revoke::outcome;
 use super::source::Daemon;
 use crate::api::pause;
+use crate::config::has_glob;
 use crate::fault::{Fault, Kind};
-use crate::ids::{KeyArn, Ref};
+use crate::ids::{KeyArn, Principal, Ref};
+use crate::rules::freeze::grantee::{Unreadable, names, readable};
 use crate::rules::freeze::{Subject, fits};
 use crate::rules::life::{Class, Origin};
 use crate::wire::{Freeze, Lease, ListLeases, REVOKE_MAX, RevokeLeases};
@@ -38,11 +41,53 @@ pub(super) struct Selected {
     pub(super) yes: bool,
 }
 
+impl Selected {
+    /// What was typed behind `revoke`.
+    ///
+    /// # Errors
+    /// [`Kind::BadArgument`] where `--grantee` can name nobody: that nothing matches it would be
+    /// taken for good news.
+    pub(super) fn of(args: &RevokeArgs) -> Result<Self, Fault> {
+        let (grantee, pattern) = grantee(args.grantee.as_deref())?;
+        let query = ListLeases {
+            key: args.key.clone(),
+            grantee,
+            policy: args.policy.clone(),
+            mine: args.mine,
+            ..ListLeases::default()
+        };
+        let what = match args.references.is_empty() {
+            true => What::Listed(query, pattern),
+            false => What::Named(args.references.clone()),
+        };
+        Ok(Self { what, reason: args.reason.clone(), dry_run: args.dry_run, yes: args.yes })
+    }
+}
+
+/// What a listing is asked for, and the pattern that chooses from it: one of the two. KMS may show
+/// a unique id as a grantee, so that is one here.
+///
+/// # Errors
+/// [`Kind::BadArgument`] where it can name nobody.
+pub(super) fn grantee(typed: Option<&str>) -> Result<(Option<String>, Option<String>), Fault> {
+    let Some(named) = typed else { return Ok((None, None)) };
+    let ghost = Principal::parse(named).is_ok_and(|named| named.is_unique_id());
+    if let (false, Err(Unreadable { why, hint })) = (ghost, readable(named)) {
+        let text = format!("--grantee {named:?} {why}");
+        return Err(Fault::new(Kind::BadArgument, text).hint(hint));
+    }
+    let named = named.to_owned();
+    Ok(if has_glob(&named) { (None, Some(named)) } else { (Some(named), None) })
+}
+
 /// Which leases are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum What {
-    /// What a listing shows of this; under an alias, all that is on the key.
-    Listed(ListLeases),
+    /// Those with these refs, or unique beginnings of them.
+    Named(Vec<String>),
+    /// What a listing shows of this, of grantees that this pattern names; under an alias, all that
+    /// is on the key.
+    Listed(ListLeases, Option<String>),
     /// What this freeze fits.
     Frozen(Freeze),
 }
@@ -55,7 +100,8 @@ impl What {
     /// Where an alias tells no key; the daemon's.
     async fn queries(&self, daemon: &dyn Daemon) -> Result<Vec<ListLeases>, Fault> {
         let query = match self {
-            Self::Listed(query) => query,
+            Self::Listed(query, _) => query,
+            Self::Named(_) => return Ok(Vec::new()),
             Self::Frozen(_) => return Ok(vec![ListLeases::default()]),
         };
         let Some(alias) = query.key.as_ref().filter(|key| key.contains("alias/")) else {
@@ -85,11 +131,17 @@ impl What {
         for query in queries {
             leases.extend(all(query.clone(), daemon).await?);
         }
+        if let Self::Named(refs) = self {
+            for reference in refs {
+                leases.push(daemon.lease(reference).await?);
+            }
+        }
         leases.retain(|lease| {
             lease.origin != Origin::Probe
                 && matches!(lease.state.as_str(), "creating" | "active")
                 && match self {
-                    Self::Listed(_) => true,
+                    Self::Named(_) | Self::Listed(_, None) => true,
+                    Self::Listed(_, Some(pattern)) => names(pattern, &lease.grantee),
                     Self::Frozen(freeze) => fits(&freeze.scope, &freeze.keys, &subject(lease)),
                 }
         });
@@ -138,7 +190,7 @@ pub(super) async fn end(args: &Selected, daemon: &dyn Daemon, out: &mut Out) -> 
     // Whether they are the caller's to end is known before anything is ended.
     ask(&refs, args, true, daemon).await.all()?;
     if !out.json {
-        table(&leases, out)?;
+        table(&leases, false, out)?;
     }
     if args.dry_run {
         if out.json {

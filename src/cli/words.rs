@@ -189,5 +189,21 @@ pub fn clean(text: &str) -> String {
     safe
 }
 
+/// Lines of at most `width` characters, broken at blanks; a longer word stands alone.
+#[must_use]
+pub fn fold(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) | None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests;

@@ -47,6 +47,7 @@ pub use callers::{CallerPattern, Names, System};
 pub use diagnostics::{Diagnostics, Place, Problem};
 pub use limits::Own;
 pub use load::{ConfigError, FILE_MAX, load, load_with};
+pub(crate) use pattern::{Glob, has_glob};
 pub use pattern::{GranteePattern, KeyPattern};
 pub use require::ContextPattern;
 pub use schema::grammar;
@@ -267,6 +268,15 @@ impl Config {
     /// Every lane, with the account it belongs to.
     pub fn lanes(&self) -> impl Iterator<Item = (&Account, Lane)> {
         self.accounts.iter().flat_map(|account| account.lanes().map(move |lane| (account, lane)))
+    }
+
+    /// The accounts in which keys of this policy may be.
+    #[must_use]
+    pub fn key_accounts<'a>(&'a self, policy: &'a Policy) -> Vec<&'a AccountId> {
+        let own = self.accounts.iter().map(|account| &account.id);
+        let by_name = policy.keys.iter().any(|key| key.account().is_none());
+        let written = policy.keys.iter().filter_map(KeyPattern::account);
+        own.filter(|_| by_name).chain(written).collect()
     }
 
     /// The policy with this name.

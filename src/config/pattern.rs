@@ -9,6 +9,8 @@
 //!   service-linked role or grantd's own roles. Written out in full, a session or another account's
 //!   role is taken.
 
+mod overlap;
+
 use std::fmt;
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -66,6 +68,11 @@ impl Glob {
             Some(matcher) => matcher.is_match(text),
             None => self.text == text,
         }
+    }
+
+    /// Whether some text fits both. True where that is not plain to see.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        overlap::overlap(&self.text, &other.text)
     }
 
     /// Whether it matches all that `other` matches. False where that is not plain to see.
@@ -220,6 +227,12 @@ impl GranteePattern {
             && !resource.starts_with(SERVICE_LINKED)
             && self.scope == other.scope
             && self.glob.covers(&other.glob)
+    }
+
+    /// The account that it names; `None` for the short form.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        self.scope.as_ref().map(|scope| scope.account.as_str())
     }
 
     /// What stands before the resource (`arn:aws:iam::111122223333:`); `None` for the short form.

@@ -12,6 +12,7 @@ use crate::fault::{Fault, Kind};
 use crate::ids::KeyArn;
 use crate::ledger::{NewLease, Urgency};
 use crate::rules::access;
+use crate::rules::freeze::could_fit;
 use crate::rules::policy::{ADD_REASON, REASON_MAX};
 use crate::rules::time::SECOND;
 use crate::wire::{Asker, Freeze, LiftFreeze, NewFreeze};
@@ -44,15 +45,7 @@ pub(crate) async fn freeze(
         let text = "a freeze names what it is for, or everything by `all`, and not both";
         return Err(Fault::new(Kind::BadArgument, text).hint("such as --key alias/app, or --all"));
     }
-    if let (Some(policy), Some(config)) = (&scope.policy, cx.config())
-        && config.policy(policy).is_none()
-    {
-        let text =
-            format!("the configuration has no policy {policy:?}, so this would freeze nothing");
-        let names: Vec<&str> = config.policies.iter().map(|policy| policy.name.as_str()).collect();
-        let hint = format!("its policies are {}", names.join(", "));
-        return Err(Fault::new(Kind::BadArgument, text).hint(hint));
-    }
+    could_fit(cx.config().as_deref(), scope)?;
     let keys = match &scope.key {
         Some(key) => keys(cx, key).await?,
         None => Vec::new(),

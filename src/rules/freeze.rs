@@ -1,7 +1,14 @@
-//! Whether a freeze fits a lease that is asked for. Pure.
+//! Whether a freeze fits a lease that is asked for, and whether it could fit any. Pure.
 
+pub mod grantee;
+
+use crate::config::{Config, Policy};
+use crate::fault::{Fault, Kind};
 use crate::ids::{AccountId, KeyArn, Principal};
 use crate::wire::Scope;
+
+/// Names that a hint lists: more would hide the one that was meant.
+const LISTED: usize = 6;
 
 /// A lease that is asked for, as far as a freeze looks at it.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +34,7 @@ pub struct Subject<'a> {
 pub fn fits(scope: &Scope, keys: &[KeyArn], subject: &Subject<'_>) -> bool {
     let Scope { key, grantee, policy, account, caller } = scope;
     key.as_ref().is_none_or(|key| keys.contains(subject.key_arn) || is_key(key, subject))
-        && grantee.as_ref().is_none_or(|grantee| is_grantee(grantee, subject.grantee))
+        && grantee.as_ref().is_none_or(|grantee| grantee::names(grantee, subject.grantee))
         && policy.as_ref().is_none_or(|policy| subject.policy == Some(policy))
         && account.as_ref().is_none_or(|account| {
             account == subject.account || account.as_str() == subject.key_arn.account()
@@ -52,37 +59,77 @@ fn is_key(named: &str, subject: &Subject<'_>) -> bool {
     }
 }
 
-/// As a listing takes it: the ARN, its last piece, or what stands behind the account. And who he
-/// is, however it is written: names of roles and users are unique in an account whatever their path
-/// (IAM User Guide, "IAM identifiers"), and who holds a session of a role has the role.
-fn is_grantee(named: &str, grantee: &Principal) -> bool {
-    let text = grantee.as_str();
-    let (account, behind) = split(text);
-    let (named_account, rest) = split(named);
-    if named == text || named == grantee.short() || rest == behind && named_account.is_none() {
-        return true;
-    }
-    let here = named_account.is_none() || named_account == account;
-    let of_role = behind.strip_prefix("assumed-role/").and_then(|role| role.split_once('/'));
-    let (kind, name) = match of_role {
-        Some((role, _)) => ("role", role),
-        None => (first_piece(behind), grantee.short()),
+/// Whether a lease that this configuration allows could fit `scope`; without one, whether what it
+/// says is readable. Where none could, whoever freezes would believe in vain that it stops.
+///
+/// # Errors
+/// [`Kind::BadArgument`], with what would be right.
+pub fn could_fit(config: Option<&Config>, scope: &Scope) -> Result<(), Fault> {
+    let refuse = |text: String, hint: String| {
+        let text = format!("{text}, so this would freeze nothing");
+        Err(Fault::new(Kind::BadArgument, text).hint(hint))
     };
-    let same = here && first_piece(rest) == kind && rest.rsplit('/').next() == Some(name);
-    (same && matches!(kind, "role" | "user")) || (kind == "role" && named == name)
-}
-
-/// The account of an ARN, and what stands behind it; what is no ARN is all behind.
-fn split(text: &str) -> (Option<&str>, &str) {
-    let mut pieces = text.splitn(6, ':');
-    match (pieces.next(), pieces.nth(3), pieces.next()) {
-        (Some("arn"), Some(account), Some(behind)) => (Some(account), behind),
-        _ => (None, text),
+    if let Some(named) = &scope.grantee
+        && let Err(grantee::Unreadable { why, hint }) = grantee::readable(named)
+    {
+        return refuse(format!("--grantee {named:?} {why}"), hint);
     }
+    let Some(config) = config else { return Ok(()) };
+    let mut policies: Vec<&Policy> = config.policies.iter().collect();
+    if let Some(name) = &scope.policy {
+        policies.retain(|policy| policy.name == *name);
+        if policies.is_empty() {
+            let hint = format!(
+                "its policies are {}",
+                listed(config.policies.iter().map(|p| p.name.clone()))
+            );
+            return refuse(format!("the configuration has no policy {name:?}"), hint);
+        }
+    }
+    if let Some(account) = &scope.account {
+        let of = |policy: &&Policy| {
+            policy.via.as_ref() == Some(account) || config.key_accounts(policy).contains(&account)
+        };
+        policies.retain(of);
+        if policies.is_empty() {
+            let hint = format!(
+                "its accounts are {}",
+                listed(config.accounts.iter().map(|a| a.id.to_string()))
+            );
+            return refuse(format!("no policy has keys of account {account}"), hint);
+        }
+    }
+    let Some(named) = &scope.grantee else { return Ok(()) };
+    if policies.iter().any(|policy| grantee::within(config, policy, named)) {
+        return Ok(());
+    }
+    let role = grantee::role_of_session(named)
+        .filter(|role| policies.iter().any(|policy| grantee::within(config, policy, role)));
+    let hint = match role {
+        Some(role) => format!("name the role, {role}: that is all of its sessions"),
+        None => {
+            let all = policies.iter().flat_map(|policy| &policy.grantees);
+            format!("their grantees are {}", listed(all.map(ToString::to_string)))
+        }
+    };
+    let which =
+        if policies.len() < config.policies.len() { "none of these policies" } else { "no policy" };
+    refuse(format!("{which} gives access to {named:?}"), hint)
 }
 
-fn first_piece(text: &str) -> &str {
-    text.split_once('/').map_or("", |(first, _)| first)
+/// Some of them, with commas, each once.
+fn listed(all: impl Iterator<Item = String>) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut more = 0;
+    for one in all {
+        match texts.contains(&one) {
+            true => {}
+            false if texts.len() < LISTED => texts.push(one),
+            false => more += 1,
+        }
+    }
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", texts.join(", "))
 }
 
 #[cfg(test)]

@@ -58,6 +58,11 @@ fn a_freeze_that_would_freeze_nothing_is_refused() {
         (["--key", "alias"], 66, "there is no key alias where"),
         (["--key", "alias/a:b"], 64, "is not a key"),
         (["--policy", "raeders"], 64, "the configuration has no policy \"raeders\""),
+        (["--grantee", "role/RoleB "], 64, "did you mean role/RoleB?"),
+        (["--grantee", "rolE/RoleB"], 64, "did you mean role/RoleB?"),
+        (["--grantee", "AROAEXAMPLEID1234567"], 64, "is a unique id"),
+        (["--grantee", "user/RoleB"], 64, "no policy gives access to \"user/RoleB\""),
+        (["--account", "999999999999"], 64, "no policy has keys of account 999999999999"),
     ] {
         let refused = freeze(&words);
         assert_eq!(refused.code, Some(exit), "{refused:?}");
@@ -111,6 +116,9 @@ fn one_command_freezes_and_ends_what_lives() {
     until("all are ended", || sandbox.living().is_empty().then_some(()));
     assert_eq!(host.post("/v1/leases", &request(&sandbox, "1m")).status, 503);
     done(&host, &["unfreeze", "1", "2"]);
+    done(&host, &["freeze", "--grantee", "role/*", "--reason", "incident 13"]);
+    assert_eq!(host.post("/v1/leases", &request(&sandbox, "1m")).status, 503, "by a pattern");
+    done(&host, &["unfreeze", "--all"]);
     Lease::of(&host.post("/v1/leases", &request(&sandbox, "1m")), 201);
     history_verifies(&host);
 }

@@ -151,6 +151,13 @@ fn scan_tells_each_grant_apart_and_touches_none() {
     let shown = run(&host, &["scan", "--key", sandbox.story.alias]);
     assert_eq!(shown.code, Some(0), "{shown:?}");
     assert!(shown.stdout.contains("policy readers would end it"), "{shown:?}");
+    for (id, ..) in &ids {
+        assert!(shown.stdout.contains(id), "whole, to be pasted behind adopt: {shown:?}");
+    }
+    let grantee = "  for   arn:aws:iam::111122223333:role/RoleB";
+    assert!(shown.stdout.contains(grantee), "with its account: {shown:?}");
+    let wide = shown.stdout.lines().find(|line| line.chars().count() > 100);
+    assert_eq!(wide, None, "bounded in width");
     assert!(shown.stdout.contains("grants: 6, on keys: 1: 1 internal, 1 service-made, 1 ours"));
     let none = run(&host, &["scan", "--key", "alias/none"]);
     assert_eq!(none.code, Some(66), "{none:?}");

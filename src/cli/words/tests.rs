@@ -65,3 +65,10 @@ fn a_key_is_named_as_it_was_asked_for() {
     assert_eq!(key(arn.as_str(), &arn), "key/1234-5678");
     assert_eq!(key("", &arn), "1234-5678");
 }
+
+#[test]
+fn long_texts_are_broken_at_blanks() {
+    assert_eq!(fold("left alone: no policy", 11), ["left alone:", "no policy"]);
+    assert_eq!(fold("a longerthanwide b", 4), ["a", "longerthanwide", "b"]);
+    assert_eq!(fold("", 4), [""]);
+}
