@@ -192,7 +192,11 @@ impl Principal {
 impl Ref {
     /// A new ref: 60 random bits, so that two hosts of a group never meet by chance.
     pub fn random(rng: &dyn Rng) -> Self {
-        let bits = rng.next_u64();
+        Self::of_bits(rng.next_u64())
+    }
+
+    /// The ref that the lowest 60 of these bits spell.
+    pub fn of_bits(bits: u64) -> Self {
         let text = (0..12u32).map(|i| {
             let five = usize::try_from((bits >> (5 * i)) & 31).unwrap_or(0);
             char::from(CROCKFORD[five])

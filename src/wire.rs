@@ -7,6 +7,7 @@ mod extend;
 mod freeze;
 mod history;
 mod hold;
+mod lane;
 mod prove;
 mod reload;
 mod revoke;
@@ -19,6 +20,7 @@ pub use extend::{ExtendLease, Gap, LeaseExtended};
 pub use freeze::{Freeze, LiftFreeze, NewFreeze, Scope};
 pub use history::{Broken, HistoryRow, ListHistory, Verified};
 pub use hold::HeldLease;
+pub use lane::LaneStatus;
 pub use prove::{Prove, Proven};
 pub use reload::{Changed, ConfigProblem, Reload, Reloaded};
 pub use revoke::{REVOKE_MAX, RevokeLease, RevokeLeases};
@@ -284,6 +286,21 @@ pub struct Status {
     /// serve.
     #[serde(default)]
     pub strangers: i64,
+    /// Grants that name our role as retiring principal on keys that grantd serves, and that nothing
+    /// explains: not touched.
+    #[serde(default)]
+    pub rogues: i64,
+    /// Grants under the ref of a lease that give something else: they end at the deadlines of their
+    /// own Names.
+    #[serde(default)]
+    pub impostors: i64,
+    /// Grants under a Name of the group that no host of it can have made: they end at the deadlines
+    /// of their Names.
+    #[serde(default)]
+    pub strays: i64,
+    /// Open grants that were only found; counted up to 1,000. They use up no `max-live`.
+    #[serde(default)]
+    pub found: i64,
     /// Why grants of others are not ended.
     #[serde(default)]
     pub holds: Vec<AdoptionHold>,
@@ -342,34 +359,6 @@ pub struct Wait {
     pub until: Time,
     /// KMS's own words at the last try.
     pub detail: String,
-}
-
-/// One lane.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct LaneStatus {
-    /// The account.
-    pub account: AccountId,
-    /// The Region.
-    pub region: Region,
-    /// Where KMS is, if not at AWS.
-    pub endpoint: Option<String>,
-    /// Who retires our grants there.
-    pub retiring_principal: Principal,
-    /// When KMS last answered anything.
-    pub answered_at: Option<Time>,
-    /// What it last answered.
-    pub answer: Option<String>,
-    /// Ends at a deadline that it sends in a second at most.
-    #[serde(default)]
-    pub ends_per_second: u32,
-    /// Set while no row of this lane is closed, with the reason.
-    pub frozen: Option<String>,
-    /// Set while its credentials cannot be refreshed, with the reason; those in hand may serve on.
-    pub unrefreshed: Option<String>,
-    /// After a start: grants that were made before it are searched for, and no lease is made yet.
-    #[serde(default)]
-    pub searching: bool,
 }
 
 /// An error on the socket: `application/problem+json` (RFC 9457).

@@ -87,7 +87,7 @@ fn status(health: u8) -> Value {
         "account": "111122223333", "region": "ap-northeast-1", "endpoint": "http://127.0.0.1:4599",
         "retiring-principal": "arn:aws:iam::111122223333:role/grantd",
         "answered-at": "2025-11-23T18:00:00.050Z", "answer": "AccessDeniedException: not authorized to perform kms:RetireGrant",
-        "ends-per-second": 20, "frozen": null, "unrefreshed": null, "searching": false,
+        "ends-per-second": 20, "frozen": null, "unrefreshed": null, "searching": false, "incomplete": false,
     });
     let wait = json!({
         "account": "111122223333", "region": "ap-northeast-1",
@@ -111,7 +111,7 @@ fn status(health: u8) -> Value {
         "overdue": only(json!([overdue])), "overdue-count": i32::from(bad),
         "waits": only(json!([wait])),
         "lanes": [lane], "history-head": "ab".repeat(32), "unproven": i32::from(bad),
-        "strangers": 0,
+        "strangers": 0, "rogues": 0, "impostors": 0, "strays": 0, "found": 0,
         "holds": only(json!([hold])), "adoptable": 12 * i32::from(bad), "moved-aliases": [], "keys-off": [], "missing": 0, "refused-today": 0, "grantees-gone": 0,
     })
 }

@@ -18,6 +18,7 @@ use super::words::{clean, fold, from_now, utc};
 use crate::fault::{Fault, Kind, exit};
 use crate::kms::Listed;
 use crate::rules::foreign::{Kind as Class, Verdict};
+use crate::rules::found::Given;
 use crate::rules::keyref::KeyRef;
 use crate::rules::life::Origin;
 use crate::rules::time::Time;
@@ -127,11 +128,17 @@ fn grant(listed: &Listed, verdict: &Verdict<'_>, out: &mut Out) -> Result<(), St
 /// In words, with the colour of what should not be so.
 fn becomes(verdict: &Verdict<'_>, now: Time) -> (String, Option<Style>) {
     match verdict {
-        Verdict::Ours { name, .. } => {
+        Verdict::Ours { name, given } => {
             let at = name.deadline();
-            match Origin::Found.due_at(at, 0) <= now {
-                true => (format!("overdue since {}", utc(at)), Some(BAD)),
-                false => (format!("ends {} ({})", utc(at), from_now(at, now)), Some(GOOD)),
+            let (text, colour) = match Origin::Found.due_at(at, 0) <= now {
+                true => (format!("overdue since {}", utc(at)), BAD),
+                false => (format!("ends {} ({})", utc(at), from_now(at, now)), GOOD),
+            };
+            match given {
+                Given::Refused(why) => {
+                    (format!("{text}; no policy of today would give it: {why}"), Some(BAD))
+                }
+                Given::Policy(_) | Given::Probe => (text, Some(colour)),
             }
         }
         Verdict::Adoptable(adoption) => {
@@ -140,7 +147,7 @@ fn becomes(verdict: &Verdict<'_>, now: Time) -> (String, Option<Style>) {
             (format!("policy {policy} would end it {at}: {notes}"), Some(WARN))
         }
         Verdict::HandsOff { kind, reasons } => {
-            let bad = (*kind == Class::Unproven).then_some(BAD);
+            let bad = matches!(kind, Class::Unproven | Class::Rogue).then_some(BAD);
             (format!("left alone: {}", reasons.join("; ")), bad)
         }
     }
@@ -155,9 +162,13 @@ fn documents<'a>(key: &'a Scanned<'_>) -> impl Iterator<Item = Value> + 'a {
             "constraints": listed.constraints, "created": listed.created, "class": verdict.kind(),
         });
         let (fate, deadline, policy, reasons) = match verdict {
-            Verdict::Ours { name, policy } => {
-                let policy = policy.map(|policy| policy.name.as_str());
-                ("ends", Some(name.deadline()), policy, Vec::new())
+            Verdict::Ours { name, given } => {
+                let policy = given.policy().map(|policy| policy.name.as_str());
+                let reasons = match given {
+                    Given::Refused(why) => vec![why.clone()],
+                    Given::Policy(_) | Given::Probe => Vec::new(),
+                };
+                ("ends", Some(name.deadline()), policy, reasons)
             }
             Verdict::Adoptable(adoption) => {
                 let (policy, notes) = (adoption.policy.name.as_str(), adoption.notes.clone());

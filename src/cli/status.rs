@@ -121,6 +121,19 @@ fn summary(status: &Status, out: &Out) -> Vec<(&'static str, String)> {
             format!("{} grants bear our prefix and are not provably ours", status.unproven),
         ));
     }
+    for (count, word, text) in [
+        (status.rogues, "rogues", "grants name grantd's role, and grantd did not make them"),
+        (status.impostors, "impostors", "grants bear a lease's ref and give something else"),
+        (status.strays, "strays", "grants bear a Name of this group that no host gave"),
+    ] {
+        if count > 0 {
+            rows.push((word, format!("{BAD}{count}{BAD:#} {text}")));
+        }
+    }
+    if status.found > 0 {
+        let text = "open grants were found, and made by another host or an older ledger";
+        rows.push(("found", format!("{} {text}", status.found)));
+    }
     if status.adoptable > 0 {
         let text = "grants of others that policies would end (`grantd scan`)";
         rows.push(("adoptable", format!("{} {text}", status.adoptable)));

@@ -92,6 +92,7 @@ fn file(config: &Config) -> Settings {
         path: _,
         group,
         former_groups,
+        other_groups,
         socket,
         log: Log { level, format },
         metrics,
@@ -108,6 +109,7 @@ fn file(config: &Config) -> Settings {
     vec![
         ("group", group.to_string()),
         ("former-groups", list(former_groups)),
+        ("other-groups", list(other_groups)),
         ("socket", socket.unwrap_or_default()),
         ("log", log.collect::<Vec<_>>().join(", ")),
         ("metrics", text(metrics.as_ref())),

@@ -94,6 +94,9 @@ pub struct Config {
     pub group: Group,
     /// What the group was called before: grants under these Names are ours too.
     pub former_groups: Vec<Group>,
+    /// Groups of other hosts that run as the same role: grants under these Names are theirs to end,
+    /// and no alarm.
+    pub other_groups: Vec<Group>,
     /// Where to listen, unless the command line says so.
     pub socket: Option<PathBuf>,
     /// How to log, unless the command line and the environment say so.

@@ -21,6 +21,7 @@ pub(super) const ROOT: Schema = Schema {
     keys: &[
         ("group", "\"prod\""),
         ("former-groups", "[\"staging\"]"),
+        ("other-groups", "[\"test\"]"),
         ("daemon", "{ settle = \"11min\" }"),
         ("access", "{ admin = [\"group:wheel\"] }"),
         ("account", "[{ id = \"111122223333\" }]"),

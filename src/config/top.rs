@@ -17,7 +17,11 @@ use crate::ids::Group;
 pub(super) fn read(walk: &mut Walk<'_>, tree: &DeTable<'_>) -> Option<Config> {
     let table = Table::open(walk, tree, 0..0, &ROOT);
     let group = table.required_text(walk, "group").and_then(|text| parse_group(walk, &text));
-    let former_groups = former_groups(walk, &table, group.as_ref());
+    let present = group.as_slice();
+    let named = [("group", present)];
+    let former_groups = more_groups(walk, &table, "former-groups", &named);
+    let named = [("group", present), ("former-groups", &former_groups)];
+    let other_groups = more_groups(walk, &table, "other-groups", &named);
     let accounts = tables(walk, &table, "account", &ACCOUNT, account::read);
     if is_empty(&table, "account") {
         let problem = Problem::whole("the file has no [[account]]");
@@ -40,6 +44,7 @@ pub(super) fn read(walk: &mut Walk<'_>, tree: &DeTable<'_>) -> Option<Config> {
         path: String::new(),
         group: group?,
         former_groups,
+        other_groups,
         socket: daemon.socket,
         log: daemon.log,
         metrics: daemon.metrics,
@@ -63,25 +68,28 @@ fn parse_group(walk: &mut Walk<'_>, text: &At<&str>) -> Option<Group> {
     }
 }
 
-fn former_groups(
+/// The groups under `key`: each once, and none that the file has named already.
+fn more_groups(
     walk: &mut Walk<'_>,
     table: &Table<'_, '_>,
-    present: Option<&Group>,
+    key: &str,
+    named: &[(&str, &[Group])],
 ) -> Vec<Group> {
-    let mut former = Vec::new();
-    for text in table.texts(walk, "former-groups").unwrap_or_default() {
+    let mut groups = Vec::new();
+    for text in table.texts(walk, key).unwrap_or_default() {
         let Some(group) = parse_group(walk, &text) else { continue };
-        if present == Some(&group) {
-            let problem = Problem::at(text.span, format!("{group} is the present `group`"));
-            walk.problem(problem.help("name what it was called before, or leave it out"));
-        } else if former.contains(&group) {
+        let other = named.iter().find(|(_, groups)| groups.contains(&group));
+        if let Some((place, _)) = other {
+            let problem = Problem::at(text.span, format!("{group} is in `{place}` already"));
+            walk.problem(problem.help(format!("take it out of `{place}` or of `{key}`")));
+        } else if groups.contains(&group) {
             let problem = Problem::at(text.span, format!("{group} is there already"));
-            walk.problem(problem.help("name each former group once"));
+            walk.problem(problem.help("name each group once"));
         } else {
-            former.push(group);
+            groups.push(group);
         }
     }
-    former
+    groups
 }
 
 /// One table of a list: what it says, if it is right, and its name, even if the rest is wrong.

@@ -1,22 +1,24 @@
 //! Finding our own live grants without a row, by their Names: after the ledger was lost, or left
 //! behind by another host of the group. They end at the deadline that their Name carries.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use serde_json::json;
 
 use super::context::{Context, is_current};
 use super::lane::{Op, Search, Sent};
 use super::look::Pages;
-use super::survey::{Doubtful, Ours, Sifted, Survey, count, names_of, sift, tell};
+use super::survey::{Ours, Survey, is_gone, names_of, tell, unknown};
 use super::{adopt, drift, pins};
 use crate::config::Config;
-use crate::ids::{KeyArn, Principal};
+use crate::ids::{GrantId, KeyArn, Principal, Ref};
 use crate::kms::{Alias, Lane, Listed, Scope};
-use crate::ledger::{FoundGrant, Ledger, LedgerError, Urgency, Warrant};
+use crate::ledger::{FoundGrant, Ledger, LedgerError, Row, Sighting, Urgency, Warrant};
 use crate::rules::clocks::Doubt;
 use crate::rules::found::overdue;
 use crate::rules::life::{Class, Via};
-use crate::rules::name::Name;
 use crate::rules::policy::named_keys;
 use crate::rules::time::{MINUTE, Now, SECOND, Time};
 
@@ -114,6 +116,7 @@ async fn survey(
         Err(class) => return Err(class),
     }
     let mut survey = Survey::default();
+    survey.found.incomplete = true;
     for key in named_keys(config, lane, aliases) {
         match listings.take(Scope::Key(&key), Some(&key), &mut survey).await {
             Ok(()) => {}
@@ -146,11 +149,12 @@ impl Listings<'_> {
         let mut pages = Pages::new(cx, lane, scope, waits);
         let mut recorded = true;
         while let Some(page) = pages.next().await? {
-            for ours in survey.take(config, lane, aliases, page, began.latest) {
-                if !claim(cx, config, lane, &ours, began).await {
-                    recorded = false;
-                    self.end_unrecorded(&ours.0).await;
-                }
+            let ours = survey.take(config, lane, aliases, page, began.latest);
+            let with = |ours: Ours| Some((found_grant(config, lane, &ours, began)?, ours));
+            let grants = ours.into_iter().filter_map(with).collect();
+            for unread in claim(cx, lane, (grants, &mut *survey)).await {
+                recorded = false;
+                self.end_unrecorded(&unread).await;
             }
         }
         // What could not be recorded is sought again soon.
@@ -190,51 +194,100 @@ async fn aliases(
     })
 }
 
-/// Take up what is provably ours. False when the ledger could not be written.
+/// What the ledger made of a grant of ours.
+struct Met {
+    sighting: Sighting,
+    /// The grants of its lease, where it was taken up: with what it may have joined.
+    lease: Vec<Row>,
+    /// The lease that no policy of today would give.
+    refused: Option<Ref>,
+    /// Since when its grantee shows as a unique id.
+    ghost: Option<Time>,
+}
+
+/// Take up what is provably ours, a page at once. The entries that could not be recorded.
 async fn claim(
     cx: &Rc<Context>,
-    config: &Arc<Config>,
     lane: &Arc<Lane>,
-    (entry, name, policy): &Ours,
-    began: Now,
-) -> bool {
-    let found = found_grant(config, lane, entry, name.clone(), policy.clone(), began);
-    let Some(found) = found else { return true };
+    (grants, survey): (Vec<(FoundGrant, Ours)>, &mut Survey),
+) -> Vec<Listed> {
+    let (entries, grants): (Vec<_>, Vec<_>) =
+        grants.into_iter().map(|(found, ours)| (ours.entry, (found, ours.refused))).unzip();
     let now = cx.time.now();
+    let before = cx.doubtful.borrow().get(&lane.id).cloned().unwrap_or_default();
+    let ghosts = before.ghosts.clone();
     let taken = cx.ledger.run(Urgency::Work, move |books| {
-        let Some(row) = books.find(&found, now)? else { return Ok(None) };
-        let lease = books.rows_of_lease(row.reference())?;
-        Ok(Some((row, lease)))
+        grants
+            .iter()
+            .map(|(found, refused)| meet(books, found, refused.as_deref(), &ghosts, now))
+            .collect::<Result<Vec<_>, _>>()
     });
-    match taken.await {
-        Ok(Some((row, lease))) => {
-            tracing::warn!(lease = %row.reference(), key = %row.key_arn(),
-                deadline = %row.facts().deadline, "found a grant of ours without a record");
-            // With what it may have replaced.
-            cx.take_in(lease);
-            true
-        }
-        Ok(None) => true,
+    let met = match taken.await {
+        Ok(met) => met,
         Err(error) => {
             unwritten(&error);
-            false
+            return entries;
         }
+    };
+    for (entry, met) in entries.into_iter().zip(met) {
+        if let Sighting::Taken { row, .. } = &met.sighting {
+            tracing::warn!(lease = %row.reference(), key = %row.key_arn(),
+                deadline = %row.facts().deadline, "found a grant of ours without a record");
+        }
+        let (Sighting::Known { alarm, .. } | Sighting::Taken { alarm, .. }) = met.sighting else {
+            continue;
+        };
+        if let Some(alarm) = alarm {
+            survey.found.alarm(&entry, alarm, &before);
+        }
+        survey.found.refused_today.extend(met.refused);
+        survey.found.ghosts.extend(met.ghost.map(|since| (entry.id, since)));
+        cx.take_in(met.lease);
     }
+    Vec::new()
+}
+
+/// One of them, in the ledger.
+fn meet(
+    books: &mut Ledger,
+    found: &FoundGrant,
+    refused: Option<&str>,
+    ghosts: &BTreeMap<GrantId, Time>,
+    now: Now,
+) -> Result<Met, LedgerError> {
+    let sighting = books.find(found, now)?;
+    let (reference, lease) = match &sighting {
+        Sighting::Early | Sighting::Known { lease: None, .. } => (None, Vec::new()),
+        Sighting::Known { lease: Some(lease), .. } => (Some(lease.clone()), Vec::new()),
+        Sighting::Taken { row, .. } => {
+            (Some(row.reference().clone()), books.rows_of_lease(row.reference())?)
+        }
+    };
+    let mut met = Met { sighting, lease, refused: None, ghost: None };
+    let Some(reference) = reference else { return Ok(met) };
+    if found.grantee.is_unique_id() {
+        let since = ghosts.get(&found.grant_id).copied().unwrap_or(now.latest);
+        if is_gone(since, now.latest) {
+            let body = json!({ "grant-id": found.grant_id, "shows-as": found.grantee });
+            books.note_once(now.latest, &reference, "grantee-gone", &body)?;
+        }
+        met.ghost = Some(since);
+    } else if let Some(why) = refused {
+        books.note_once(now.latest, &reference, "refused-today", &json!({ "why": why }))?;
+        met.refused = Some(reference);
+    }
+    Ok(met)
 }
 
 /// Tell of what a whole search saw and is not ours. False when the ledger could not be asked.
 async fn tell_of(cx: &Rc<Context>, lane: &Arc<Lane>, survey: Survey, began: Now) -> bool {
-    let Survey { doubtful, more_doubtful, strangers, seen: _ } = survey;
-    let now = cx.time.now().latest;
-    let before = cx.doubtful.borrow().get(&lane.id).cloned().unwrap_or_default().ghosts;
-    let sifting = move |books: &mut Ledger| sift(books, doubtful.clone(), &before, began, now);
-    match cx.ledger.run(Urgency::Work, sifting).await {
-        Ok(sifted) => {
-            let unproven = count(sifted.unproven.len()) + more_doubtful;
-            tell(cx, lane, &sifted);
-            let Sifted { ghosts, refused_today, .. } = sifted;
-            let seen = Doubtful { unproven, strangers, ghosts, refused_today };
-            cx.doubtful.borrow_mut().insert(lane.id, seen);
+    let Survey { doubtful, mut found, seen: _ } = survey;
+    let before = cx.doubtful.borrow().get(&lane.id).cloned().unwrap_or_default();
+    let looking = move |books: &mut Ledger| unknown(books, doubtful.clone(), began);
+    match cx.ledger.run(Urgency::Work, looking).await {
+        Ok(unknown) => {
+            tell(&mut found, unknown, &before);
+            cx.doubtful.borrow_mut().insert(lane.id, found);
             true
         }
         Err(error) => {
@@ -248,14 +301,8 @@ fn unwritten(error: &LedgerError) {
     tracing::error!("cannot record what was found: {}", crate::fault::chain(error));
 }
 
-fn found_grant(
-    config: &Config,
-    lane: &Arc<Lane>,
-    entry: &Listed,
-    name: Name,
-    policy: Option<String>,
-    began: Now,
-) -> Option<FoundGrant> {
+fn found_grant(config: &Config, lane: &Arc<Lane>, ours: &Ours, began: Now) -> Option<FoundGrant> {
+    let Ours { entry, name, policy, refused: _ } = ours;
     Some(FoundGrant {
         reference: name.reference().clone(),
         serial: name.serial(),
@@ -269,7 +316,8 @@ fn found_grant(
         constraints: entry.constraints.clone(),
         created: entry.created.unwrap_or(began.latest),
         began,
-        policy,
+        policy: policy.clone(),
+        alone: config.account(lane.account.as_str()).is_some_and(|account| account.hosts == 1),
         settle: config.settle,
         order: lane.own_order(),
     })

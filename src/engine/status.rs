@@ -29,7 +29,8 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
         let (overdue, overdue_count) = books.overdue(now, OVERDUE_SHOWN)?;
         let head = books.head()?.hex();
         let standing = (books.freezes()?, books.holds(now)?);
-        let drift = (books.moved_aliases()?, books.keys_off()?, books.missing()?);
+        let drift =
+            (books.moved_aliases()?, books.keys_off()?, books.missing()?, books.found_live()?);
         Ok((books.counts()?, books.next_deadline()?, overdue, overdue_count, head, standing, drift))
     });
     let (counts, next_deadline, overdue, overdue_count, head, (freezes, mut holds), drift) =
@@ -52,10 +53,14 @@ pub(crate) async fn status(cx: &Rc<Context>) -> Result<Status, Fault> {
         overdue,
         overdue_count,
         waits: lanes.values().flat_map(waits).collect(),
-        lanes: lanes.values().map(lane_status).collect(),
+        lanes: lanes.iter().map(|(id, lane)| lane_status(lane, doubtful.get(id))).collect(),
         history_head: head,
         unproven: doubtful.values().map(|seen| seen.unproven).sum(),
         strangers: doubtful.values().map(|seen| seen.strangers).sum(),
+        rogues: doubtful.values().map(|seen| seen.rogues).sum(),
+        impostors: doubtful.values().map(|seen| seen.impostors).sum(),
+        strays: doubtful.values().map(|seen| seen.strays).sum(),
+        found: drift.3,
         holds,
         moved_aliases: drift.0,
         keys_off: drift.1,
@@ -160,6 +165,42 @@ fn judge(status: &mut Status, doubt: Option<Doubt>, unwritten: usize) {
     }
     changed(status);
     strange(status);
+    forged(status);
+}
+
+/// Grants that somebody made in grantd's name, or that only look so.
+fn forged(status: &mut Status) {
+    for (count, text) in [
+        (
+            status.rogues,
+            "grants name grantd's role as their retiring principal, and grantd did not make them \
+             (rogues): grantd leaves them alone; the log has each with the command that ends it",
+        ),
+        (
+            status.impostors,
+            "grants bear the ref of a lease and give something else (impostors): they end at the \
+             deadlines of their own Names; the log has each with the command that ends it now",
+        ),
+        (
+            status.strays,
+            "grants bear a Name of this group, and this host, which is the only one (`hosts = 1`), \
+             did not make them (strays): they end at the deadlines of their Names; the log has each",
+        ),
+    ] {
+        if count > 0 {
+            status.health = 2;
+            status.alarms.push(format!("{count} {text}"));
+        }
+    }
+    for lane in status.lanes.iter().filter(|lane| lane.incomplete) {
+        status.health = status.health.max(1);
+        status.alarms.push(format!(
+            "{} {}: the search is incomplete: KMS did not list all grants that grantd's role may \
+             retire, so grantd searched only the keys that the policies name; check \
+             kms:ListRetirableGrants, and `strangers`",
+            lane.account, lane.region
+        ));
+    }
 }
 
 /// What waits for a person to look at it, or is not as it was.
@@ -269,7 +310,8 @@ fn wait(lane: &Lane, key: Option<&KeyArn>, stall: &Stall) -> Wait {
     }
 }
 
-fn lane_status(state: &LaneState) -> LaneStatus {
+fn lane_status(state: &LaneState, seen: Option<&Doubtful>) -> LaneStatus {
+    let incomplete = seen.is_some_and(|seen| seen.incomplete);
     LaneStatus {
         account: state.lane.account.clone(),
         region: state.lane.region.clone(),
@@ -281,5 +323,6 @@ fn lane_status(state: &LaneState) -> LaneStatus {
         frozen: state.frozen.as_ref().map(|frozen| frozen.why().to_owned()),
         unrefreshed: state.unrefreshed.clone(),
         searching: state.search == Search::UnderWay,
+        incomplete,
     }
 }

@@ -57,6 +57,15 @@ impl Ledger {
         Ok(found)
     }
 
+    /// How many open grants were only found, counted up to 1,000: they use up no room of a policy.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn found_live(&self) -> Result<i64, LedgerError> {
+        let mut query = self.conn()?.prepare_cached(sql::FOUND_LIVE)?;
+        Ok(query.query_row([limit(SHOWN_MAX)], |raw| raw.get(0))?)
+    }
+
     /// How many grants that were made here KMS lists no more before their deadlines; counted up to
     /// 1,000. What was only found, its own host or people there may end early.
     ///

@@ -191,6 +191,9 @@ impl Ledger {
                 // The look that closes a row may be the first that lacks its grant.
                 after.gone = after.gone.or(Some(began.latest));
             }
+            if let Some(id) = step.life.state.grant_id().filter(|_| columns.grant_id.is_none()) {
+                ledger.give_way(before.key_arn().as_str(), id, grant, now)?;
+            }
             if after != columns {
                 ledger.write_columns(grant, &columns, &after)?;
             }

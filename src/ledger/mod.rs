@@ -62,6 +62,7 @@ pub use backup::{BackedUp, BackupError};
 pub use base::Ledger;
 pub use drift::Listable;
 pub use error::{LedgerError, OpenError};
+pub use found::Sighting;
 pub use grants::Stepped;
 pub use history::{Head, Walk};
 pub use limits::Census;

@@ -173,6 +173,8 @@ pub struct FoundGrant {
     pub began: Now,
     /// The policy that it fits.
     pub policy: Option<String>,
+    /// Whether no other host makes grants under the group's Names.
+    pub alone: bool,
     /// How long after its creation a stray copy may appear, in ms.
     pub settle: i64,
     /// The ways out.

@@ -28,6 +28,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0011_owed_probes.sql"),
     include_str!("../../migrations/0012_adopted.sql"),
     include_str!("../../migrations/0013_drift.sql"),
+    include_str!("../../migrations/0014_found.sql"),
 ];
 /// Files up to this size are checked whole at every start: some tens of milliseconds. Larger ones
 /// are checked in slices while grantd already ends what is due.

@@ -60,10 +60,10 @@ statements! {
     REFUSAL_TOLD = "DELETE FROM refusal WHERE place = ?1";
 
     LIVE_OF_POLICY = "SELECT count(*) FROM (SELECT 1 FROM lease WHERE policy = ?1 \
-        AND state IN('creating', 'active', 'ending') AND origin <> 'adopted' LIMIT ?2)";
+        AND state IN('creating', 'active', 'ending') AND origin IN('asked', 'probe') LIMIT ?2)";
     LIVE_OF_ASKER = "SELECT count(*) FROM (SELECT 1 FROM lease WHERE policy = ?1 \
         AND asker_uid = ?2 AND state IN('creating', 'active', 'ending') \
-        AND origin <> 'adopted' LIMIT ?3)";
+        AND origin IN('asked', 'probe') LIMIT ?3)";
     CENSUS = "SELECT grants, seen_at FROM census WHERE key_arn = ?1";
     SET_CENSUS = "INSERT INTO census(key_arn, grants, seen_at) VALUES(?1, ?2, ?3) \
         ON CONFLICT(key_arn) DO UPDATE SET grants = ?2, seen_at = ?3";
@@ -74,8 +74,12 @@ statements! {
         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
         ?19, ?20)";
     LEASE_ID = "SELECT id FROM lease WHERE ref = ?1";
+    LEASE_TERMS = "SELECT id, lane, origin, key_arn, grantee, operations, constraints \
+        FROM lease WHERE ref = ?1";
     LEASE_FOUND = "UPDATE lease SET deadline = max(deadline, ?2), latest = max(latest, ?2), \
         started_at = min(started_at, ?3) WHERE id = ?1";
+    JOINED = "SELECT count(*) FROM (SELECT 1 FROM kms_grant WHERE lease = ?1 \
+        AND (origin = 'found' OR twin > 0) LIMIT ?2)";
     LEASE_LATEST = "UPDATE lease SET latest = max(latest, ?2) WHERE id = ?1";
     LEASE_CLOSED = "SELECT closed_at IS NOT NULL FROM lease WHERE id = ?1";
     IDEMPOTENCY = "SELECT idem_hash, ref, 1 FROM lease \
@@ -204,6 +208,8 @@ statements! {
     LISTABLE = "SELECT id, grant_id, key_arn, create_sent, missing_at IS NOT NULL FROM kms_grant \
         WHERE lane = ?1 AND (key_arn, id) > (?2, ?3) AND state = 'active' AND state <> 'closed' \
         AND origin <> 'adopted' ORDER BY key_arn, id LIMIT ?4";
+    FOUND_LIVE = "SELECT count(*) FROM (SELECT 1 FROM kms_grant WHERE id > 0 \
+        AND origin = 'found' AND state IN('creating', 'active', 'ending') LIMIT ?1)";
     MISSING = "SELECT count(*) FROM (SELECT 1 FROM kms_grant \
         WHERE id > 0 AND state = 'active' AND missing_at IS NOT NULL AND origin = 'asked' \
         LIMIT ?1)";
@@ -237,6 +243,7 @@ statements! {
         ?3, until = ?5, detail = ?6";
     CLEAR_STALL = "DELETE FROM stall WHERE lane = ?1 AND key_arn = ?2";
 
+    HISTORY_BEGAN = "SELECT at FROM history WHERE seq > 0 ORDER BY seq LIMIT 1";
     HISTORY_HEAD = "SELECT seq, hash FROM history ORDER BY seq DESC LIMIT 1";
     HISTORY_HASH = "SELECT hash FROM history WHERE seq = ?1";
     NEW_HISTORY = "INSERT INTO history(seq, at, lease, kind, actor, body, prev, hash) \

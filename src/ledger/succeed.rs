@@ -8,7 +8,7 @@ use super::{Ledger, LedgerError, Note, Row, Successor, new, sql};
 use crate::fault::{Fault, Kind};
 use crate::ids::Ref;
 use crate::rules::extend::{Link, Standing, standing};
-use crate::rules::life::{self, Event, Facts, Life, Sends, State, Why};
+use crate::rules::life::{self, Event, Facts, Life, Origin, Sends, State, Why};
 use crate::rules::time::{Now, Time};
 
 impl Ledger {
@@ -82,21 +82,24 @@ impl Ledger {
 
     fn links(&self, reference: &Ref) -> Result<Vec<Link>, LedgerError> {
         let rows = self.rows_of_lease(reference)?;
-        // A twin is no link: it is being ended whatever comes.
+        // A twin is no link: it is being ended whatever comes, or another host made it.
         let chain = rows.iter().filter(|row| row.twin() == 0);
         Ok(chain.map(link).collect())
     }
 
     /// End every grant of the lease that a later serial with an earlier deadline has replaced. Told
-    /// as what a person asked for: the row of the shortening says who.
+    /// as what a person asked for: the row of the shortening says who. What was only found replaces
+    /// nothing: anybody can write a Name, and nobody could say who ended the lease.
     pub(super) fn end_replaced(
         &mut self,
         reference: &Ref,
         now: Now,
     ) -> Result<Vec<Row>, LedgerError> {
-        let links = self.links(reference)?;
+        let rows = self.rows_of_lease(reference)?;
+        let made_here = |row: &&Row| row.twin() == 0 && row.facts().origin != Origin::Found;
+        let links: Vec<Link> = rows.iter().filter(made_here).map(link).collect();
         let mut ended = Vec::new();
-        for row in self.rows_of_lease(reference)? {
+        for row in rows {
             let open = matches!(row.life().state, State::Creating { unwanted: None, .. })
                 || matches!(row.life().state, State::Active { .. });
             let own = link(&row);

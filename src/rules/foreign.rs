@@ -16,7 +16,7 @@ use crate::config::{Config, Foreign, Policy};
 use crate::ids::{AccountId, GrantId, KeyArn};
 use crate::kms::{Lane, Listed};
 use crate::rules::convention::{self, Wish};
-use crate::rules::found::{self, Found};
+use crate::rules::found::{self, Found, Given};
 use crate::rules::name::{Name, PREFIX};
 use crate::rules::policy::{is_grantee, lists_grantee, lists_key, show_span};
 use crate::rules::time::Time;
@@ -37,6 +37,8 @@ pub enum Kind {
     Ours,
     /// It bears our group's Name, and something does not fit.
     Unproven,
+    /// It names our role as retiring principal, and nothing explains it.
+    Rogue,
     /// It bears another group's Name: other hosts answer for it.
     OtherGroup,
     /// Its grantee shows as a unique id: gone, or made a minute ago (kms-facts 2).
@@ -56,6 +58,7 @@ impl fmt::Display for Kind {
             Self::ServiceLinked => "service-linked",
             Self::Ours => "ours",
             Self::Unproven => "unproven",
+            Self::Rogue => "rogue",
             Self::OtherGroup => "other-group",
             Self::GhostPrincipal => "ghost-principal",
             Self::PersonMade => "person-made",
@@ -77,8 +80,8 @@ pub enum Verdict<'c> {
     Ours {
         /// What its Name says.
         name: Name,
-        /// The policy that it came from; `None` for a probe.
-        policy: Option<&'c Policy>,
+        /// Whether a policy of today would give it.
+        given: Given<'c>,
     },
     /// A policy puts it under a deadline: in `report` that is only told.
     Adoptable(Adoption<'c>),
@@ -150,13 +153,12 @@ pub fn judge<'c>(
 ) -> Verdict<'c> {
     let signs = signs::signs(listed, key.aws_managed);
     match found::judge(config, lane, key.aliases, listed, first) {
-        Found::Ours { name, policy } if signs.iter().all(|sign| sign.by_asker) => {
-            return Verdict::Ours { name, policy };
+        Found::Ours { name, given } if signs.iter().all(|sign| sign.by_asker) => {
+            return Verdict::Ours { name, given };
         }
-        Found::Unproven(why) if signs.is_empty() => {
-            return hands_off(Kind::Unproven, why.to_string());
-        }
-        Found::Ours { .. } | Found::Unproven(_) | Found::Foreign => {}
+        Found::Unproven(why) if signs.is_empty() => return hands_off(Kind::Unproven, why),
+        Found::Rogue(why) if signs.is_empty() => return hands_off(Kind::Rogue, why),
+        Found::Ours { .. } | Found::Rogue(_) | Found::Unproven(_) | Found::Foreign => {}
     }
     match signs.first().map(|sign| sign.kind) {
         Some(kind) => {

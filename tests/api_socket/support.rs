@@ -269,6 +269,7 @@ pub(crate) fn status() -> Status {
         "started-at": "2026-11-23T15:00:00Z", "now": "2026-11-23T16:00:00Z",
         "counts": {"active": 1}, "next-deadline": "2026-11-23T18:00:00Z", "overdue": [],
         "overdue-count": 0, "waits": [], "lanes": [], "history-head": HASH, "unproven": 0, "strangers": 0,
+        "rogues": 0, "impostors": 0, "strays": 0, "found": 0,
         "holds": [], "adoptable": 0, "moved-aliases": [], "keys-off": [], "missing": 0, "refused-today": 0, "grantees-gone": 0,
     }))
     .unwrap()

@@ -34,8 +34,13 @@ fn replaced_at(chain: &[(Name, GrantTruth)], (own, _): &(Name, GrantTruth)) -> O
     later.map(|(_, grant)| grant.created_at_ms).min()
 }
 
-/// A shortened lease's old grant was ended soon, with KMS reachable and the daemon up.
+/// A shortened lease's old grant was ended soon, with KMS reachable and the daemon up. Only the
+/// ledger says who shortened it: where that was lost or put back, the old grant lives to its own
+/// deadline.
 pub(crate) fn what_was_replaced_ended(world: &World) {
+    if world.restored.get().is_some() {
+        return;
+    }
     let now = world.net.clock.now();
     for chain in chains(world).values().filter(|chain| chain.len() > 1) {
         for link in chain {

@@ -152,6 +152,7 @@ pub(super) fn listed(new: &NewLease, grant_id: &str) -> FoundGrant {
         created: START,
         began: now(SECOND),
         policy: new.policy.clone(),
+        alone: true,
         settle: SETTLE,
         order: EndOrder::Retire,
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::parse;
 use crate::config::tests::Nobody;
-use crate::ids::{GrantId, KeyArn};
+use crate::ids::GrantId;
 use crate::terms::Constraints;
 
 const CONFIG: &str = r#"
@@ -68,10 +68,15 @@ fn verdict(listed: &Listed, endpoint: Option<&str>) -> String {
     lane.endpoint = endpoint.map(str::to_owned);
     let aliases = ["alias/app".to_owned()];
     match judge(&config, &lane, &aliases, listed, at("2026-11-23T12:00:00Z")) {
-        Found::Ours { name, policy } => {
-            let policy = policy.map_or("a probe", |p| p.name.as_str());
-            format!("ours until {}, by {policy}", name.deadline())
+        Found::Ours { name, given } => {
+            let given = match given {
+                Given::Policy(policy) => format!("by {}", policy.name),
+                Given::Probe => "by a probe".to_owned(),
+                Given::Refused(why) => format!("alarmed: {why}"),
+            };
+            format!("ours until {}, {given}", name.deadline())
         }
+        Found::Rogue(why) => format!("rogue: {why}"),
         Found::Unproven(why) => format!("unproven: {why}"),
         Found::Foreign => "foreign".to_owned(),
     }
@@ -93,7 +98,7 @@ fn our_own_grant_and_our_own_probe_are_ours() {
 #[test]
 fn a_look_alike_is_told_from_ours() {
     type Change = fn(&mut Listed);
-    let cases: [(&str, Change); 21] = [
+    let cases: [(&str, Change); 27] = [
         ("no name", |l| l.name.clear()),
         ("another tool", |l| l.name = "terraform".to_owned()),
         ("another group", |l| l.name = l.name.replace("/prod/", "/test/")),
@@ -114,6 +119,16 @@ fn a_look_alike_is_told_from_ours() {
         ("beyond the longest maximum", |l| l.created = Some(at("2026-11-23T09:54:59Z"))),
         ("another Region's key", |l| l.key_arn = l.key_arn.replace("ap-northeast-1", "us-east-1")),
         ("a stranger's key", |l| l.key_arn = l.key_arn.replace(":111122223333:", ":999922223333:")),
+        ("a deadline of 1970", |l| l.name = l.name.replace("2026-11-23T18", "1970-01-01T00")),
+        ("a deadline just before its creation", |l| {
+            l.name = l.name.replace("T18:00:00Z", "T09:55:00Z");
+        }),
+        ("a deadline further before its creation", |l| {
+            l.name = l.name.replace("T18:00:00Z", "T09:54:59Z");
+        }),
+        ("somebody who lets grantd end their own", |l| l.name = "ttl:2h/report".to_owned()),
+        ("a service as grantee", |l| l.grantee = "ec2.amazonaws.com".to_owned()),
+        ("a source", |l| l.source_arn = Some("arn:aws:s3:::b".to_owned())),
         ("a bare key id", |l| l.key_arn = "1234abcd".to_owned()),
     ];
     let table: Vec<_> = cases
@@ -146,12 +161,13 @@ fn the_host_clock_may_be_ahead_by_the_signature_window() {
 }
 
 #[test]
-fn a_key_that_no_policy_names_proves_nothing() {
+fn a_key_that_no_policy_names_alarms_and_ends_all_the_same() {
     let config = config();
     let (_, lane) = config.lanes().next().unwrap();
-    let found = judge(&config, &lane, &[], &ours(), at(CREATED));
-    let key = KeyArn::parse(KEY).unwrap();
-    assert_eq!(found, Found::Unproven(Unfit::Policy(format!("no policy names its key {key}"))));
+    let Found::Ours { given, .. } = judge(&config, &lane, &[], &ours(), at(CREATED)) else {
+        panic!("its Name is proven whatever the policies say")
+    };
+    assert_eq!(given, Given::Refused(format!("no policy names its key {KEY}")));
 }
 
 #[test]
@@ -160,13 +176,37 @@ fn an_emulator_on_this_host_may_leave_fields_out() {
     bare.created = None;
     bare.issuing_account.clear();
     assert_eq!(verdict(&bare, Some("http://127.0.0.1:4567")), OURS);
-    assert!(verdict(&bare, Some("https://kms.example.com")).starts_with("unproven"));
+    assert!(verdict(&bare, Some("https://kms.example.com")).starts_with("rogue"));
 
     bare.name = bare.name.replace("T18:00:00Z", "T20:05:01Z");
     assert_eq!(
         verdict(&bare, Some("http://127.0.0.1:4567")),
-        "unproven: its deadline is 8h 5m 1s after its creation, above the maximum of 8h"
+        "ours until 2026-11-23T20:05:01Z, alarmed: its deadline is 8h 5m 1s after its creation, \
+         above the maximum of 8h"
     );
+}
+
+/// Hosts of another group that run as the same role are no rogues, once the file names their group.
+#[test]
+fn other_groups_explain_their_grants() {
+    let text =
+        CONFIG.replacen("group = \"prod\"", "group = \"prod\"\nother-groups = [\"test\"]", 1);
+    let config = parse("grantd.toml", &text, &Nobody).unwrap();
+    let (_, lane) = config.lanes().next().unwrap();
+    let theirs = Listed { name: ours().name.replacen("prod", "test", 1), ..ours() };
+    assert_eq!(judge(&config, &lane, &[], &theirs, at(CREATED)), Found::Foreign);
+    let longer = Listed { name: ours().name.replacen("prod", "test2", 1), ..ours() };
+    assert!(matches!(judge(&config, &lane, &[], &longer, at(CREATED)), Found::Rogue(_)));
+}
+
+/// A principal that was made just now shows as its unique id for a while.
+#[test]
+fn a_verdict_waits_for_a_young_principal() {
+    let mut young = ours();
+    assert!(!is_too_early(&young, at(CREATED)));
+    young.retiring_principal = "AROAEXAMPLEEXAMPLE".to_owned();
+    let old = at(CREATED).plus(DECAY);
+    assert!(is_too_early(&young, old.plus(-1)) && !is_too_early(&young, old));
 }
 
 /// A group that was renamed, and a key of another account: both are ours to end.
@@ -189,12 +229,15 @@ fn former_groups_and_keys_by_way_of_our_account_are_ours() {
         listed,
         at("2026-11-23T12:00:00Z"),
     ) {
-        Found::Ours { policy, .. } => policy.map_or("probe", |p| p.name.as_str()).to_owned(),
-        Found::Unproven(why) => why.to_string(),
+        Found::Ours { given: Given::Policy(policy), .. } => policy.name.clone(),
+        Found::Ours { given: Given::Probe, .. } => "probe".to_owned(),
+        Found::Ours { given: Given::Refused(why), .. } => why,
+        Found::Rogue(why) | Found::Unproven(why) => why,
         Found::Foreign => "foreign".to_owned(),
     };
     let old = Listed { name: ours().name.replacen("prod", "old", 1), ..ours() };
-    assert_eq!(by(&plain, &old, &aliases), "foreign");
+    let rogue = format!("its Name {:?} is none of grantd's", old.name);
+    assert_eq!(by(&plain, &old, &aliases), rogue);
     assert_eq!(by(&renamed, &old, &aliases), "long");
     assert_eq!(by(&renamed, &ours(), &aliases), "long");
     let theirs = Listed { key_arn: KEY.replace("111122223333", "999988887777"), ..ours() };
