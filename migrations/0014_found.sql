@@ -27,3 +27,8 @@ END;
 
 -- Open grants that were only found: counted apart, since they use up no room of a policy.
 CREATE INDEX grant_found ON kms_grant(id) WHERE origin = 'found' AND state IN('creating', 'active', 'ending');
+
+-- What is due, apart: a flood of found grants must not stand between the others and their deadlines.
+DROP INDEX grant_due;
+CREATE INDEX grant_due ON kms_grant(act, next_action_at, id) WHERE next_action_at IS NOT NULL AND origin <> 'found';
+CREATE INDEX grant_due_found ON kms_grant(act, next_action_at, id) WHERE next_action_at IS NOT NULL AND origin = 'found';

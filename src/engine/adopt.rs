@@ -20,6 +20,7 @@ use crate::kms::{Alias, Lane, Listed, Scope};
 use crate::ledger::{AdoptedGrant, Adopting, Ledger, Passage, Row, Urgency};
 use crate::rules::foreign::{Adoption, Seen, Verdict, judge};
 use crate::rules::life::{Class, Origin, State};
+use crate::rules::pace::Part;
 use crate::rules::policy::{alias_names, named_keys};
 use crate::rules::time::{Now, SECOND};
 
@@ -112,7 +113,7 @@ struct Pass<'a> {
 impl Pass<'_> {
     async fn key(&mut self, key: &KeyArn, aliases: &[Alias]) -> Result<(), Class> {
         let Self { cx, config, lane, began, .. } = *self;
-        cx.place(lane, Op::List, false).await;
+        cx.place(lane, Op::List, Part::Due).await;
         let facts = cx.kms.describe(lane, key.as_str()).await;
         cx.heard(lane, Op::List, Some(key), Sent::default(), &facts);
         let facts = facts.outcome.done()?;

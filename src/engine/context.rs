@@ -28,6 +28,7 @@ use crate::ids::{KeyArn, Ref};
 use crate::kms::{Answer, Kms, Lane, Token};
 use crate::ledger::{Handle, LedgerError, Row, Urgency};
 use crate::rng::Rng;
+use crate::rules::pace::Part;
 use crate::rules::time::Time;
 
 /// How many tokens are kept in memory: those of grants that are not settled yet, far more than a
@@ -213,12 +214,12 @@ impl Context {
     }
 
     /// Wait for a place in the pace of `op` on `lane`, and take it.
-    pub(crate) async fn place(&self, lane: &Lane, op: Op, urgent: bool) {
+    pub(crate) async fn place(&self, lane: &Lane, op: Op, part: Part) {
         loop {
             let now = self.time.ticks();
-            let at = self.lane(lane, |state| state.pace(op).next(urgent, now)).unwrap_or(now);
+            let at = self.lane(lane, |state| state.pace(op).next(part, now)).unwrap_or(now);
             if at <= now {
-                self.lane(lane, |state| state.pace(op).sent(urgent, now));
+                self.lane(lane, |state| state.pace(op).sent(part, now));
                 return;
             }
             self.time.nap(at.since(now)).await;

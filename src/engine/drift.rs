@@ -14,6 +14,7 @@ use crate::ids::{GrantId, KeyArn};
 use crate::kms::Lane;
 use crate::ledger::{Ledger, Listable, Row, Urgency};
 use crate::rules::life::Class;
+use crate::rules::pace::Part;
 use crate::rules::time::Now;
 
 /// The one state of a key in which its grants give access.
@@ -86,7 +87,7 @@ async fn keys(cx: &Rc<Context>, lane: &Arc<Lane>) {
     let Ok(live) = live else { return };
     let (mut off, mut seen) = (BTreeMap::new(), BTreeSet::new());
     for key in live {
-        cx.place(lane, Op::List, false).await;
+        cx.place(lane, Op::List, Part::Due).await;
         if cx.stopping.get() {
             return;
         }

@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use super::adopt::{needs_passage, passage};
-use super::agenda::asked;
 use super::context::Context;
 use super::lane::{LaneState, Op, Sent, Way};
 use super::record::{Happening, RECORD_PATIENCE, young};
 use crate::kms::{Answer, Token};
 use crate::ledger::Row;
-use crate::rules::life::{Act, Class, EndOrder, Event, Origin, Outcome, State, Via};
+use crate::rules::life::{Class, EndOrder, Event, Origin, Outcome, State, Via};
+use crate::rules::pace::Part;
 use crate::rules::time::{Now, Time};
 
 /// The lanes' ends and looks that may leave now; when to come back at the latest.
@@ -35,41 +35,39 @@ pub(crate) fn dispatch_all_ends(cx: &Rc<Context>) {
 }
 
 /// What is due goes first, and each kind by its own part of the pace: hundreds that a person ends
-/// at once hold up no deadline, and have what is kept for them.
+/// at once hold up no deadline, and have what is kept for them. What was only found comes last.
 fn dispatch_ends(cx: &Rc<Context>, lane: i64, now: Now) -> Option<Time> {
-    let [due, urgent] = [false, true].map(|urgent| dispatch_kind(cx, lane, now, urgent));
-    [due, urgent].into_iter().flatten().min()
+    let waits = cx.agenda.borrow().ends(lane, Part::Found, now.latest).next().is_some();
+    cx.lanes.borrow_mut().get_mut(&lane)?.pace(Op::End).found_waits(waits);
+    let parts = [Part::Due, Part::Urgent, Part::Found];
+    parts.into_iter().filter_map(|part| dispatch_part(cx, lane, now, part)).min()
 }
 
-fn dispatch_kind(cx: &Rc<Context>, lane: i64, now: Now, urgent: bool) -> Option<Time> {
+fn dispatch_part(cx: &Rc<Context>, lane: i64, now: Now, part: Part) -> Option<Time> {
     loop {
         let mut lanes = cx.lanes.borrow_mut();
         let state = lanes.get_mut(&lane)?;
         let mut agenda = cx.agenda.borrow_mut();
+        let ends = || agenda.ends(lane, part, now.latest);
         if let Some(until) = state.shut(Op::End, now.latest) {
-            return agenda.due(Act::End, lane, now.latest).next().map(|_| until);
+            return ends().next().map(|_| until);
         }
-        let not_now = |row: &Row| asked(row) != urgent || shut(state, row, now.latest).is_some();
         // Fifty thousand first tries on a key that refuses us must not delay the others' deadlines.
-        let waits = |row: &Row| asked(row) != urgent || waits(state, row, now.latest).is_some();
-        let first = agenda.first(Act::End, lane, now.latest, waits);
-        let first = first.or_else(|| agenda.first(Act::End, lane, now.latest, not_now));
+        let first = ends().find(|row| waits(state, row, now.latest).is_none());
+        let first = first.or_else(|| ends().find(|row| shut(state, row, now.latest).is_none()));
         let Some(row) = first.cloned() else {
             // Rows whose keys wait: come back when the first of them may be tried.
-            let due = agenda.due(Act::End, lane, now.latest);
-            return due
-                .filter(|row| asked(row) == urgent)
-                .filter_map(|row| shut(state, row, now.latest))
-                .min();
+            return ends().filter_map(|row| shut(state, row, now.latest)).min();
         };
         let ticks = cx.time.ticks();
-        let at = state.pace(Op::End).next(urgent, ticks);
+        let at = state.pace(Op::End).next(part, ticks);
         if at > ticks {
             return Some(now.latest.plus(at.since(ticks)));
         }
-        state.pace(Op::End).sent(urgent, ticks);
+        state.pace(Op::End).sent(part, ticks);
         state.trying(Some(row.key_arn()), op(&row), now.latest);
         agenda.claim(row.id());
+        agenda.served(&row);
         drop((agenda, lanes));
         let cx = Rc::clone(cx);
         let task = Rc::clone(&cx);

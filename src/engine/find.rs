@@ -19,6 +19,7 @@ use crate::ledger::{FoundGrant, Ledger, LedgerError, Row, Sighting, Urgency, War
 use crate::rules::clocks::Doubt;
 use crate::rules::found::overdue;
 use crate::rules::life::{Class, Via};
+use crate::rules::pace::Part;
 use crate::rules::policy::named_keys;
 use crate::rules::time::{MINUTE, Now, SECOND, Time};
 
@@ -167,7 +168,7 @@ impl Listings<'_> {
         let Self { cx, config, lane, aliases, .. } = *self;
         let names = names_of(lane, aliases, entry);
         let Some(proof) = overdue(config, lane, &names, entry, cx.time.now()) else { return };
-        cx.place(lane, Op::End, false).await;
+        cx.place(lane, Op::End, Part::Found).await;
         if cx.stopping.get() {
             return;
         }
@@ -185,7 +186,7 @@ async fn aliases(
     config: &Arc<Config>,
     lane: &Arc<Lane>,
 ) -> Result<Vec<Alias>, Class> {
-    cx.place(lane, Op::List, false).await;
+    cx.place(lane, Op::List, Part::Due).await;
     let answer = cx.kms.aliases(lane, None).await;
     cx.heard(lane, Op::List, None, Sent::default(), &answer);
     pins::believed(cx, config, lane, answer.outcome.done()?).await.map_err(|error| {

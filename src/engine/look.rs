@@ -18,6 +18,7 @@ use crate::ids::{GrantId, KeyArn};
 use crate::kms::{Lane, Listed, Scope};
 use crate::ledger::{Row, Urgency};
 use crate::rules::life::{Act, Class, Event, How, LOOK_EVERY, Origin, Outcome, Sends, State};
+use crate::rules::pace::Part;
 use crate::rules::same::same_request;
 use crate::rules::time::{Now, SECOND, Time};
 
@@ -154,7 +155,7 @@ async fn one_by_one(
 /// ListGrants finds nothing: DescribeKey, the second witness, by the whole ARN. KMS's words where
 /// there is no such key in this account and Region any more.
 async fn key_gone(cx: &Rc<Context>, lane: &Lane, key: &KeyArn) -> Option<String> {
-    cx.place(lane, Op::List, false).await;
+    cx.place(lane, Op::List, Part::Due).await;
     let answer = cx.kms.describe(lane, key.as_str()).await;
     cx.heard(lane, Op::List, Some(key), Sent::default(), &answer);
     let words = answer.detail.unwrap_or_default();

@@ -15,6 +15,7 @@ use crate::kms::{Lane, Scope};
 use crate::ledger::{Ledger, NewLease, Row, Urgency};
 use crate::rules::life::{Class, Event, Origin, Outcome, State, Why};
 use crate::rules::name::Name;
+use crate::rules::pace::Part;
 use crate::rules::time::{DAY, MINUTE, SECOND, Time};
 use crate::terms::{Constraints, GrantRequest, Operation};
 
@@ -179,7 +180,7 @@ impl Context {
             if matches!(row.life().state, State::Ended { .. } | State::Closed { .. }) {
                 break Ok(keeps);
             }
-            self.place(row.lane(), super::lane::Op::End, true).await;
+            self.place(row.lane(), super::lane::Op::End, Part::Urgent).await;
             let (after, outcome, detail) = super::due::end_by(self, row, token.clone()).await;
             row = after;
             let words = detail.unwrap_or_else(|| "KMS did not answer".to_owned());

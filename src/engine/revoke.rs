@@ -11,6 +11,7 @@ use crate::fault::{Fault, Kind};
 use crate::ledger::{Ledger, Row, Urgency};
 use crate::rules::access;
 use crate::rules::life::{Class, Origin, Outcome, State, Why};
+use crate::rules::pace::Part;
 use crate::rules::policy;
 use crate::rules::time::SECOND;
 use crate::wire;
@@ -97,7 +98,7 @@ pub(crate) async fn end_now(cx: &Rc<Context>, row: Row) -> Result<(), Fault> {
     let mut row = cx.ledger.run(Urgency::Work, move |books| books.row(id)).await.unwrap_or(row);
     let mut result = Ok(());
     while matches!(row.life().state, State::Active { .. } | State::Ending { .. }) {
-        cx.place(row.lane(), super::lane::Op::End, true).await;
+        cx.place(row.lane(), super::lane::Op::End, Part::Urgent).await;
         let (after, outcome, detail) = super::due::end(cx, row).await;
         row = after;
         if outcome == Outcome::Done(()) {

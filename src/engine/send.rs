@@ -12,6 +12,7 @@ use crate::fault::{Fault, Kind};
 use crate::kms::{Answer, Created, Lane};
 use crate::ledger::{Intent, LedgerError, NewLease, Row, Successor};
 use crate::rules::life::{Class, Event, Outcome, State};
+use crate::rules::pace::Part;
 use crate::rules::time::{Now, SECOND, Time};
 
 /// How long an asker waits for KMS; then the outcome is called unknown (DESIGN 6).
@@ -74,7 +75,7 @@ impl Context {
         lead: i64,
         by: &Arc<Config>,
     ) -> Result<Now, LedgerError> {
-        self.place(lane, Op::Create, false).await;
+        self.place(lane, Op::Create, Part::Due).await;
         let now = self.time.now();
         if now.latest >= deadline.plus(-lead) {
             let text = format!("the deadline {deadline} passed while the request waited");
@@ -165,7 +166,7 @@ impl Context {
             if !too_late && !final_no {
                 self.time.pause(pause).await;
                 pause = (pause * 2).min(REPLAY_MAX);
-                self.place(row.lane(), Op::Create, false).await;
+                self.place(row.lane(), Op::Create, Part::Due).await;
                 match self.ledger.resend(row.id(), self.time.now()).await {
                     Ok((resent, fresh)) => {
                         (row, intent) = (resent, fresh);

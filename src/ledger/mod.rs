@@ -22,6 +22,7 @@
 //! definite rollback.
 
 mod adopt;
+mod ahead;
 mod backup;
 mod base;
 mod columns;
@@ -50,7 +51,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::ids::{GrantId, KeyArn, Ref};
+use crate::ids::{GrantId, KeyArn, Principal, Ref};
 use crate::kms::Lane;
 use crate::rules::found::Overdue;
 use crate::rules::life::{self, Event, Facts, Illegal, Life};
@@ -81,6 +82,7 @@ pub struct Row {
     reference: Ref,
     lane: Arc<Lane>,
     key_arn: KeyArn,
+    grantee: Principal,
     serial: u32,
     twin: u32,
     name: Option<String>,
@@ -180,6 +182,11 @@ impl Row {
     #[must_use]
     pub const fn key_arn(&self) -> &KeyArn {
         &self.key_arn
+    }
+    /// Who has access by its lease.
+    #[must_use]
+    pub const fn grantee(&self) -> &Principal {
+        &self.grantee
     }
     /// 1, and one more for each extension.
     #[must_use]

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::types::Value;
-use rusqlite::{OptionalExtension as _, Row as Raw, params, params_from_iter};
+use rusqlite::{OptionalExtension as _, Row as Raw, params};
 
-use super::columns::{Cells, Columns, END, LOOK, optional, parse};
-use super::{Ledger, LedgerError, Row, Waiting, sql};
+use super::ahead::AHEAD_MAX;
+use super::columns::{Cells, Columns, optional, parse};
+use super::{Ledger, LedgerError, Row, sql};
 use crate::fault::{Fault, Kind};
-use crate::ids::{KeyArn, Ref};
+use crate::ids::{KeyArn, Principal, Ref};
 use crate::rules::life::{EndOrder, Facts, State};
 use crate::rules::time::Time;
 use crate::wire;
@@ -18,8 +18,6 @@ const DUE_MAX: u32 = 5_000;
 
 /// How many rows one call may look at (DESIGN 5); more come by a cursor.
 pub(super) const LOOK_MAX: usize = 1_000;
-/// The engine's look-ahead holds at most so many rows (DESIGN 5).
-const AHEAD_MAX: usize = 10_000;
 /// A lease has one grant, a few after extensions, and twins only by accident.
 const GRANTS_MAX: i64 = 1_000;
 /// Above every key ARN, so that a cursor can start below all of them.
@@ -47,7 +45,7 @@ pub(super) fn corrupt(error: impl std::fmt::Display) -> LedgerError {
 }
 
 impl Ledger {
-    fn read(&self, raw: &Raw<'_>) -> Result<Row, LedgerError> {
+    pub(super) fn read(&self, raw: &Raw<'_>) -> Result<Row, LedgerError> {
         self.read_whole(raw).map(|(row, _, _)| row)
     }
 
@@ -72,11 +70,13 @@ impl Ledger {
             EndOrder::Revoke => EndOrder::Revoke,
         };
         let columns = Columns::read(&mut cells)?;
+        let grantee = Principal::parse(cells.get::<String>("grantee")?).map_err(corrupt)?;
         let row = Row {
             id,
             reference,
             lane,
             key_arn,
+            grantee,
             serial,
             twin,
             name,
@@ -131,66 +131,6 @@ impl Ledger {
         Ok(found)
     }
 
-    /// Rows whose next act comes at or before `until`: ends by time, then looks by time; at most
-    /// `limit` and 10,000. A row that cannot be read is reported and left out: one bad row must
-    /// not block the others.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn ahead(&self, until: Time, limit: usize) -> Result<Vec<Row>, LedgerError> {
-        self.coming(sql::ROWS_AHEAD, until, limit, None)
-    }
-
-    /// The same without the rows whose lane or key waits beyond `now`: when a look-ahead is full
-    /// of rows that wait, the others must not wait behind them; nor what is due behind what a
-    /// person ends early. It steps over each row that waits, so [`Ledger::ahead`] is the one for
-    /// every day.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn ahead_beside_stalls(
-        &self,
-        until: Time,
-        limit: usize,
-        now: Time,
-    ) -> Result<Vec<Row>, LedgerError> {
-        self.coming(sql::ROWS_BESIDE, until, limit, Some(now))
-    }
-
-    fn coming(
-        &self,
-        sql: &str,
-        until: Time,
-        limit: usize,
-        now: Option<Time>,
-    ) -> Result<Vec<Row>, LedgerError> {
-        let limit = limit.min(AHEAD_MAX);
-        let mut found = Vec::new();
-        // Where room is scarce, what a person ends comes after what is due.
-        let kinds: &[(&str, Option<bool>)] = match now {
-            None => &[(END, None), (LOOK, None)],
-            Some(_) => &[(END, Some(false)), (END, Some(true)), (LOOK, None)],
-        };
-        for (act, asked) in kinds {
-            let rest = self::limit(limit.saturating_sub(found.len()));
-            let mut values: Vec<Value> =
-                vec![(*act).to_owned().into(), until.0.into(), rest.into()];
-            values.extend(now.iter().flat_map(|now| [now.0.into(), Value::from(*asked)]));
-            let mut query = self.conn()?.prepare_cached(sql)?;
-            let mut rows = query.query(params_from_iter(values))?;
-            while let Some(raw) = rows.next()? {
-                match self.read(raw) {
-                    Ok(row) => found.push(row),
-                    Err(error) => {
-                        let grant: i64 = raw.get("id")?;
-                        tracing::error!(grant, %error, "a row that cannot be read is left out");
-                    }
-                }
-            }
-        }
-        Ok(found)
-    }
-
     /// Open rows of a key after row id `after` (0 to start), by row id; at most 1,000, then the
     /// cursor of the next.
     ///
@@ -211,30 +151,6 @@ impl Ledger {
         let full = found.len() == LOOK_MAX;
         let next = found.last().filter(|_| full).map(Row::id);
         Ok((found, next))
-    }
-
-    /// A row of what waits, whose end comes at or before `until`: the one that tries for all.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn one_of(
-        &self,
-        lane: i64,
-        what: &Waiting,
-        until: Time,
-    ) -> Result<Option<Row>, LedgerError> {
-        let conn = self.conn()?;
-        let (sql, key, adopted) = match what {
-            Waiting::Lane => (sql::FIRST_OF_LANE, None, false),
-            Waiting::Key(key) => (sql::FIRST_OF_KEY, Some(key), false),
-            Waiting::Adopted(key) => (sql::FIRST_OF_KEY, Some(key), true),
-        };
-        let mut query = conn.prepare_cached(sql)?;
-        let mut rows = match key {
-            Some(key) => query.query(params![lane, key.as_str(), until.0, adopted])?,
-            None => query.query(params![lane, until.0])?,
-        };
-        rows.next()?.map(|raw| self.read(raw)).transpose()
     }
 
     /// Probes of a key whose end KMS has not accepted, newest first; at most `limit`.

@@ -13,7 +13,7 @@ macro_rules! row {
              g.create_count, \
              g.create_open, g.create_sent, g.missing_at, g.end_count, g.end_first, g.end_sent, \
              g.accepted_at, g.gone_at, \
-             g.closed_at, g.act, g.next_action_at, g.fault, g.fault_since \
+             g.closed_at, g.act, g.next_action_at, g.fault, g.fault_since, l.grantee \
              FROM kms_grant g JOIN lease l ON l.id = g.lease ",
             $rest
         )
@@ -127,19 +127,29 @@ statements! {
         AND +g.act = 'end' AND +g.next_action_at <= ?3 AND (g.end_order = 'revoke') = ?4 \
         ORDER BY g.id LIMIT 1");
     FIRST_OF_LANE = row!("WHERE g.lane = ?1 AND g.act = 'end' AND g.next_action_at <= ?2 \
-        AND g.next_action_at IS NOT NULL ORDER BY g.next_action_at, g.id LIMIT 1");
+        AND g.next_action_at IS NOT NULL AND g.origin <> 'found' \
+        ORDER BY g.next_action_at, g.id LIMIT 1");
+    FIRST_FOUND_OF_LANE = row!("WHERE g.lane = ?1 AND g.act = 'end' AND g.next_action_at <= ?2 \
+        AND g.next_action_at IS NOT NULL AND g.origin = 'found' \
+        ORDER BY g.next_action_at, g.id LIMIT 1");
     OWED_PROBES = row!("WHERE g.lane = ?1 AND g.key_arn = ?2 AND g.origin = 'probe' \
         AND g.state IN('active', 'ending') ORDER BY g.id DESC LIMIT ?3");
     ROWS_AHEAD = row!("WHERE g.act = ?1 AND g.next_action_at <= ?2 AND g.next_action_at IS NOT \
-        NULL \
-        ORDER BY g.next_action_at, g.id LIMIT ?3");
+        NULL AND g.origin <> 'found' ORDER BY g.next_action_at, g.id LIMIT ?3");
+    FOUND_AHEAD = row!("WHERE g.act = ?1 AND g.next_action_at <= ?2 AND g.next_action_at IS NOT \
+        NULL AND g.origin = 'found' ORDER BY g.next_action_at, g.id LIMIT ?3");
     DUE_BETWEEN = "SELECT next_action_at FROM kms_grant WHERE act = 'end' \
         AND next_action_at > ?2 AND next_action_at <= ?3 AND next_action_at IS NOT NULL \
-        AND +lane = ?1 ORDER BY next_action_at DESC, id DESC LIMIT ?4";
+        AND origin <> 'found' AND +lane = ?1 ORDER BY next_action_at DESC, id DESC LIMIT ?4";
     ROWS_BESIDE = row!("WHERE g.act = ?1 AND g.next_action_at <= ?2 \
-        AND g.next_action_at IS NOT NULL AND NOT EXISTS(SELECT 1 FROM stall s \
-        WHERE s.lane = g.lane AND s.until > ?4 \
+        AND g.next_action_at IS NOT NULL AND g.origin <> 'found' AND NOT EXISTS(SELECT 1 \
+        FROM stall s WHERE s.lane = g.lane AND s.until > ?4 \
         AND s.key_arn IN('', iif(g.end_order = 'revoke', 'adopted ' || g.key_arn, g.key_arn))) \
+        AND (?5 IS NULL OR (coalesce(g.why, '') IN('asked', 'probe')) = ?5) \
+        ORDER BY g.next_action_at, g.id LIMIT ?3");
+    FOUND_BESIDE = row!("WHERE g.act = ?1 AND g.next_action_at <= ?2 \
+        AND g.next_action_at IS NOT NULL AND g.origin = 'found' AND NOT EXISTS(SELECT 1 \
+        FROM stall s WHERE s.lane = g.lane AND s.until > ?4 AND s.key_arn IN('', g.key_arn)) \
         AND (?5 IS NULL OR (coalesce(g.why, '') IN('asked', 'probe')) = ?5) \
         ORDER BY g.next_action_at, g.id LIMIT ?3");
     ROWS_AFTER = row!("WHERE g.id > ?1 ORDER BY g.id LIMIT ?2");

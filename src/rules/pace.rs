@@ -12,6 +12,21 @@ use crate::rules::time::{SECOND, Time};
 const SLOWEST: u32 = 1;
 /// One step of recovery per this long without a throttle.
 const RECOVER_EVERY: i64 = 5 * SECOND;
+/// So many ends of what was only found leave in a second, however much of ours is due (of a rate of
+/// 24; of a smaller one a sixth). A dead host's leases end, and ours hardly feel it.
+const FOUND_LEAST: u32 = 4;
+
+/// Which part of a pace a send takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// What is due, and whatever has no other part.
+    Due,
+    /// What a person asks for now.
+    Urgent,
+    /// The end of what was only found. Whoever may create grants on a key can make thousands of
+    /// them, so they take what the others leave.
+    Found,
+}
 
 /// The sends of one operation on one lane within the last second. Lives in memory: after a restart
 /// a second may hold twice the rate, which is still below AWS's quota (the defaults are half of
@@ -21,9 +36,10 @@ pub struct Pace {
     full: u32,
     kept: u32,
     rate: u32,
-    /// When, and whether urgent.
-    sent: VecDeque<(Time, bool)>,
+    sent: VecDeque<(Time, Part)>,
     changed: Time,
+    /// Ends of what was only found are due.
+    found_waits: bool,
 }
 
 impl Pace {
@@ -31,7 +47,8 @@ impl Pace {
     #[must_use]
     pub fn new(full: u32, kept: u32) -> Self {
         let kept = kept.min(full.saturating_sub(SLOWEST));
-        Self { full, kept, rate: full, sent: VecDeque::new(), changed: Time(0) }
+        let (sent, changed, found_waits) = (VecDeque::new(), Time(0), false);
+        Self { full, kept, rate: full, sent, changed, found_waits }
     }
 
     /// Another pace from now on; what was sent within the last second counts.
@@ -47,22 +64,44 @@ impl Pace {
         self.full.saturating_sub(self.kept)
     }
 
+    /// Whether ends of what was only found are due: their least share is kept for them then.
+    pub const fn found_waits(&mut self, waits: bool) {
+        self.found_waits = waits;
+    }
+
     /// When the next send may leave: `now` or earlier means at once.
     #[must_use]
-    pub fn next(&mut self, urgent: bool, now: Time) -> Time {
+    pub fn next(&mut self, part: Part, now: Time) -> Time {
         self.forget(now);
         let kept = self.kept.min(self.rate.saturating_sub(SLOWEST));
-        // Urgent ones may have what is kept and half of all: deadlines are never left without.
-        let share = if urgent { kept.max(self.rate / 2) } else { self.rate - kept };
-        let all = self.sent.iter().map(|(at, _)| *at);
-        let own = self.sent.iter().filter(|(_, was)| *was == urgent).map(|(at, _)| *at);
-        let own = if self.kept == 0 { None } else { free_at(own, share) };
-        [free_at(all, self.rate), own].into_iter().flatten().fold(now, Time::max)
+        let least = FOUND_LEAST.min(self.rate / 6);
+        let at = match part {
+            Part::Found => {
+                // Half of the pace stays free, so that what is due now leaves now.
+                let spare = self.free_at(None, (self.rate / 2).max(SLOWEST));
+                let soon = match least {
+                    0 => spare,
+                    least => self.free_at(Some(part), least).min(spare),
+                };
+                self.free_at(None, self.rate).max(soon)
+            }
+            Part::Due | Part::Urgent => {
+                // Urgent ones may have what is kept and half of all: deadlines are never left
+                // without.
+                let urgent = part == Part::Urgent;
+                let share = if urgent { kept.max(self.rate / 2) } else { self.rate - kept };
+                let own = self.free_at(Some(part), share).filter(|_| self.kept > 0);
+                let found = u32::try_from(self.count(Part::Found)).unwrap_or(u32::MAX);
+                let owed = if self.found_waits { least.saturating_sub(found) } else { 0 };
+                self.free_at(None, self.rate - owed).max(own)
+            }
+        };
+        at.map_or(now, |at| at.max(now))
     }
 
     /// Note a send.
-    pub fn sent(&mut self, urgent: bool, now: Time) {
-        self.sent.push_back((now, urgent));
+    pub fn sent(&mut self, part: Part, now: Time) {
+        self.sent.push_back((now, part));
     }
 
     /// KMS throttled: half the rate from now on.
@@ -96,13 +135,18 @@ impl Pace {
             self.changed = self.changed.plus(RECOVER_EVERY);
         }
     }
-}
 
-/// When one more of `allowed` per second may leave; `None`: at once.
-fn free_at(mut sent: impl Iterator<Item = Time> + Clone, allowed: u32) -> Option<Time> {
-    let allowed = usize::try_from(allowed.max(SLOWEST)).unwrap_or(1);
-    let over = sent.clone().count().checked_sub(allowed)?;
-    sent.nth(over).map(|at| at.plus(SECOND))
+    fn count(&self, part: Part) -> usize {
+        self.sent.iter().filter(|(_, was)| *was == part).count()
+    }
+
+    /// When one more of `allowed` per second may leave, of this part or of all; `None`: at once.
+    fn free_at(&self, part: Option<Part>, allowed: u32) -> Option<Time> {
+        let sent = || self.sent.iter().filter(|(_, was)| part.is_none_or(|part| part == *was));
+        let allowed = usize::try_from(allowed.max(SLOWEST)).unwrap_or(1);
+        let over = sent().count().checked_sub(allowed)?;
+        sent().nth(over).map(|(at, _)| at.plus(SECOND))
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::ids::{AccountId, GrantId, KeyArn, Principal, Ref, Region};
-use crate::ledger::{LaneFacts, Ledger, NewLease, Note};
+use crate::ledger::{FoundGrant, LaneFacts, Ledger, NewLease, Note, Sighting};
 use crate::rng::OsRng;
 use crate::rules::life::{EndOrder, Event, Origin, Outcome};
 use crate::rules::time::{HOUR, Now, SECOND};
@@ -174,4 +174,77 @@ fn thousands_that_a_person_ends_at_once_give_way_to_a_deadline() {
         agenda.due(Act::End, 1, Time(HOUR)).map(|row| row.key_arn().clone()).collect();
     assert_eq!(due, [key(KEYS[1]), key(KEYS[1])]);
     assert_eq!(agenda.next_after(Time(0)), Some(Time(10 * SECOND)));
+}
+
+/// A grant of another host, or of whoever forged its Name.
+fn found(books: &mut Ledger, name: &str, role: &str, deadline: i64) -> Row {
+    let lane = begin(books, name, HOUR).lane().clone();
+    let reference = Ref::random(&OsRng);
+    let grantee = format!("arn:aws:iam::111122223333:role/{role}");
+    let found = FoundGrant {
+        serial: 1,
+        deadline: Time(deadline),
+        name: format!("grantd/x/{reference}/1/{}", Time(deadline)),
+        lane,
+        key_arn: key(name),
+        grant_id: GrantId::parse(reference.as_str()).unwrap(),
+        grantee: Principal::parse(grantee).unwrap(),
+        operations: vec![Operation::Decrypt],
+        constraints: Constraints::None,
+        created: Time(0),
+        began: at(1),
+        policy: None,
+        alone: false,
+        settle: 0,
+        order: EndOrder::Retire,
+        reference,
+    };
+    match books.find(&found, at(1)).unwrap() {
+        Sighting::Taken { row, .. } => *row,
+        other @ (Sighting::Early | Sighting::Known { .. }) => panic!("{other:?}"),
+    }
+}
+
+/// A thousand on one key, for two grantees, and a dead host's on another key: each key has every
+/// second turn, and each grantee of a key every second of its turns.
+#[test]
+fn what_was_only_found_ends_in_turn_by_key_then_by_grantee() {
+    let (mut agenda, mut books, _dir) = agenda(100);
+    for n in 0..6 {
+        agenda.put(found(&mut books, KEYS[0], ["Eve", "Mallory"][n % 2], SECOND));
+    }
+    agenda.put(found(&mut books, KEYS[0], "Eve", SECOND));
+    for _ in 0..2 {
+        agenda.put(found(&mut books, KEYS[1], "RoleB", 9 * SECOND));
+    }
+    let mut served = Vec::new();
+    loop {
+        let next = agenda.ends(1, Part::Found, Time(HOUR)).next().cloned();
+        let Some(row) = next else { break };
+        agenda.claim(row.id());
+        agenda.served(&row);
+        served.push(row.grantee().short().to_owned());
+    }
+    let expected = ["Eve", "RoleB", "Mallory", "RoleB", "Eve", "Mallory", "Eve", "Mallory", "Eve"];
+    assert_eq!(served, expected);
+}
+
+#[test]
+fn what_was_only_found_gives_way_to_ours_and_comes_after_it() {
+    let (mut agenda, mut books, _dir) = agenda(2);
+    for _ in 0..3 {
+        agenda.put(found(&mut books, KEYS[0], "Eve", SECOND));
+    }
+    assert_eq!(agenda.len(), 2);
+    let ours = active(&mut books, KEYS[1], HOUR);
+    agenda.put(ours.clone());
+    let due: Vec<Row> = agenda.due(Act::End, 1, Time(HOUR)).cloned().collect();
+    assert_eq!((due.len(), &due[0]), (2, &ours));
+    assert_eq!(agenda.ends(1, Part::Due, Time(HOUR)).next(), Some(&ours));
+    // A person may end a found one now: it goes with what is asked for.
+    let end = Event::End(Why::Asked);
+    let asked = books.step(due[1].id(), &end, at(SECOND), &Note::grantd()).unwrap().row;
+    agenda.put(asked.clone());
+    assert_eq!(agenda.ends(1, Part::Urgent, Time(HOUR)).next(), Some(&asked));
+    assert_eq!(agenda.ends(1, Part::Found, Time(HOUR)).next(), None);
 }

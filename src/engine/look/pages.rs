@@ -7,6 +7,7 @@ use super::super::lane::{Op, Sent};
 use crate::ids::KeyArn;
 use crate::kms::{Lane, Listed, Scope};
 use crate::rules::life::Class;
+use crate::rules::pace::Part;
 
 /// A listing of so many pages is a key with twice KMS's default quota of grants: something is wrong
 /// with the paging.
@@ -44,7 +45,7 @@ impl<'a> Pages<'a> {
         if self.seen == PAGES_MAX {
             return Err(Class::Invalid);
         }
-        cx.place(lane, Op::List, false).await;
+        cx.place(lane, Op::List, Part::Due).await;
         // Hundreds of pages are more than a stop waits for.
         if cx.stopping.get() {
             return Err(Class::Unavailable);

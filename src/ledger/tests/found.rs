@@ -215,3 +215,23 @@ fn a_found_successor_joins_a_found_lease_and_moves_its_deadline() {
     assert_eq!(world.ledger.row(first.id()).unwrap(), first);
     assert_eq!(world.ledger.row(row.id()).unwrap(), row);
 }
+
+/// What is found fills no more than half of a look-ahead, and none of what it leaves is lost.
+#[test]
+fn a_flood_of_found_grants_leaves_room_for_ours() {
+    let mut world = World::new();
+    live(&mut world);
+    for n in 2..12 {
+        let flood = listed(&world.lease(n), &format!("f{n}"));
+        taken(&mut world.ledger, &flood, now(SECOND));
+    }
+    let until = now(2 * HOUR).latest;
+    let origins = |limit: usize| {
+        let rows = world.ledger.ahead(until, limit).unwrap();
+        let found = rows.iter().filter(|row| row.facts().origin == Origin::Found).count();
+        (found, rows.len() - found)
+    };
+    assert_eq!((origins(10), origins(100)), ((5, 1), (10, 1)));
+    let beside = world.ledger.ahead_beside_stalls(until, 10, now(0).latest).unwrap();
+    assert_eq!(beside.len(), 6);
+}

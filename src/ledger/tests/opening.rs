@@ -92,7 +92,7 @@ fn a_ledger_without_extensions_is_taken_over_with_what_is_in_it() {
          DROP TABLE refusal;
          ALTER TABLE lane DROP COLUMN proxy; DROP INDEX grant_probe;
          DROP TABLE enforced; DROP TABLE brake; DROP TABLE let_end; DROP INDEX grant_adopted;
-         DROP TABLE key_off; DROP TABLE alias_pin; DROP INDEX grant_missing; DROP INDEX grant_found;",
+         DROP TABLE key_off; DROP TABLE alias_pin; DROP INDEX grant_missing; DROP INDEX grant_found; DROP INDEX grant_due_found;",
     )
     .unwrap();
     raw.pragma_update(None, "user_version", 4).unwrap();
@@ -210,7 +210,7 @@ fn a_freeze_of_before_its_keys_were_kept_still_stands() {
         "ALTER TABLE freeze DROP COLUMN keys; DROP INDEX lease_live; DROP TABLE census; DROP TABLE refusal;
          ALTER TABLE lane DROP COLUMN proxy; DROP INDEX grant_probe;
          DROP TABLE enforced; DROP TABLE brake; DROP TABLE let_end; DROP INDEX grant_adopted;
-         DROP TABLE key_off; DROP TABLE alias_pin; DROP INDEX grant_missing; DROP INDEX grant_found;",
+         DROP TABLE key_off; DROP TABLE alias_pin; DROP INDEX grant_missing; DROP INDEX grant_found; DROP INDEX grant_due_found;",
     )
     .unwrap();
     raw.pragma_update(None, "user_version", 6).unwrap();

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::rules::pace::Pace;
+use crate::rules::pace::{Pace, Part};
 
 fn at(ms: &[i64]) -> Vec<Time> {
     ms.iter().copied().map(Time).collect()
@@ -71,8 +71,8 @@ proptest! {
         let mut now = Time(0);
         for (due, sent) in due.iter().zip(sent(&due, pace)) {
             now = now.max(*due);
-            now = lane.next(false, now);
-            lane.sent(false, now);
+            now = lane.next(Part::Due, now);
+            lane.sent(Part::Due, now);
             prop_assert_eq!(now, sent);
         }
     }
