@@ -76,7 +76,9 @@ pub(super) async fn scan(args: &ScanArgs, daemon: &dyn Daemon, out: &mut Out) ->
             table(key, out)?;
         }
         finding::print(&failures, out)?;
-        out.line(summary(&keys))?;
+        for line in fold(&summary(&keys), WIDTH) {
+            out.line(line)?;
+        }
     }
     if !args.dry_run {
         search(daemon, out).await?;

@@ -5,6 +5,7 @@ use super::diagnostics::Problem;
 use super::pattern::KeyPattern;
 use super::schema::BRAKE;
 use super::walk::{Table, Walk};
+use crate::ids::KeyArn;
 use crate::rules::policy::show_span;
 use crate::rules::time::{DAY, HOUR};
 
@@ -93,6 +94,9 @@ pub(super) fn read(
     if foreign == Foreign::Enforce {
         needs_revoker(walk, table, keys, accounts);
     }
+    if foreign != Foreign::Off && table.get("via").is_some() {
+        needs_whole_arns(walk, table, keys);
+    }
     warn_idle(walk, table, foreign);
     adopt
 }
@@ -118,6 +122,17 @@ fn needs_revoker(
     let help =
         "name one in its [[account]]: `grantd iam-policy --revoke-role` prints what it needs";
     walk.problem(Problem::at(value.span(), message).help(help));
+}
+
+/// KMS shows nobody the keys or aliases of another account, so a pattern of key ids finds none
+/// there whose grants could be listed.
+fn needs_whole_arns(walk: &mut Walk<'_>, table: &Table<'_, '_>, keys: &[KeyPattern]) {
+    let pattern = |key: &&KeyPattern| KeyArn::parse(key.to_string()).is_err();
+    let (Some(key), Some(adopt)) = (keys.iter().find(pattern), table.get("adopt")) else { return };
+    let message = format!("`adopt` finds nothing on {key}: with `via`, no keys can be looked up");
+    let help = "write the ARN of each key without * and the like, or leave `adopt` out: a pattern \
+                lets leases be made, and no more";
+    walk.problem(Problem::at(adopt.span(), message).help(help));
 }
 
 /// Say of each key that it does nothing.

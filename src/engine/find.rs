@@ -315,6 +315,7 @@ fn found_grant(config: &Config, lane: &Arc<Lane>, ours: &Ours, began: Now) -> Op
         grantee: Principal::parse(entry.grantee.clone()).ok()?,
         operations: entry.operations.iter().filter_map(|op| op.parse().ok()).collect(),
         constraints: entry.constraints.clone(),
+        understood: entry.is_understood(),
         created: entry.created.unwrap_or(began.latest),
         began,
         policy: policy.clone(),

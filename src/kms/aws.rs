@@ -14,12 +14,13 @@
 mod dial;
 mod hear;
 mod keeper;
+mod list;
 mod map;
+mod raw;
 mod settings;
 mod source;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::error::Error;
 use std::future::Future;
 use std::rc::Rc;
@@ -43,11 +44,6 @@ use crate::ids::KeyArn;
 use crate::ledger::{Intent, Warrant};
 use crate::rules::life::{Class, Outcome, Via};
 
-/// The most that a KMS listing takes as `Limit` (kms-facts 2); fewer pages, fewer chances to change
-/// between them.
-const PAGE: i32 = 100;
-/// 100,000 aliases: far above any account's quota, and an end to a listing that has none.
-const ALIAS_PAGES_MAX: usize = 1_000;
 /// Variables that other AWS programs obey and that we do not.
 const IGNORED: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL_STS"];
 
@@ -198,38 +194,6 @@ impl AwsKms {
         given(heard, outcome(Trouble::Silent), Some(&format!("no answer within {ms} ms")))
     }
 
-    async fn list(&self, lane: &Lane, scope: Scope<'_>, marker: Option<String>) -> Answer<Page> {
-        let asked = marker.clone();
-        let (key, id) = match scope {
-            Scope::One(key, id) => (key, Some(id.as_str().to_owned())),
-            Scope::Key(key) => (key, None),
-            Scope::Retirable => return self.retirable(lane, marker).await,
-        };
-        let send = |site: Rc<Site>, ear: Ear| {
-            let call = site.kms.list_grants().key_id(key.as_str()).set_grant_id(id);
-            call.limit(PAGE).set_marker(marker).customize().interceptor(ear).send()
-        };
-        self.call(lane, send, |out| {
-            let bare = |id: &str| (key.key_id() == id).then(|| key.clone());
-            map::page(out.grants, out.next_marker, out.truncated, asked.as_deref(), bare)
-        })
-        .await
-    }
-
-    async fn retirable(&self, lane: &Lane, marker: Option<String>) -> Answer<Page> {
-        let principal = lane.retiring_principal.as_str();
-        let asked = marker.clone();
-        let send = |site: Rc<Site>, ear: Ear| {
-            let call = site.kms.list_retirable_grants().retiring_principal(principal).limit(PAGE);
-            call.set_marker(marker).customize().interceptor(ear).send()
-        };
-        self.call(lane, send, |out| {
-            let bare = |id: &str| lane.key(id).ok().filter(|_| lane.is_local());
-            map::page(out.grants, out.next_marker, out.truncated, asked.as_deref(), bare)
-        })
-        .await
-    }
-
     /// RevokeGrant, as the lane's revoke role where it has one.
     async fn revoke(&self, warrant: &Warrant) -> Answer<()> {
         let (key, id) = (warrant.key_arn().as_str(), warrant.id().as_str());
@@ -249,43 +213,6 @@ impl AwsKms {
             *class = Class::Denied;
         }
         answer
-    }
-
-    async fn all_aliases(&self, lane: &Lane, key: Option<&KeyArn>) -> Answer<Vec<Alias>> {
-        let (mut found, mut marker, mut seen) = (Vec::new(), None, BTreeSet::new());
-        loop {
-            let asked: Option<String> = marker.clone();
-            let send = |site: Rc<Site>, ear: Ear| {
-                let call = site.kms.list_aliases().limit(PAGE).set_marker(marker);
-                let call = call.set_key_id(key.map(|key| key.as_str().to_owned()));
-                call.customize().interceptor(ear).send()
-            };
-            let page = self.call(lane, send, |out| {
-                let entries = out.aliases.ok_or("KMS gives no list of aliases in its answer")?;
-                let aliases: Result<Vec<_>, _> = entries.into_iter().map(map::alias).collect();
-                Ok((aliases?, map::marker(out.next_marker, out.truncated, asked.as_deref())?))
-            });
-            let page = page.await;
-            let (outcome, detail) = match page.outcome {
-                Outcome::Done((aliases, next)) => {
-                    found.extend(aliases);
-                    match next {
-                        None => (Outcome::Done(found), page.detail),
-                        Some(next) if seen.len() < ALIAS_PAGES_MAX && seen.insert(next.clone()) => {
-                            marker = Some(next);
-                            continue;
-                        }
-                        Some(_) => {
-                            let text = "the listing of aliases has no end, or runs in a circle";
-                            (outcome(Trouble::Unreadable), Some(text.to_owned()))
-                        }
-                    }
-                }
-                Outcome::Refused(class) => (Outcome::Refused(class), page.detail),
-                Outcome::Unknown => (Outcome::Unknown, page.detail),
-            };
-            return Answer { outcome, date: page.date, detail, request_id: page.request_id };
-        }
     }
 }
 

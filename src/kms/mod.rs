@@ -3,6 +3,7 @@
 
 pub mod aws;
 pub mod classify;
+pub mod members;
 
 use std::fmt;
 
@@ -15,7 +16,7 @@ use crate::ids::{AccountId, BadId, GrantId, KeyArn, Principal, Region};
 use crate::ledger::{Intent, Warrant};
 use crate::rules::life::{Class, EndOrder, Outcome, Via};
 use crate::rules::time::Time;
-use crate::terms::Constraints;
+use crate::terms::{Constraints, Operation};
 
 /// A grant token: AWS calls it non-secret, but it extends use beyond a revoke. It lives in memory,
 /// never in the ledger or the log, and is wiped on drop.
@@ -200,6 +201,19 @@ pub struct Listed {
     pub constraints: Constraints,
     /// A source ARN constraint (only AWS services use it).
     pub source_arn: Option<String>,
+    /// What else KMS shows of it that this version does not know, by path ([`members`]).
+    pub unknown: Vec<String>,
+}
+
+impl Listed {
+    /// Whether operations and constraints, as our types say them, are all of its terms.
+    #[must_use]
+    pub fn is_understood(&self) -> bool {
+        let known = |name: &String| name.parse::<Operation>().is_ok();
+        self.source_arn.is_none()
+            && self.operations.iter().all(known)
+            && !members::hides_terms(&self.unknown)
+    }
 }
 
 /// Which grants to list.

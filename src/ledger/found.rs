@@ -72,6 +72,7 @@ impl Terms {
             && self.grantee == found.grantee.as_str()
             && own == theirs
             && self.constraints == found.constraints
+            && found.understood
     }
 }
 

@@ -167,6 +167,8 @@ pub struct FoundGrant {
     pub operations: Vec<Operation>,
     /// Under which encryption context.
     pub constraints: Constraints,
+    /// Whether that is all: nothing that this version does not know, and no source, bounds it too.
+    pub understood: bool,
     /// When KMS made it (or when it was seen, where the endpoint does not say).
     pub created: Time,
     /// When the listing was begun.

@@ -6,6 +6,7 @@
 //! understood is left alone, and the reasons are told.
 
 mod signs;
+mod unfit;
 
 use std::fmt;
 
@@ -13,14 +14,15 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::config::{Config, Foreign, Policy};
-use crate::ids::{AccountId, GrantId, KeyArn};
+use crate::ids::{GrantId, KeyArn};
 use crate::kms::{Lane, Listed};
 use crate::rules::convention::{self, Wish};
 use crate::rules::found::{self, Found, Given};
 use crate::rules::name::{Name, PREFIX};
-use crate::rules::policy::{is_grantee, lists_grantee, lists_key, show_span};
+use crate::rules::policy::{
+    SERVICE_ROLE, adopts_for, is_grantee, lists_grantee, lists_key, show_span,
+};
 use crate::rules::time::Time;
-use crate::terms::Operation;
 
 /// Which kind of grant it is; in the order in which signs outweigh each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -152,12 +154,12 @@ pub fn judge<'c>(
     first: Time,
 ) -> Verdict<'c> {
     let signs = signs::signs(listed, key.aws_managed);
+    // Whoever writes our Name may also write what a lease of ours may have: that hides nothing.
+    let may_be_ours = signs.iter().all(|sign| sign.by_asker);
     match found::judge(config, lane, key.aliases, listed, first) {
-        Found::Ours { name, given } if signs.iter().all(|sign| sign.by_asker) => {
-            return Verdict::Ours { name, given };
-        }
-        Found::Unproven(why) if signs.is_empty() => return hands_off(Kind::Unproven, why),
-        Found::Rogue(why) if signs.is_empty() => return hands_off(Kind::Rogue, why),
+        Found::Ours { name, given } if may_be_ours => return Verdict::Ours { name, given },
+        Found::Unproven(why) if may_be_ours => return hands_off(Kind::Unproven, why),
+        Found::Rogue(why) if may_be_ours => return hands_off(Kind::Rogue, why),
         Found::Ours { .. } | Found::Rogue(_) | Found::Unproven(_) | Found::Foreign => {}
     }
     match signs.first().map(|sign| sign.kind) {
@@ -194,7 +196,7 @@ pub fn by_hand(
         let shown = format!("its grantee shows as {}: gone, or made a minute ago", listed.grantee);
         return Err(vec![shown]);
     }
-    match unfit(config, lane, listed) {
+    match unfit::reasons(config, lane, listed) {
         why if why.is_empty() => Ok(Fit(())),
         why => Err(why),
     }
@@ -222,7 +224,7 @@ fn foreign<'c>(
         return hands_off(Kind::GhostPrincipal, why);
     }
     let kind = if is_grantee(grantee) { Kind::PersonMade } else { Kind::Unknown };
-    let mut reasons = unfit(config, lane, listed);
+    let mut reasons = unfit::reasons(config, lane, listed);
     match adoption(config, key, listed, first) {
         Ok(adoption) if reasons.is_empty() => Verdict::Adoptable(adoption),
         Ok(_) => Verdict::HandsOff { kind, reasons },
@@ -231,38 +233,6 @@ fn foreign<'c>(
             Verdict::HandsOff { kind, reasons }
         }
     }
-}
-
-/// What its principals and operations say against adopting it.
-fn unfit(config: &Config, lane: &Lane, listed: &Listed) -> Vec<String> {
-    let mut reasons = Vec::new();
-    let Listed { grantee, retiring_principal: retiring, issuing_account: issuer, .. } = listed;
-    match person(grantee) {
-        None => reasons.push(format!("its grantee {grantee:?} is no role, user or session")),
-        Some(account) if config.account(account).is_none() => {
-            reasons
-                .push(format!("its grantee is of account {account}, which no [[account]] names"));
-        }
-        Some(_) => {}
-    }
-    if is_ghost(retiring) {
-        reasons
-            .push(format!("its retiring principal shows as {retiring}: nobody tells whose it is"));
-    } else if !retiring.is_empty() && !is_grantee(retiring) {
-        reasons.push(format!("its retiring principal {retiring:?} is no role, user or session"));
-    }
-    if issuer.is_empty() && !lane.is_local() {
-        reasons.push("its issuing account is not shown".to_owned());
-    } else if !issuer.is_empty() && AccountId::parse(found::account_in(issuer)).is_err() {
-        reasons.push(format!("its issuer {issuer:?} is no account"));
-    }
-    let redelegates = |op: &&String| {
-        [Operation::CreateGrant, Operation::RetireGrant].iter().any(|known| known.as_str() == **op)
-    };
-    reasons.extend(listed.operations.iter().filter(redelegates).map(|op| {
-        format!("it gives {op}: what its grantee made by it would live on, or is a service's")
-    }));
-    reasons
 }
 
 /// The policy, and the deadline it would get; or why none has a say.
@@ -298,7 +268,13 @@ fn decider<'c>(config: &'c Config, key: Seen<'_>, listed: &Listed) -> Result<&'c
         return Err("no policy names its key".to_owned());
     }
     let lists = |policy: &&Policy| lists_grantee(config, policy, &listed.grantee, &arn);
-    match on_key().find(lists) {
+    let names = |policy: &&Policy| adopts_for(config, policy, &listed.grantee, &arn);
+    match on_key().find(names) {
+        None if on_key().any(|policy| lists(&policy)) => Err(format!(
+            "its grantee is a role under {}, and the policies for its key name it by a pattern \
+             only: write it out",
+            SERVICE_ROLE.trim_start_matches(':')
+        )),
         None => Err("no policy for its key names its grantee".to_owned()),
         Some(policy) if policy.adopt.foreign == Foreign::Off => {
             Err(format!("policy {} adopts nothing: its `adopt` is off", policy.name))
@@ -362,12 +338,6 @@ fn spread(id: &GrantId, width: i64) -> i64 {
     let hash = Sha256::digest(id.as_str());
     let drawn = hash.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
     i64::try_from(drawn % u64::try_from(width).unwrap_or(0).max(1)).unwrap_or(0)
-}
-
-/// The account of a role, user or session, named literally.
-fn person(arn: &str) -> Option<&str> {
-    let whole = is_grantee(arn) && !arn.ends_with(":root") && !arn.contains(":federated-user/");
-    whole.then(|| arn.split(':').nth(4)).flatten()
 }
 
 /// A unique id, alone or with a session's name, in place of an ARN.

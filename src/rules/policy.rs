@@ -14,7 +14,7 @@ mod require;
 mod span;
 mod times;
 
-use crate::config::{Config, Policy, lists};
+use crate::config::{Config, GranteePattern, Policy, lists};
 use crate::fault::{Fault, Kind};
 use crate::ids::{KeyArn, Principal};
 use crate::kms::KeyFacts;
@@ -36,6 +36,9 @@ use times::times;
 const QUOTED: usize = 4;
 /// Policies that a refusal names as nearest.
 const NEAREST: usize = 3;
+/// Where the console and AWS's wizards put the roles that services run as on a customer's behalf:
+/// unlike service-linked ones they are the customer's own, and may be a person's grantee.
+pub const SERVICE_ROLE: &str = ":role/service-role/";
 /// Root is in no group of a policy: who has just installed grantd meets this first.
 const AS_YOURSELF: &str = "ask as the user you are, such as `sudo -u alice grantd create …`: root \
                            too gets only what a policy's callers allow";
@@ -190,6 +193,16 @@ pub fn lists_key(policy: &Policy, key: &KeyArn, aliases: &[String]) -> bool {
 pub fn lists_grantee(config: &Config, policy: &Policy, grantee: &str, key: &KeyArn) -> bool {
     let listed = policy.grantees.iter().any(|pattern| pattern.matches(grantee, key));
     listed && !config.is_own(grantee)
+}
+
+/// Whether `policy` lists this grantee as one whose grants, made by others, may come under its
+/// deadlines. Roles that a service asked for ([`SERVICE_ROLE`]) have to be written out: no pattern
+/// takes them in.
+#[must_use]
+pub fn adopts_for(config: &Config, policy: &Policy, grantee: &str, key: &KeyArn) -> bool {
+    let literal = |p: &GranteePattern| p.is_literal() && p.matches(grantee, key);
+    let written = || policy.grantees.iter().any(literal);
+    lists_grantee(config, policy, grantee, key) && (!grantee.contains(SERVICE_ROLE) || written())
 }
 
 fn missed(config: &Config, policy: &Policy, ask: &Ask<'_>) -> Vec<Missed> {

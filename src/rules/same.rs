@@ -17,7 +17,7 @@ pub fn same_request(request: &GrantRequest, listed: &Listed) -> bool {
     listed.name == request.name
         && asked == shown
         && request.constraints == listed.constraints
-        && listed.source_arn.is_none()
+        && listed.is_understood()
         && shown_as(&request.grantee, &listed.grantee)
         && shown_as(&request.retiring_principal, &listed.retiring_principal)
 }

@@ -68,6 +68,15 @@ fn the_keys_of_other_accounts_go_via_one_of_ours() {
             ("keys", &keys("111122223333", "arn:aws:kms:ap-northeast-1:999988887777:alias/app")),
             ("keys", &keys("111122223333", "arn:aws:kms:ap-northeast-1:111122223333:key/*")),
             ("keys", &keys("111122223333", "arn:aws:kms:eu-west-1:999988887777:key/*")),
+            ("keys", &format!("{}\nadopt = \"report\"", keys("111122223333", theirs))),
+            ("keys", &format!("{}\nadopt = \"off\"", keys("111122223333", theirs))),
+            (
+                "keys",
+                &format!(
+                    "{}\nadopt = \"report\"",
+                    keys("111122223333", "arn:aws:kms:ap-northeast-1:999988887777:key/1234abcd")
+                ),
+            ),
             ("keys", "via = 111122223333\nkeys = [\"alias/app\"]"),
         ]),
         said(&two_ways),

@@ -77,6 +77,7 @@ fn enforce_starts_held_shows_its_list_and_ends_what_is_resumed() {
         plant(&sandbox, "ttl:soon", &json!({})),
         plant(&sandbox, "ttl:1s", &json!({ "GranteePrincipal": sandbox.story.role_a.arn })),
         plant(&sandbox, "ttl:1s", &json!({ "RetiringServicePrincipal": service })),
+        plant(&sandbox, "ttl:1s", &json!({ "Constraints": { "SourceAccount": "1" } })),
     ];
     let daemon = host.ready();
     held(&host, 2);
@@ -169,6 +170,7 @@ fn one_of_them_is_taken_up_by_hand_and_another_grant_stands_in_for_it() {
     let context = json!({ "EncryptionContextSubset": { "team": "a" } });
     let id = plant(&sandbox, "for-ever", &json!({ "Constraints": context }));
     let service = plant(&sandbox, "", &json!({ "RetiringServicePrincipal": "s3.amazonaws.com" }));
+    let odd = plant(&sandbox, "", &json!({ "Constraints": { "SourceAccount": "1" } }));
     let more = plant(&sandbox, "", &json!({ "Operations": ["Encrypt"] }));
     let _daemon = host.ready();
     let key = sandbox.story.alias;
@@ -178,6 +180,9 @@ fn one_of_them_is_taken_up_by_hand_and_another_grant_stands_in_for_it() {
     let refused = adopt(&service, "10s");
     assert_eq!(refused.code, Some(77), "{refused:?}");
     assert!(refused.stderr.contains("left alone"), "{refused:?}");
+    let refused = adopt(&odd, "10s");
+    assert_eq!(refused.code, Some(77), "{refused:?}");
+    assert!(refused.stderr.contains("Constraints.SourceAccount"), "{refused:?}");
     assert_eq!(adopt(&more, "10s").code, Some(77), "no policy gives that");
     assert_eq!(adopt(&id, "2h").code, Some(77), "above max-ttl");
     assert_eq!(adopt(&"0".repeat(64), "10s").code, Some(66));

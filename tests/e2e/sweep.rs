@@ -132,6 +132,11 @@ fn scan_tells_each_grant_apart_and_touches_none() {
             "ghost-principal",
             "left-alone",
         ),
+        (
+            plant(&sandbox, "ttl:1s", &json!({ "Constraints": { "SourceAccount": "1" } })),
+            "unknown",
+            "left-alone",
+        ),
     ];
     let scanned = run(&host, &["scan", "--json"]);
     assert_eq!(scanned.code, Some(0), "{scanned:?}");
@@ -158,7 +163,7 @@ fn scan_tells_each_grant_apart_and_touches_none() {
     assert!(shown.stdout.contains(grantee), "with its account: {shown:?}");
     let wide = shown.stdout.lines().find(|line| line.chars().count() > 100);
     assert_eq!(wide, None, "bounded in width");
-    assert!(shown.stdout.contains("grants: 6, on keys: 1: 1 internal, 1 service-made, 1 ours"));
+    assert!(shown.stdout.contains("grants: 7, on keys: 1: 1 internal, 1 service-made, 1 ours"));
     let none = run(&host, &["scan", "--key", "alias/none"]);
     assert_eq!(none.code, Some(66), "{none:?}");
     deny(&sandbox, Op::ListGrants);

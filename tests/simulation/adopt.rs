@@ -8,7 +8,7 @@ use grantd::fault::Kind;
 use grantd::rules::life::{Class, Origin};
 use grantd::rules::time::{HOUR, MINUTE, SECOND, Time};
 use kms_sandbox::{GrantTruth, Op};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::clock::pause;
 use crate::extend::admin_stage;
@@ -17,6 +17,11 @@ use crate::stage::{Daemon, Stage, play};
 
 /// Somebody else's grants, made now under this Name (none where it is empty).
 fn plant(stage: &Stage, name: &str, n: usize) -> Vec<String> {
+    plant_with(stage, name, &json!({}), n)
+}
+
+/// The same, with `more` that KMS shows of each.
+fn plant_with(stage: &Stage, name: &str, more: &Value, n: usize) -> Vec<String> {
     let mut entry = json!({
         "KeyId": stage.key, "GranteePrincipal": "arn:aws:iam::111122223333:role/RoleA",
         "Operations": ["Decrypt"],
@@ -24,6 +29,7 @@ fn plant(stage: &Stage, name: &str, n: usize) -> Vec<String> {
     if !name.is_empty() {
         entry["Name"] = json!(name);
     }
+    entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let now = stage.net.clock.now();
     stage.net.story.borrow_mut().core.plant(&entry, n, now).unwrap()
 }
@@ -74,6 +80,36 @@ fn ten_end_in_a_day_and_no_more_until_somebody_says_so() {
         let ours = own.grants[0].grant_id.clone().unwrap();
         let late = truth(&stage, ours.as_str()).ended_at_ms.unwrap() - own.deadline.0;
         assert!((0..SECOND).contains(&late), "ours on time, not {late} ms after it");
+    });
+}
+
+/// Each would be adopted but for one thing that no grantd knows.
+#[test]
+fn what_is_not_understood_is_left_alone() {
+    play(|| async {
+        let stage = Stage::new(0).adopting("adopt-unnamed = true\ngrace = \"0s\"");
+        let odd = [
+            json!({ "Constraints": { "SourceAccount": "999999999999" } }),
+            json!({ "Constraints": { "encryptionContextEquals": { "a": "b" } } }),
+            json!({ "GrantType": "Standard" }),
+            json!({ "Operations": ["Decrypt", "FutureOperation"] }),
+        ];
+        let ids: Vec<String> = odd
+            .iter()
+            .flat_map(|more| ["ttl:1s", ""].map(|name| plant_with(&stage, name, more, 1).remove(0)))
+            .collect();
+        let plain = plant(&stage, "ttl:1s", 1);
+        stage
+            .live(async |daemon| {
+                let_them_end(&daemon).await;
+                pause(12 * HOUR).await;
+                for id in &ids {
+                    daemon.adopt(0, &stage.key, id, "10min").await.unwrap_err();
+                }
+                pause(12 * HOUR).await;
+                assert_eq!((ended(&stage, &ids), ended(&stage, &plain)), (0, 1));
+            })
+            .await;
     });
 }
 

@@ -57,7 +57,8 @@ pub(crate) fn configured(config: &str) -> String {
     config.replacen("regions", &format!("{REVOKER}regions"), 1)
 }
 
-/// Somebody makes a grant with a deadline in its Name.
+/// Somebody makes a grant with a deadline in its Name; and somebody else one that is the same but
+/// for a constraint that no grantd knows, and which nobody may end.
 pub(crate) fn come_in(world: &World, ttl: i64, until: bool) {
     let now = world.net.clock.now();
     let deadline = Time(now + ttl * SECOND).floor_second();
@@ -66,7 +67,13 @@ pub(crate) fn come_in(world: &World, ttl: i64, until: bool) {
         "KeyId": world.key_arn, "GranteePrincipal": "arn:aws:iam::111122223333:role/RoleA",
         "Operations": ["Decrypt"], "Name": name,
     });
-    let ids = world.net.story.borrow_mut().core.plant(&entry, 1, now).unwrap();
+    let mut story = world.net.story.borrow_mut();
+    let ids = story.core.plant(&entry, 1, now).unwrap();
+    let mut odd = entry;
+    odd["Constraints"] = json!({ "SourceAccount": "999999999999" });
+    let odd = story.core.plant(&odd, 1, now).unwrap().remove(0);
+    let truth = story.core.grant(&odd).unwrap();
+    world.foreign.borrow_mut().insert(odd, truth);
     let guests = ids.into_iter().map(|id| Guest { id, made: now, deadline: deadline.0 });
     world.guests.grants.borrow_mut().extend(guests);
 }

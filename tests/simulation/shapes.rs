@@ -1,6 +1,7 @@
 //! Requests and answers as the sandbox's core has them, and as the port does.
 
 use grantd::ids::GrantId;
+use grantd::kms::members::unknown_members;
 use grantd::kms::{Answer, Listed};
 use grantd::rules::life::Outcome;
 use grantd::rules::time::Time;
@@ -56,6 +57,7 @@ pub(crate) fn listed(entry: &Value) -> Listed {
         operations: operations.map(text).collect(),
         constraints: subset.or(equals).unwrap_or_default(),
         source_arn: None,
+        unknown: unknown_members(entry.as_object().unwrap()),
     }
 }
 

@@ -137,6 +137,8 @@ pub(crate) struct Grant {
     pub(crate) parent: Option<String>,
     pub(crate) operations: Vec<&'static str>,
     pub(crate) constraints: Constraints,
+    /// What a KMS of tomorrow would show besides.
+    pub(crate) extra: Extra,
     pub(crate) created_at: i64,
     /// From here on the views show it.
     pub(crate) seen_from: i64,
@@ -176,6 +178,17 @@ impl Grant {
     pub(crate) fn lingers(&self, then: i64) -> bool {
         self.ended.is_none_or(|ended| then < ended.unseen_from)
     }
+}
+
+/// What a planted grant shows that no CreateGrant of today can give it: listed, and without any
+/// effect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Extra {
+    /// Members of the entry.
+    pub(crate) members: Map<String, Value>,
+    /// Members of its constraints.
+    pub(crate) constraints: Map<String, Value>,
+    pub(crate) operations: Vec<Value>,
 }
 
 /// The constraints of a grant. Equals and Subset exclude each other.
@@ -219,8 +232,8 @@ impl Constraints {
         source && equals && subset
     }
 
-    /// As ListGrants shows them; `None` if there are none.
-    pub(crate) fn show(&self) -> Option<Value> {
+    /// As ListGrants shows them.
+    pub(crate) fn show(&self) -> Map<String, Value> {
         let mut shown = Map::new();
         let maps =
             [("EncryptionContextEquals", &self.equals), ("EncryptionContextSubset", &self.subset)];
@@ -232,7 +245,7 @@ impl Constraints {
         if let Some(arn) = &self.source_arn {
             shown.insert("SourceArn".to_owned(), json!(arn));
         }
-        (!shown.is_empty()).then_some(Value::Object(shown))
+        shown
     }
 }
 

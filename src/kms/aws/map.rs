@@ -7,6 +7,7 @@ use aws_sdk_kms::operation::create_grant::CreateGrantOutput;
 use aws_sdk_kms::operation::create_grant::builders::CreateGrantFluentBuilder;
 use aws_sdk_kms::types as sdk;
 
+use super::raw::Raw;
 use crate::ids::{GrantId, KeyArn};
 use crate::kms::{Alias, Created, KeyFacts, Listed, Page, Token};
 use crate::rules::time::Time;
@@ -46,9 +47,11 @@ pub(super) fn created(output: CreateGrantOutput) -> Result<Created, String> {
     Ok(Created { id, token: Token::new(token) })
 }
 
-/// One page. `bare`: the key that a bare id can only mean. `asked`: the marker that was sent.
+/// One page. `raw`: the same answer, as it came. `bare`: the key that a bare id can only mean.
+/// `asked`: the marker that was sent.
 pub(super) fn page(
     grants: Option<Vec<sdk::GrantListEntry>>,
+    raw: &Raw,
     next: Option<String>,
     truncated: bool,
     asked: Option<&str>,
@@ -56,7 +59,8 @@ pub(super) fn page(
 ) -> Result<Page, String> {
     // An answer without the list is not an empty list: absence would be concluded from it.
     let grants = grants.ok_or("KMS gives no list of grants in its answer")?;
-    let grants: Result<_, _> = grants.into_iter().map(|entry| listed(entry, &bare)).collect();
+    let both = raw.unknown(grants.len())?.into_iter().zip(grants);
+    let grants: Result<_, _> = both.map(|(unknown, entry)| listed(entry, unknown, &bare)).collect();
     Ok(Page { grants: grants?, marker: marker(next, truncated, asked)? })
 }
 
@@ -78,6 +82,7 @@ pub(super) fn marker(
 
 fn listed(
     entry: sdk::GrantListEntry,
+    unknown: Vec<String>,
     bare: impl Fn(&str) -> Option<KeyArn>,
 ) -> Result<Listed, String> {
     let id = entry.grant_id.ok_or("KMS lists a grant without a GrantId")?;
@@ -94,6 +99,7 @@ fn listed(
         operations: operations.iter().map(|op| op.as_str().to_owned()).collect(),
         constraints,
         source_arn,
+        unknown,
     })
 }
 

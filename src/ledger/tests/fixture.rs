@@ -149,6 +149,7 @@ pub(super) fn listed(new: &NewLease, grant_id: &str) -> FoundGrant {
         grantee: new.request.grantee.clone(),
         operations: new.request.operations.clone(),
         constraints: new.request.constraints.clone(),
+        understood: true,
         created: START,
         began: now(SECOND),
         policy: new.policy.clone(),

@@ -90,12 +90,13 @@ fn renamed(found: &FoundGrant, serial: u32, deadline: crate::rules::time::Time) 
 #[test]
 fn a_forged_name_changes_nothing_of_the_lease() {
     type Change = fn(&mut FoundGrant);
-    let changes: [(&str, Change); 6] = [
+    let changes: [(&str, Change); 7] = [
         ("another key", |f| f.key_arn = super::fixture::key(2)),
         ("another grantee", |f| f.grantee = grantee(9)),
         ("fewer operations", |f| f.operations.truncate(1)),
         ("more operations", |f| f.operations.push(crate::terms::Operation::Encrypt)),
         ("a unique id", |f| f.grantee = Principal::parse("AROAEXAMPLEEXAMPLE").unwrap()),
+        ("a bound that nobody knows", |f| f.understood = false),
         ("the same", |_| {}),
     ];
     for (what, change) in changes {

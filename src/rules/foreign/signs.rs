@@ -3,15 +3,22 @@
 
 use super::Kind;
 use crate::kms::Listed;
-use crate::terms::Constraints;
+use crate::terms::{Constraints, Operation};
 
 /// What stands in place of a principal that KMS does not show.
 const INTERNAL: &str = "AWS Internal";
-/// Context keys that services use without the prefix `aws:` (AppFabric).
+/// Context keys that begin so are AWS's own: `aws-crypto-public-key` is what AWS's encryption
+/// library puts there for its own use.
+const RESERVED: [&str; 2] = ["aws:", "aws-crypto-"];
+/// Context keys that services use without such a beginning (AppFabric).
 const SERVICE_KEYS: [&str; 1] = ["appbundlearn"];
 /// The one context key with `aws:` that people's own programs use: S3 asks with it for whoever
-/// reads or writes an object (kms-facts 10).
+/// reads or writes an object (kms-facts 10). In other letters it is nothing that S3 asks with.
 const S3_KEY: &str = "aws:s3:arn";
+/// So many members and operations that are not understood are told of one grant, and so many
+/// characters of each: KMS's names are shorter, and a server's answer must not fill the log.
+const TOLD: usize = 4;
+const NAME_MAX: usize = 64;
 
 /// One sign.
 pub(super) struct Sign {
@@ -19,9 +26,10 @@ pub(super) struct Sign {
     pub(super) kind: Kind,
     /// In words.
     pub(super) why: String,
-    /// Whether people may have asked for it in a lease of ours, so that it does not show who made
-    /// the grant: a service-linked role can be a policy's grantee (Auto Scaling is given its keys
-    /// by administrators), and a context key is what the asker says.
+    /// Whether a lease of ours may have it, so that it does not show who made the grant: a
+    /// service-linked role can be a policy's grantee (Auto Scaling is given its keys by
+    /// administrators), a context key is what the asker says, and what this version does not know
+    /// a later one may ask for, or a later KMS may show of every grant.
     pub(super) by_asker: bool,
 }
 
@@ -49,8 +57,23 @@ pub(super) fn signs(listed: &Listed, aws_managed: bool) -> Vec<Sign> {
         let why = format!("its encryption context has {key:?}, a service's key");
         Sign { by_asker: true, ..Sign::of(Kind::ServiceMade, why) }
     }));
+    all.extend(
+        not_understood(listed).map(|why| Sign { by_asker: true, ..Sign::of(Kind::Unknown, why) }),
+    );
     all.sort_by_key(|sign| sign.kind);
     all
+}
+
+/// What KMS shows of the grant, and this version does not know.
+fn not_understood(listed: &Listed) -> impl Iterator<Item = String> {
+    let unknown = |name: &&String| name.parse::<Operation>().is_err();
+    let operations = listed.operations.iter().filter(unknown);
+    let members = listed.unknown.iter().map(|path| ("has", "member", path));
+    let all = operations.map(|name| ("gives", "operation", name)).chain(members);
+    all.take(TOLD).map(|(does, what, name)| {
+        let name: String = name.chars().take(NAME_MAX).collect();
+        format!("it {does} an unknown {what}, {name:?}")
+    })
 }
 
 impl Sign {
@@ -105,5 +128,6 @@ fn context_keys(constraints: &Constraints) -> impl Iterator<Item = &str> {
 
 fn is_service_key(key: &str) -> bool {
     let lower = key.to_ascii_lowercase();
-    (lower.starts_with("aws:") && key != S3_KEY) || SERVICE_KEYS.contains(&lower.as_str())
+    let reserved = RESERVED.iter().any(|prefix| lower.starts_with(prefix));
+    key != S3_KEY && (reserved || SERVICE_KEYS.contains(&lower.as_str()))
 }

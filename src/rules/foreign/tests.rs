@@ -44,7 +44,7 @@ max-ttl = "8h"
 [[policy]]
 name = "wide"
 keys = ["alias/app"]
-grantees = ["role/**", "user/alice", "arn:aws:iam::444455556666:role/RoleB",
+grantees = ["role/**", "user/alice", "role/service-role/Written", "arn:aws:iam::444455556666:role/RoleB",
   "arn:aws:sts::111122223333:assumed-role/RoleB/alice",
   "arn:aws:sts::111122223333:assumed-role/LambdaRole/my-function"]
 operations = ["Decrypt"]
@@ -86,6 +86,8 @@ struct Case {
     #[serde(default)]
     equals: BTreeMap<String, String>,
     source: Option<String>,
+    #[serde(default)]
+    unknown: Vec<String>,
     created: Option<Time>,
     #[serde(default)]
     no_date: bool,
@@ -116,6 +118,7 @@ impl Case {
             operations: self.operations.clone(),
             constraints,
             source_arn: self.source.clone(),
+            unknown: self.unknown.clone(),
         }
     }
 
@@ -225,7 +228,7 @@ fn any_config() -> impl Strategy<Value = String> {
 
 /// One sign of a service, laid over what a person or grantd made.
 fn any_sign() -> impl Strategy<Value = fn(&mut Case)> {
-    let signs: [fn(&mut Case); 12] = [
+    let signs: [fn(&mut Case); 16] = [
         |case| case.grantee = "ec2.ap-northeast-1.amazonaws.com".to_owned(),
         |case| case.grantee = "AWS Internal".to_owned(),
         |case| case.retiring = "rds.ap-northeast-1.amazonaws.com".to_owned(),
@@ -251,6 +254,24 @@ fn any_sign() -> impl Strategy<Value = fn(&mut Case)> {
         |case| {
             let role = "aws-service-role/a.amazonaws.com/AWSServiceRoleForA";
             case.grantee = format!("arn:aws:iam::111122223333:role/{role}");
+            case.retiring.clear();
+        },
+        |case| {
+            let pair = ("Aws-Crypto-Public-Key".to_owned(), "x".to_owned());
+            case.equals = BTreeMap::from([pair]);
+            case.subset.clear();
+            case.retiring.clear();
+        },
+        |case| {
+            case.unknown = vec!["Constraints.SourceAccount".to_owned()];
+            case.retiring.clear();
+        },
+        |case| {
+            case.unknown = vec!["GrantType".to_owned()];
+            case.retiring.clear();
+        },
+        |case| {
+            case.operations = vec!["Decrypt".to_owned(), "FutureOperation".to_owned()];
             case.retiring.clear();
         },
     ];

@@ -49,6 +49,7 @@ fn ours() -> Listed {
         operations: vec!["Decrypt".to_owned()],
         constraints: Constraints::None,
         source_arn: None,
+        unknown: Vec::new(),
     }
 }
 

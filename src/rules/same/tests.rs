@@ -31,6 +31,7 @@ fn listed() -> Listed {
         operations: vec!["DescribeKey".to_owned(), "Decrypt".to_owned()],
         constraints: request.constraints,
         source_arn: None,
+        unknown: Vec::new(),
     }
 }
 
@@ -51,6 +52,8 @@ fn any_other_difference_does() {
         Listed { operations: vec!["Decrypt".to_owned()], ..listed() },
         Listed { constraints: Constraints::None, ..listed() },
         Listed { source_arn: Some("arn:aws:s3:::b".to_owned()), ..listed() },
+        Listed { unknown: vec!["Constraints.SourceAccount".to_owned()], ..listed() },
+        Listed { unknown: vec!["Constraints.SourceAccount".to_owned()], ..listed() },
     ];
     for listed in differing {
         assert!(!same_request(&request(), &listed), "{listed:?}");

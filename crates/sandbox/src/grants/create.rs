@@ -7,7 +7,7 @@ use crate::authorise::{Basis, Brings};
 use crate::core::Core;
 use crate::error::KmsError;
 use crate::grants::terms::{Party, Terms};
-use crate::model::{Grant, Holder, Key, KeyState};
+use crate::model::{Extra, Grant, Holder, Key, KeyState};
 use crate::op::Op;
 use crate::principals::Caller;
 use crate::settings::RepeatAfterEnd;
@@ -47,6 +47,7 @@ impl Core {
             },
             operations: terms.operations.clone(),
             constraints: terms.constraints.clone(),
+            extra: Extra::default(),
             created_at: now,
             seen_from: now,
             ended: None,

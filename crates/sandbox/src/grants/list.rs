@@ -185,10 +185,14 @@ impl Core {
             put(party, json!(self.shown(retiring, now)));
         }
         put("IssuingAccount", json!(grant.issuing));
-        put("Operations", json!(grant.operations));
-        if let Some(constraints) = grant.constraints.show() {
-            put("Constraints", constraints);
+        let operations = grant.operations.iter().map(|op| json!(op));
+        put("Operations", operations.chain(grant.extra.operations.iter().cloned()).collect());
+        let mut constraints = grant.constraints.show();
+        constraints.extend(grant.extra.constraints.clone());
+        if !constraints.is_empty() {
+            put("Constraints", Value::Object(constraints));
         }
+        shown.extend(grant.extra.members.clone());
         Value::Object(shown)
     }
 

@@ -1,23 +1,66 @@
 //! Grants that no caller here could make: those of AWS services, and thousands at once.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::arn::root_arn;
 use crate::core::Core;
 use crate::error::KmsError;
 use crate::grants::terms::{read_constraints, read_operations};
-use crate::model::{Grant, Holder};
+use crate::keyspec::GRANT_OPERATIONS;
+use crate::model::{Extra, Grant, Holder};
 use crate::params::{KEY_ID, Params, Text};
 
 /// Whatever stands in published listings, `AWS Internal` and unique ids too (kms-facts 2 and 6).
 const PARTY: Text = Text::length(1, 256);
 
+/// The members of an entry that this KMS makes something of.
+const MEMBERS: [&str; 11] = [
+    "KeyId",
+    "GrantId",
+    "Name",
+    "CreationDate",
+    "GranteePrincipal",
+    "GranteeServicePrincipal",
+    "RetiringPrincipal",
+    "RetiringServicePrincipal",
+    "IssuingAccount",
+    "Operations",
+    "Constraints",
+];
+const CONSTRAINTS: [&str; 3] = ["EncryptionContextEquals", "EncryptionContextSubset", "SourceArn"];
+
+/// What CreateGrant would take of an entry, and what it would not.
+fn split(entry: &Value) -> (Value, Extra) {
+    let mut entry = entry.clone();
+    let mut extra = Extra::default();
+    if let Some(members) = entry.as_object_mut() {
+        extra.members = take(members, &MEMBERS);
+    }
+    if let Some(constraints) = entry.get_mut("Constraints").and_then(Value::as_object_mut) {
+        extra.constraints = take(constraints, &CONSTRAINTS);
+    }
+    if let Some(operations) = entry.get_mut("Operations").and_then(Value::as_array_mut) {
+        let known = |op: &mut Value| op.as_str().is_some_and(|op| GRANT_OPERATIONS.contains(&op));
+        extra.operations = operations.extract_if(.., |op| !known(op)).collect();
+    }
+    (entry, extra)
+}
+
+/// Takes out all members but the known ones.
+fn take(members: &mut Map<String, Value>, known: &[&str]) -> Map<String, Value> {
+    let all = std::mem::take(members).into_iter();
+    let (ours, others) = all.partition(|(name, _)| known.contains(&name.as_str()));
+    *members = ours;
+    others
+}
+
 impl Core {
     /// Puts grants on a key as listings would show them, whoever could have made them: `entry` is
     /// what ListGrants shows (`KeyId` is an ARN; `IssuingAccount` is the root of the key's account
-    /// and `CreationDate` is `now` where they are absent). With a `count` other than 1, the `Name`,
-    /// if any, gets `-0`, `-1`, … appended. Neither permission nor quota is asked; the journal does
-    /// not know of it. Answers the grant ids.
+    /// and `CreationDate` is `now` where they are absent). Members, constraints and operations that
+    /// no CreateGrant of today takes are listed as they are given. With a `count` other than 1, the
+    /// `Name`, if any, gets `-0`, `-1`, … appended. Neither permission nor quota is asked; the
+    /// journal does not know of it. Answers the grant ids.
     ///
     /// # Errors
     /// No such key, or an entry that cannot be read.
@@ -28,7 +71,8 @@ impl Core {
         now: i64,
     ) -> Result<Vec<String>, KmsError> {
         self.tick(now);
-        let mut p = Params::of(entry)?;
+        let (entry, extra) = split(entry);
+        let mut p = Params::of(&entry)?;
         let key_arn = p.needed("KeyId", KEY_ID)?.to_owned();
         let name = p.text("Name", Text::length(1, 256))?;
         let mut party = |member: &str| -> Result<Option<Holder>, KmsError> {
@@ -60,6 +104,7 @@ impl Core {
             parent: None,
             operations,
             constraints,
+            extra,
             created_at,
             seen_from: created_at,
             ended: None,

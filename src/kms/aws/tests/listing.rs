@@ -47,6 +47,7 @@ fn every_field_is_kept() {
             operations: Vec::new(),
             constraints: Constraints::None,
             source_arn: None,
+            unknown: Vec::new(),
         };
         let ours = Listed {
             key_arn: KEY.to_owned(),
@@ -59,6 +60,7 @@ fn every_field_is_kept() {
             operations: vec!["Decrypt".to_owned(), "FutureOperation".to_owned()],
             constraints: Constraints::Subset(pairs()),
             source_arn: None,
+            unknown: Vec::new(),
         };
         let service = Listed {
             key_arn: KEY.to_owned(),
@@ -70,6 +72,33 @@ fn every_field_is_kept() {
             ..plain.clone()
         };
         assert_eq!(page.grants, [ours, service, plain]);
+    });
+}
+
+/// The SDK drops what it does not know; the raw answer of either listing is read beside it.
+#[test]
+fn what_the_sdk_drops_is_kept_by_its_name() {
+    alone(&KEYS, async || {
+        let body = r#"{"Grants":[
+            {"GrantId":"a","Constraints":{"SourceAccount":"111122223333"}},
+            {"GrantId":"b","Operations":["FutureOperation"]},
+            {"GrantId":"c","GrantType":"Standard","Constraints":{"encryptionContextEquals":{}}}]}"#;
+        let fake = Fake::start(move |_| Reply::json(body));
+        let (lane, key) = (lane(&fake.endpoint), key());
+        for scope in [Scope::Key(&key), Scope::Retirable] {
+            let Outcome::Done(page) = adapter().page(&lane, scope, None).await.outcome else {
+                panic!()
+            };
+            let unknown: Vec<&[String]> = page.grants.iter().map(|g| &*g.unknown).collect();
+            let third = ["GrantType", "Constraints.encryptionContextEquals"];
+            let nothing: [&str; 0] = [];
+            assert_eq!(unknown[0], ["Constraints.SourceAccount"]);
+            assert_eq!(
+                (unknown[1], unknown[2]),
+                (&nothing.map(String::from)[..], &third.map(String::from)[..])
+            );
+            assert_eq!(page.grants[1].operations, ["FutureOperation"]);
+        }
     });
 }
 

@@ -29,7 +29,13 @@ fn a_planted_grant_is_listed_as_it_was_given() {
             "Constraints": { "SourceArn": "arn:aws:ec2:us-east-1:111122223333:volume/vol-1" },
         }),
     ];
-    for mut entry in entries {
+    let tomorrow = json!({
+        "KeyId": s.key_arn, "Name": "n", "CreationDate": 1_568_565_293.0,
+        "GranteePrincipal": s.role_b.arn, "IssuingAccount": "arn:aws:iam::111122223333:root",
+        "Operations": ["Decrypt", "FutureOperation"], "GrantType": "Standard",
+        "Constraints": { "EncryptionContextEquals": { "a": "b" }, "SourceAccount": "111122223333" },
+    });
+    for mut entry in entries.into_iter().chain([tomorrow]) {
         let unnamed = entry["Name"] == json!("");
         let asked = if unnamed { with(entry.clone(), "Name", Value::Null) } else { entry.clone() };
         let id = s.core.plant(&asked, 1, T0).unwrap().remove(0);
