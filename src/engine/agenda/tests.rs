@@ -191,6 +191,7 @@ fn found(books: &mut Ledger, name: &str, role: &str, deadline: i64) -> Row {
         grantee: Principal::parse(grantee).unwrap(),
         operations: vec![Operation::Decrypt],
         constraints: Constraints::None,
+        understood: true,
         created: Time(0),
         began: at(1),
         policy: None,
