@@ -57,8 +57,24 @@ fn create(grantee: &str, operations: &[&str]) -> Call {
     }
 }
 
+/// Who calls, as AWS shows them: by themselves, and by `aws:PrincipalArn` where they have one.
+type Caller<'a> = (Principal, Option<&'a str>);
+
+fn session_of(role: &str) -> Caller<'_> {
+    let (account, name) = role.split_once("iam::").unwrap().1.split_once(":role/").unwrap();
+    let name = name.rsplit('/').next().unwrap();
+    let session = format!("arn:aws:sts::{account}:assumed-role/{name}/grantd-7");
+    (Principal::Aws(PrincipalId::String(session)), Some(role))
+}
+
 /// Whether `policy` allows `call` to grantd's role.
 fn allows(policy: &str, call: &Call) -> bool {
+    let own = Principal::Aws(PrincipalId::String(OWN.to_owned()));
+    allow(&[policy], (own, None), call)
+}
+
+/// Whether all of `policies` together allow `call` to `who`.
+fn allow(policies: &[&str], (who, role): Caller<'_>, call: &Call) -> bool {
     let mut context = Context::new();
     let mut put = |key: &str, value: Option<ContextValue>| {
         if let Some(value) = value {
@@ -76,11 +92,11 @@ fn allows(policy: &str, call: &Call) -> bool {
         let value = ContextValue::String(value.to_owned());
         put(&format!("kms:EncryptionContext:{key}"), Some(value));
     }
-    let who = Principal::Aws(PrincipalId::String(OWN.to_owned()));
+    put("aws:PrincipalArn", role.map(|role| ContextValue::String(role.to_owned())));
     let resource = Arn::parse(&call.resource).unwrap();
     let request = IAMRequest::new_with_context(who, call.action, resource, context);
-    let policy = IAMPolicy::from_json(policy).unwrap();
-    let answer = PolicyEvaluator::with_policies(vec![policy]).evaluate(&request);
+    let policies = policies.iter().map(|policy| IAMPolicy::from_json(policy).unwrap()).collect();
+    let answer = PolicyEvaluator::with_policies(policies).evaluate(&request);
     answer.unwrap().decision == Decision::Allow
 }
 
@@ -289,6 +305,56 @@ fn the_half_in_the_key_policy_is_as_narrow() {
         on_key("kms:PutKeyPolicy"),
     ] {
         assert!(!allows(&half, &call), "{call:?}\n{half}");
+    }
+}
+
+/// The guard: whoever may do everything on a key makes no grant in grantd's name, and is kept from
+/// nothing else; grantd is kept from nothing. Two accounts have a role each, and neither names the
+/// other's.
+#[test]
+fn nobody_but_grantd_names_grantd() {
+    const SECOND: &str = "arn:aws:iam::444455556666:role/ops/grantd";
+    const ALL: &str = r#"{ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow",
+        "Principal": "*", "Action": "kms:*", "Resource": "*" }] }"#;
+    let account = format!(
+        "[[account]]\nid = \"444455556666\"\nrole-arn = \"{SECOND}\"\nregions = \
+         [\"eu-west-1\"]\n[[policy]]"
+    );
+    let text = config(ALIAS, "role/RoleB").replacen("[[policy]]", &account, 1);
+    let config = parse("f", &text, &Nobody).unwrap();
+    let both: Vec<_> = config.accounts.iter().collect();
+    let service = "s3.ap-northeast-1.amazonaws.com".to_owned();
+    let service = (Principal::Service(PrincipalId::String(service)), None);
+    let plain = |arn| (Principal::Aws(PrincipalId::String(String::from(arn))), Some(arn));
+    let others = [
+        session_of(ROLE_B),
+        session_of("arn:aws:iam::111122223333:role/Admin"),
+        session_of("arn:aws:iam::111122223333:role/grantd-2"),
+        session_of("arn:aws:iam::111122223333:role/team/grantd"),
+        session_of("arn:aws:iam::999999999999:role/grantd"),
+        plain("arn:aws:iam::111122223333:user/grantd"),
+        plain("arn:aws:iam::111122223333:root"),
+        service,
+    ];
+    let retiring =
+        |by: Option<&str>| Call { retires: by.map(str::to_owned), ..create(ROLE_B, &["Decrypt"]) };
+    let other_case = OWN.replace("grantd", "Grantd");
+    for stands in [iam::Guard::KeyPolicy, iam::Guard::Scp] {
+        let guard = serde_json::to_string(&iam::guard(&both, stands)).unwrap();
+        let may = |who: &Caller<'_>, call| allow(&[ALL, &guard], who.clone(), &call);
+        for who in &others {
+            for forged in [OWN, SECOND, other_case.as_str()] {
+                assert!(!may(who, retiring(Some(forged))), "{who:?} {forged}\n{guard}");
+            }
+            for honest in [retiring(Some(ROLE_B)), retiring(None), on_key("kms:Decrypt")] {
+                assert!(may(who, honest.clone()), "{who:?} {honest:?}\n{guard}");
+            }
+        }
+        for (own, other) in [(OWN, SECOND), (SECOND, OWN)] {
+            let grantd = session_of(own);
+            assert!(may(&grantd, retiring(Some(own))), "{own}\n{guard}");
+            assert!(!may(&grantd, retiring(Some(other))), "{own} {other}\n{guard}");
+        }
     }
 }
 

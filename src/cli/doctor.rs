@@ -54,6 +54,7 @@ pub(super) async fn doctor(args: &DoctorArgs, socket: &Path, out: &mut Out) -> R
         let (findings, keys) = online.findings().await;
         all.extend(findings);
         all.extend(proofs::of(&client, status.is_ok(), (&keys, args.probe), out.now).await);
+        all.push(guard());
     }
     let silent = status.as_ref().is_err_and(|fault| fault.kind.exit() == exit::UNREACHABLE);
     let worst = worst(&all);
@@ -80,6 +81,15 @@ fn loaded(config: &Config) -> Finding {
             Finding::warning(what, seen, "`grantd check` shows them all")
         }
     }
+}
+
+/// grantd may not read the policies of keys and of an organization, so it cannot know whether the
+/// guard is there.
+fn guard() -> Finding {
+    let seen = "recommended: the statement of `grantd iam-policy --guard key-policy` (or `scp`) \
+                lets nobody but grantd make grants in its name; doctor cannot see whether it is \
+                there";
+    Finding::ok("guard", seen)
 }
 
 fn daemon(status: &Result<Status, Fault>) -> Finding {

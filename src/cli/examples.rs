@@ -193,9 +193,12 @@ Examples:
   grantd iam-policy --host
   grantd iam-policy --key-policy alias/app
   grantd iam-policy --revoke-role
+  grantd iam-policy --guard key-policy
+  grantd iam-policy --guard scp
 
 Each prints one document for `aws iam put-role-policy` and the like; AWS is not asked. When the
-policies of the file grow, these grow too: print and put them again.";
+policies of the file grow, these grow too: print and put them again. The guard is for the policies
+of keys (add it to what stands there) or for the organization.";
 
 /// `grantd doctor --help`.
 pub const DOCTOR: &str = "\

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
 
 use super::args::DEFAULT_CONFIG;
 use super::check::load;
@@ -11,7 +12,7 @@ use super::out::{Out, Stop, WARN};
 use crate::config::{Account, Config};
 use crate::fault::{Fault, Kind};
 use crate::ids::Principal;
-use crate::rules::iam::{self, Document, MANAGED_MAX};
+use crate::rules::iam::{self, Document, Guard, MANAGED_MAX};
 use crate::rules::suppose::{Given, suppose};
 
 /// `grantd iam-policy`.
@@ -39,6 +40,24 @@ pub struct IamPolicyArgs {
     /// Instead, what the revoke role needs
     #[arg(long, group = "part")]
     pub revoke_role: bool,
+    /// Instead, what denies everybody else to make grants in grantd's name, for all accounts or
+    /// that of --account: in the policy of a key (or a resource control policy), or in a service
+    /// control policy
+    #[arg(long, value_name = "WHERE", group = "part")]
+    pub guard: Option<Guard>,
+}
+
+impl ValueEnum for Guard {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::KeyPolicy, Self::Scp]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::KeyPolicy => "key-policy",
+            Self::Scp => "scp",
+        }))
+    }
 }
 
 /// Print the policy.
@@ -49,6 +68,12 @@ pub(super) fn iam_policy(args: &IamPolicyArgs, out: &mut Out) -> Result<u8, Stop
     let config = load(&args.file)?;
     let document = if let Some(key) = &args.key_policy {
         of_key(&config, args, key)?
+    } else if let Some(stands) = args.guard {
+        let all = match args.account.as_deref() {
+            None => config.accounts.iter().collect(),
+            one => vec![account(&config, one)?],
+        };
+        iam::guard(&all, stands)
     } else {
         let account = account(&config, args.account.as_deref())?;
         if let Some(who) = &args.trust {
@@ -67,7 +92,8 @@ pub(super) fn iam_policy(args: &IamPolicyArgs, out: &mut Out) -> Result<u8, Stop
         }
     };
     out.document(&document)?;
-    if document.size() > MANAGED_MAX {
+    // The guard is no policy of a role, and what it stands in takes more.
+    if args.guard.is_none() && document.size() > MANAGED_MAX {
         let text = "characters: a managed policy takes";
         let size = document.size();
         out.note(&format!(

@@ -1,6 +1,6 @@
 //! The IAM policies that grantd needs, and no more, as its configuration tells: what its role may
-//! do, who may become it, and the half that stands in a key's policy. Pure: `document` has the
-//! form that AWS takes.
+//! do, who may become it, the half that stands in a key's policy, and what keeps others from its
+//! name. Pure: `document` has the form that AWS takes.
 //!
 //! Ending needs no permission at all: grantd's role is the retiring principal of what it makes.
 //! What may be lent is bounded by IAM as far as IAM can say it; where a pattern of the file says
@@ -115,6 +115,37 @@ pub fn revoke_role(config: &Config, account: &Account) -> Option<Document> {
     let all: Vec<Reach> = all.collect();
     let revoke = Statement::allow("Revoke", &["kms:RevokeGrant"]);
     Some(Document::of(vec![revoke.on(keys::merged(all.iter()))]))
+}
+
+/// Where the guard stands. AWS takes a principal in the one and none in the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// In the policy of a key, or in a resource control policy.
+    KeyPolicy,
+    /// In a service control policy.
+    Scp,
+}
+
+/// What keeps everybody else from making grants in grantd's name: nobody but the retiring
+/// principal of each account names it in a grant. A session of a role shows its role as
+/// `aws:PrincipalArn`; who shows none (a service of AWS) is denied too, since a negated operator is
+/// true where the key is absent. IAM has no two roles that differ in case alone, so the case of
+/// what a request says is no way around.
+#[must_use]
+pub fn guard(accounts: &[&Account], stands: Guard) -> Document {
+    let own: BTreeSet<&str> =
+        accounts.iter().map(|account| account.retiring_principal.as_str()).collect();
+    let statements = own.into_iter().map(|own| {
+        let deny = Statement::deny("OnlyGrantdNamesItself", &["kms:CreateGrant"])
+            .on(vec!["*".to_owned()])
+            .when("StringEqualsIgnoreCase", "kms:RetiringPrincipal", vec![own.to_owned()])
+            .when("ArnNotEquals", "aws:PrincipalArn", vec![own.to_owned()]);
+        match stands {
+            Guard::KeyPolicy => deny.by_everybody(),
+            Guard::Scp => deny,
+        }
+    });
+    Document::of(statements.collect())
 }
 
 /// The proof of the way out: DescribeKey for grantd's own role, and nothing else for it.

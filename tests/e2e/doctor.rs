@@ -93,6 +93,7 @@ fn all_is_well_and_nothing_is_made_by_looking() {
         ("key arn:", "Enabled, SYMMETRIC_DEFAULT for ENCRYPT_DECRYPT"),
         ("grants of arn:", "1 of 50000"),
         ("way out of arn:", "proven"),
+        ("guard", "iam-policy --guard"),
     ] {
         assert_eq!(told.level(what, words), "ok", "{what}");
     }

@@ -15,14 +15,14 @@ pub struct Document {
     pub(super) statement: Vec<Statement>,
 }
 
-/// One statement: everything here allows.
+/// One statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Statement {
     pub(super) sid: String,
     effect: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    principal: Option<Aws>,
+    principal: Option<Who>,
     action: Many,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<Many>,
@@ -33,10 +33,15 @@ pub struct Statement {
 /// Operator → key → values.
 type Condition = BTreeMap<String, BTreeMap<String, Many>>;
 
+/// Whom a statement is about, in a policy that stands at a key or a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Aws {
-    #[serde(rename = "AWS")]
-    principal: String,
+#[serde(untagged)]
+enum Who {
+    Everybody(&'static str),
+    One {
+        #[serde(rename = "AWS")]
+        principal: String,
+    },
 }
 
 /// A list; one value alone is written without brackets.
@@ -54,9 +59,17 @@ impl Serialize for Many {
 
 impl Statement {
     pub(super) fn allow(sid: &str, actions: &[&str]) -> Self {
+        Self::of("Allow", sid, actions)
+    }
+
+    pub(super) fn deny(sid: &str, actions: &[&str]) -> Self {
+        Self::of("Deny", sid, actions)
+    }
+
+    fn of(effect: &'static str, sid: &str, actions: &[&str]) -> Self {
         Self {
             sid: sid.to_owned(),
-            effect: "Allow",
+            effect,
             principal: None,
             action: Many(actions.iter().map(|action| (*action).to_owned()).collect()),
             resource: None,
@@ -65,7 +78,11 @@ impl Statement {
     }
 
     pub(super) fn by(self, principal: &Principal) -> Self {
-        Self { principal: Some(Aws { principal: principal.as_str().to_owned() }), ..self }
+        Self { principal: Some(Who::One { principal: principal.as_str().to_owned() }), ..self }
+    }
+
+    pub(super) fn by_everybody(self) -> Self {
+        Self { principal: Some(Who::Everybody("*")), ..self }
     }
 
     pub(super) fn on(self, resources: Vec<String>) -> Self {

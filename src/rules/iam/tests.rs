@@ -59,6 +59,8 @@ fn every_part_is_as_it_was_read() {
     insta::assert_snapshot!("trust", shown(&trust(first, &host)));
     insta::assert_snapshot!("host", shown(&super::host(first).unwrap()));
     insta::assert_snapshot!("revoke-role", shown(&revoke_role(&config, first).unwrap()));
+    insta::assert_snapshot!("guard", shown(&guard(&[first, second], Guard::KeyPolicy)));
+    insta::assert_snapshot!("guard-scp", shown(&guard(&[first], Guard::Scp)));
     assert_eq!(super::host(second), None);
     assert_eq!(revoke_role(&config, second), None);
 }
