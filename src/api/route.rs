@@ -178,9 +178,8 @@ impl Query {
     fn history(&mut self) -> Result<ListHistory, Fault> {
         let since = self.text("since");
         let since = since.map(|text| {
-            Time::parse(&text).map_err(|error| {
-                let wanted = "an instant with its zone (such as 2026-11-23T18:00:00Z)";
-                bad("since", &format!("is {text:?}, not {wanted}: {error}"))
+            Time::parse(&text).map_err(|wrong| {
+                bad("since", &format!("is {text:?}, which {wrong}: {}", wrong.help()))
             })
         });
         let prefix = self.text("ref");

@@ -272,7 +272,7 @@ pub struct HistoryArgs {
     #[arg(value_name = "REF", value_parser = reference)]
     pub reference: Option<String>,
     /// Only since then: an instant (2026-11-23T18:00:00Z) or how long ago (2h)
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     pub since: Option<String>,
     /// All particulars of each row
     #[arg(long)]

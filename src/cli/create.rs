@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use jiff::tz::TimeZone;
+
 use super::command::Wanted;
 use super::create_args::CreateArgs;
 use super::out::{Out, Stop, WARN};
@@ -12,7 +14,8 @@ use super::{shorthand, token, words};
 use crate::config::is_loopback;
 use crate::fault::{Fault, Kind};
 use crate::ids::Region;
-use crate::rules::time::Time;
+use crate::rules::policy::parse_span;
+use crate::rules::time::{BadInstant, Time, parse_instant};
 use crate::terms::{Constraints, Operation, UnknownOperation};
 use crate::wire::{CreateLease, Lease, LeaseMade};
 
@@ -132,15 +135,18 @@ pub(super) fn idempotency_key(key: &str) -> Result<(), Fault> {
 /// The instant of `--until`. A zone is required: a deadline that means another hour on another host
 /// is worse than none.
 pub(super) fn until(text: &str) -> Result<Time, Fault> {
-    let example = "write it with its zone: 2026-11-23T18:00:00Z, or 2026-11-23T19:00:00+01:00";
-    Time::parse(text).map_err(|error| {
-        let why = if text.parse::<jiff::civil::DateTime>().is_ok() {
-            "names no time zone".to_owned()
-        } else {
-            format!("is no instant: {error}")
-        };
-        Fault::new(Kind::BadArgument, format!("--until {text} {why}")).hint(example)
+    instant(text).map_err(|bad| {
+        let fault = Fault::new(Kind::BadArgument, format!("--until {text:?} {bad}"));
+        match parse_span(text) {
+            Ok(_) => fault.hint(format!("how long it lasts says --ttl {text:?}")),
+            Err(_) => fault.hint(format!("{}; or say how long: --ttl 2h", bad.help())),
+        }
     })
+}
+
+/// An instant as it is typed; zones are those that this host knows.
+pub(super) fn instant(text: &str) -> Result<Time, BadInstant> {
+    parse_instant(text.trim(), &|zone| TimeZone::get(zone).ok())
 }
 
 /// The operations, checked here so that a slip of the pen is found even while the daemon is down.

@@ -22,15 +22,16 @@ pub struct CreateArgs {
     #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "OPERATION")]
     pub operations: Vec<String>,
     /// For how long, such as 2h or 90m [default: as the policy says]
-    #[arg(long, value_name = "DURATION", conflicts_with = "until")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, conflicts_with = "until")]
     pub ttl: Option<String>,
-    /// Until when, with the time zone, such as 2026-11-23T18:00:00Z
-    #[arg(long, value_name = "INSTANT")]
+    /// Until when, with its zone: 2026-11-23T18:00:00Z, or 2026-11-23T19:00[Europe/Paris]
+    #[arg(long, value_name = "INSTANT", allow_hyphen_values = true)]
     pub until: Option<String>,
     /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// The encryption context of each use contains these pairs
+    /// The encryption context of each use contains these pairs; commas separate, quotes keep them:
+    /// 'Team="a,b"'
     #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
     #[arg(conflicts_with_all = ["context_equals", "constraints"])]
     pub context: Vec<String>,

@@ -12,10 +12,10 @@ use super::examples;
 #[command(group = clap::ArgGroup::new("deadline").required(true).args(["ttl", "until"]))]
 pub struct DeadlineArgs {
     /// How long from now, such as 2h or 90m
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub ttl: Option<String>,
-    /// Until when, with the time zone, such as 2026-11-23T18:00:00Z
-    #[arg(long, value_name = "INSTANT")]
+    /// Until when, with its zone: 2026-11-23T18:00:00Z, or 2026-11-23T19:00[Europe/Paris]
+    #[arg(long, value_name = "INSTANT", allow_hyphen_values = true)]
     pub until: Option<String>,
     /// Why, for the history
     #[arg(long, value_name = "TEXT")]

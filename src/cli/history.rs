@@ -1,11 +1,13 @@
 //! `grantd history`: what happened, row by row, and whether the chain of rows is whole.
 
 use super::args::{HistoryArgs, HistoryCommand};
+use super::create::instant;
 use super::doors;
 use super::out::{Out, STRONG, Stop};
 use super::source::Source;
 use super::words::{clean, utc_ms};
 use crate::fault::{Fault, Kind};
+use crate::rules::policy::parse_span;
 use crate::rules::time::Time;
 use crate::wire::{HistoryRow, ListHistory};
 
@@ -164,16 +166,13 @@ async fn verify(source: &dyn Source, out: &mut Out) -> Result<u8, Stop> {
 /// `--since`: an instant, or how long ago, with or without the word.
 fn since(text: &str, now: Time) -> Result<Time, Fault> {
     let span = text.trim().trim_end_matches("ago").trim_end();
-    if let Ok(duration) = humantime::parse_duration(span) {
-        let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    if let Ok(ms) = parse_span(span) {
         return Ok(now.plus(ms.saturating_neg()));
     }
-    Time::parse(text).map_err(|error| {
-        Fault::new(
-            Kind::BadArgument,
-            format!("--since {text} is neither a span nor an instant: {error}"),
-        )
-        .hint("write 2h, '30min ago', or an instant with its zone such as 2026-11-23T18:00:00Z")
+    instant(text).map_err(|bad| {
+        let text = format!("--since {text:?} is no span of time, and {bad}");
+        Fault::new(Kind::BadArgument, text)
+            .hint("write 2h, '30min ago', or an instant with its zone such as 2026-11-23T18:00:00Z")
     })
 }
 

@@ -57,23 +57,41 @@ pub(super) fn constraints(text: &str) -> Result<Constraints, Fault> {
     Ok(found)
 }
 
-/// Read the pairs of `--context` or `--context-equals`.
+/// Read the pairs of `--context` or `--context-equals`: several words, and several pairs in one,
+/// with commas between, as the AWS CLI has them. Quotes keep a comma: `--context 'A="b,c"'`.
 ///
 /// # Errors
 /// [`Kind::BadArgument`] for a pair without `=`, without a key, or with a key that came before.
 pub(super) fn pairs(flag: &str, typed: &[String]) -> Result<BTreeMap<String, String>, Fault> {
     let mut pairs = BTreeMap::new();
-    for pair in typed {
+    for text in typed {
         let bad = |why: &str| {
-            Fault::new(Kind::BadArgument, format!("{flag} {pair:?} {why}"))
-                .hint(format!("write {flag} KEY=VALUE, such as {flag} Department=IT"))
+            Fault::new(Kind::BadArgument, format!("{flag} {text:?} {why}")).hint(format!(
+                "write {flag} KEY=VALUE,KEY=VALUE; a comma of a value is quoted: {flag} \
+                 'Team=\"a,b\"'"
+            ))
         };
-        let (key, value) = pair.split_once('=').ok_or_else(|| bad("has no `=`"))?;
-        if key.is_empty() {
-            return Err(bad("has no key before the `=`"));
-        }
-        if pairs.insert(key.to_owned(), value.to_owned()).is_some() {
-            return Err(bad("gives a key a second time"));
+        let mut this = Shorthand { text, rest: text.char_indices().peekable() };
+        loop {
+            let key = this.word(&['=', ',']).map_err(|why| bad(&why))?;
+            if this.rest.next_if(|&(_, c)| c == '=').is_none() {
+                return Err(bad(&format!("has no `=` behind {key:?}")));
+            }
+            if key.is_empty() {
+                return Err(bad("has no key before the `=`"));
+            }
+            let value = this.word(&[',']).map_err(|why| bad(&why))?;
+            if pairs.insert(key.clone(), value).is_some() {
+                return Err(bad(&format!("gives the key {key:?} a second time")));
+            }
+            match this.rest.next() {
+                None => break,
+                Some((_, ',')) => {}
+                Some((at, c)) => {
+                    let why = format!("has {c:?} behind a quote, at character {}", at + 1);
+                    return Err(bad(&why));
+                }
+            }
         }
     }
     Ok(pairs)
@@ -157,13 +175,22 @@ impl<'a> Shorthand<'a> {
 
     fn value(&mut self) -> Result<String, String> {
         self.space();
+        Ok(self.word(&[',', '}'])?.trim_end().to_owned())
+    }
+
+    /// What is quoted, or all up to one of `ends`; a backslash keeps what follows it in quotes, and
+    /// a comma anywhere.
+    fn word(&mut self, ends: &[char]) -> Result<String, String> {
         let quote = self.rest.next_if(|&(_, c)| c == '\'' || c == '"');
         let Some((_, quote)) = quote else {
             let mut bare = String::new();
-            while let Some((_, c)) = self.rest.next_if(|&(_, c)| c != ',' && c != '}') {
-                bare.push(c);
+            while let Some((_, c)) = self.rest.next_if(|(_, c)| !ends.contains(c)) {
+                match (c, self.rest.peek()) {
+                    ('\\', Some((_, ','))) => bare.extend(self.rest.next().map(|(_, comma)| comma)),
+                    (c, _) => bare.push(c),
+                }
             }
-            return Ok(bare.trim_end().to_owned());
+            return Ok(bare);
         };
         let mut value = String::new();
         while let Some((_, c)) = self.rest.next() {

@@ -190,12 +190,13 @@ fn case(walk: &mut Walk<'_>, table: &Table<'_, '_>) -> Option<Case> {
 }
 
 fn until(walk: &mut Walk<'_>, text: At<&str>) -> Option<Time> {
-    let read = Time::parse(text.value).ok();
-    if read.is_none() {
-        let problem = Problem::at(text.span, format!("{:?} is no instant", text.value));
-        walk.problem(problem.help("write it with its zone, such as \"2126-11-23T18:00:00Z\""));
-    }
-    read
+    let wrong = match Time::parse(text.value) {
+        Ok(at) => return Some(at),
+        Err(wrong) => wrong,
+    };
+    let problem = Problem::at(text.span, format!("{:?} {wrong}", text.value));
+    walk.problem(problem.help("write it with its zone, such as \"2126-11-23T18:00:00Z\""));
+    None
 }
 
 fn region(walk: &mut Walk<'_>, text: At<&str>) -> Option<Region> {

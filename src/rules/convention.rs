@@ -3,10 +3,11 @@
 //!
 //! They need no grantd command: AWS CLI, boto3 and Terraform write them. They are wishes and prove
 //! nothing; whether one is heard is for the policies to say. What begins as one and is none is told
-//! of, with what is wrong: whoever wrote it believes that his grant ends.
+//! of, with what is wrong, and is never taken for a Name without a wish: whoever wrote it believes
+//! that the grant ends when it says.
 
 use crate::rules::policy::parse_span;
-use crate::rules::time::Time;
+use crate::rules::time::{BadInstant, Time};
 
 const TTL: &str = "ttl:";
 const UNTIL: &str = "until:";
@@ -34,10 +35,10 @@ pub enum BadWish {
     Nothing(String),
     /// `until:tomorrow`, `until:2026-11-23`.
     #[error(
-        "its Name says {0:?}, which is no instant with a time zone (such as \
-         until:2026-11-23T18:00:00Z or until:2026-11-23T18:00:00Z/label)"
+        "its Name says {0:?}, which {1} (such as until:2026-11-23T18:00:00Z or \
+         until:2026-11-23T18:00:00Z/label)"
     )]
-    Instant(String),
+    Instant(String, BadInstant),
 }
 
 /// Read a Name. `None` where it is not of this kind. The label, from the first `/` on, may be
@@ -64,16 +65,9 @@ fn ttl(stated: &str, span: &str) -> Result<Wish, BadWish> {
     }
 }
 
-/// RFC 3339 in full: a date alone, or a time without its zone, means another instant to another
-/// reader.
+/// Whatever `--until` takes, but for zones by name: KMS takes no brackets in a Name.
 fn until(stated: &str, instant: &str) -> Result<Wish, BadWish> {
-    let bad = || BadWish::Instant(stated.to_owned());
-    let bytes = instant.as_bytes();
-    let separated = bytes.get(10) == Some(&b'T') && bytes.get(16) == Some(&b':');
-    if !separated || bytes.len() < "2026-11-23T18:00:00Z".len() {
-        return Err(bad());
-    }
-    Time::parse(instant).map(Wish::Until).map_err(|_| bad())
+    Time::parse(instant).map(Wish::Until).map_err(|bad| BadWish::Instant(stated.to_owned(), bad))
 }
 
 #[cfg(test)]

@@ -242,20 +242,23 @@ fn adoption<'c>(
     listed: &Listed,
     first: Time,
 ) -> Result<Adoption<'c>, Vec<String>> {
-    let (wish, bad) = match convention::read(&listed.name) {
-        None => (None, None),
-        Some(Ok(wish)) => (Some(wish), None),
-        // Told in any case: whoever wrote it believes that his grant ends.
-        Some(Err(bad)) => (None, Some(bad.to_string())),
-    };
-    let adopted = decider(config, key, listed)
-        .and_then(|policy| Ok((policy, deadline(policy, wish, listed, first)?)));
-    match adopted {
-        Ok((policy, (deadline, note))) => {
-            let notes = bad.into_iter().chain([note]).collect();
-            Ok(Adoption { fit: Fit(()), policy, deadline: deadline.floor_second(), notes })
+    // What was meant to state a deadline is never unnamed: its default might be long before.
+    let wish = convention::read(&listed.name).transpose();
+    match (decider(config, key, listed), wish) {
+        (Ok(policy), Ok(wish)) => {
+            let (deadline, note) =
+                deadline(policy, wish, listed, first).map_err(|why| vec![why])?;
+            Ok(Adoption {
+                fit: Fit(()),
+                policy,
+                deadline: deadline.floor_second(),
+                notes: vec![note],
+            })
         }
-        Err(why) => Err(bad.into_iter().chain([why]).collect()),
+        (policy, wish) => {
+            let bad = wish.err().map(|bad| bad.to_string());
+            Err(bad.into_iter().chain(policy.err()).collect())
+        }
     }
 }
 

@@ -1,9 +1,13 @@
 //! Instants: UTC, in whole milliseconds, as the ledger stores them.
 
+mod instant;
+
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use instant::{BadInstant, parse as parse_instant};
 
 /// Milliseconds of one second, so that no bare 1000 needs explaining.
 pub const SECOND: i64 = 1_000;
@@ -41,12 +45,13 @@ impl Time {
         Self(self.0.saturating_sub(self.0.rem_euclid(SECOND)))
     }
 
-    /// Read RFC 3339 with a zone (`Z` or an offset).
+    /// Read RFC 3339 with `Z` or an offset: no zone by its name, whose rules differ from host to
+    /// host.
     ///
     /// # Errors
-    /// jiff's message when the text is no instant or names no zone.
-    pub fn parse(text: &str) -> Result<Self, jiff::Error> {
-        text.parse::<Timestamp>().map(|at| Self(at.as_millisecond()))
+    /// [`BadInstant`] when the text is no instant or names no offset.
+    pub fn parse(text: &str) -> Result<Self, BadInstant> {
+        parse_instant(text, &|_| None)
     }
 
     /// For printing in a zone; `None` outside jiff's years −9999 to 9999.
@@ -74,7 +79,8 @@ impl Serialize for Time {
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = String::deserialize(d)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
+        Self::parse(&text)
+            .map_err(|bad| serde::de::Error::custom(format!("{text:?} {bad} ({})", bad.help())))
     }
 }
 

@@ -34,16 +34,34 @@ fn the_aws_spellings_mean_the_same() {
 fn an_instant_needs_its_zone() {
     let until = |text| usable(&["--operations", "Decrypt", "--until", text]);
     let at = Time::parse("2026-11-23T18:00:00Z").unwrap();
-    for text in ["2026-11-23T18:00:00Z", "2026-11-23T19:00:00+01:00", "2026-11-23 18:00:00Z"] {
+    for text in [
+        "2026-11-23T18:00:00Z",
+        "2026-11-23T19:00:00+01:00",
+        "2026-11-23 18:00:00Z",
+        "2026-11-24T03:00:00[Asia/Tokyo]",
+    ] {
         assert_eq!(until(text).unwrap().request.until, Some(at), "{text}");
     }
-    for (text, wanted) in
-        [("2026-11-23T18:00:00", "names no time zone"), ("18:00", "is no instant")]
-    {
+    for (text, wanted, hint) in [
+        ("2026-11-23T18:00:00", "names no time zone", "2026-11-23T18:00:00Z"),
+        ("2026-11-24T03:00:00+01:00[Asia/Tokyo]", "contradicts itself", "write the offset alone"),
+        ("2026-11-24T03:00:00+09:00[Asia/Tokio]", "does not know", "write the offset"),
+        ("18:00", "names no day", "2026-11-23T18:00:00Z"),
+        ("tomorrow 18:00", "is no instant", "--ttl 2h"),
+        ("2h", "is no instant", "--ttl \"2h\""),
+        ("PT2H", "is no instant", "--ttl \"PT2H\""),
+        ("-1h", "is no instant", "--ttl 2h"),
+    ] {
         let fault = until(text).unwrap_err();
         assert_eq!(fault.kind, Kind::BadArgument);
         assert!(fault.text.contains(wanted), "{}", fault.text);
+        assert!(fault.remedy().contains(hint), "{}", fault.remedy());
     }
+    // What is behind --ttl the daemon reads: it must come to it, and not be taken for a flag.
+    assert_eq!(
+        usable(&["--operations", "Decrypt", "--ttl", "-1h"]).unwrap().request.ttl.unwrap(),
+        "-1h"
+    );
 }
 
 #[test]

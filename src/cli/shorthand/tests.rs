@@ -59,12 +59,36 @@ fn what_is_wrong_is_told_with_its_place() {
 }
 
 #[test]
-fn context_pairs_split_at_the_first_equals_sign() {
-    let typed = ["A=b=c".to_owned(), "D=".to_owned()];
-    assert_eq!(pairs("--context", &typed).unwrap(), map(&[("A", "b=c"), ("D", "")]));
-    for (typed, wanted) in [("A", "has no `=`"), ("=b", "has no key before the `=`")] {
-        assert!(pairs("--context", &[typed.to_owned()]).unwrap_err().text.ends_with(wanted));
+fn context_pairs_split_at_commas_and_at_the_first_equals_sign() {
+    let read = |typed: &[&str]| {
+        let typed: Vec<String> = typed.iter().map(|text| (*text).to_owned()).collect();
+        pairs("--context", &typed)
+    };
+    for (typed, wanted) in [
+        (&["A=b=c", "D="][..], &[("A", "b=c"), ("D", "")][..]),
+        (&["a=b,c=d"], &[("a", "b"), ("c", "d")]),
+        (&["a=b,c=d", "e=f"], &[("a", "b"), ("c", "d"), ("e", "f")]),
+        (&[r#"a="b,c",d='e=f,g'"#], &[("a", "b,c"), ("d", "e=f,g")]),
+        (&[r"a=b\,c"], &[("a", "b,c")]),
+        (&[r#"a="q\"uote""#], &[("a", "q\"uote")]),
+        (&[r#""a,b"=c"#], &[("a,b", "c")]),
+        (&["aws:s3:arn=arn:aws:s3:::b/k y"], &[("aws:s3:arn", "arn:aws:s3:::b/k y")]),
+        (&["a={b}"], &[("a", "{b}")]),
+    ] {
+        assert_eq!(read(typed), Ok(map(wanted)), "{typed:?}");
     }
-    let twice = ["A=b".to_owned(), "A=c".to_owned()];
-    assert!(pairs("--context", &twice).unwrap_err().text.ends_with("gives a key a second time"));
+    for (typed, wanted) in [
+        ("A", "has no `=` behind \"A\""),
+        ("=b", "has no key before the `=`"),
+        ("a=b,c", "has no `=` behind \"c\""),
+        ("a=b,", "has no `=` behind \"\""),
+        ("a='b'c", "has 'c' behind a quote, at character 6"),
+        ("a='b", "the closing ' is missing"),
+        ("A=b,A=c", "gives the key \"A\" a second time"),
+    ] {
+        let fault = read(&[typed]).unwrap_err();
+        assert!(fault.text.ends_with(wanted), "{typed}: {}", fault.text);
+        assert!(fault.remedy().contains("'Team=\"a,b\"'"), "{}", fault.remedy());
+    }
+    assert!(read(&["A=b", "A=c"]).unwrap_err().text.ends_with("gives the key \"A\" a second time"));
 }

@@ -18,6 +18,14 @@ fn a_name_states_a_span_or_an_instant_and_may_have_a_label() {
         ("until:2026-11-23T18:00:00Z", evening()),
         ("until:2026-11-23T18:00:00Z/ttl:2h", evening()),
         ("until:2026-11-23T13:00:00-05:00/terraform", evening()),
+        ("until:2026-11-23T18:00Z", evening()),
+        ("until:2026-11-23T18Z", evening()),
+        ("until:20261123T180000Z/label", evening()),
+        ("until:20261123T1800Z", evening()),
+        ("until:2026-11-23T1800Z/label", evening()),
+        ("until:2026-11-23T13:00-05", evening()),
+        ("ttl:PT2H", Wish::Ttl(2 * HOUR)),
+        ("ttl:1d12h", Wish::Ttl(DAY + 12 * HOUR)),
         ("until:1999-01-01T00:00:00Z", at("1999-01-01T00:00:00Z")),
     ] {
         assert_eq!(read(name), Some(Ok(wish)), "{name}");
@@ -50,8 +58,7 @@ fn a_malformed_one_tells_what_is_wrong() {
         "until:tomorrow",
         "until:2026-11-23",
         "until:2026-11-23T18:00:00",
-        "until:2026-11-23T18Z",
-        "until:2026-11-23T1800Z/label",
+        "until:18:00Z",
         "until:2026-02-30T18:00:00Z",
         "until:1764000000",
     ];

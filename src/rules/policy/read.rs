@@ -3,7 +3,7 @@
 use crate::fault::{Fault, Kind};
 use crate::ids::{AccountId, KeyArn, Principal};
 use crate::rules::policy::parse_span;
-use crate::rules::time::Time;
+use crate::rules::time::{BadInstant, Time};
 use crate::terms::Operation;
 
 /// What can be a grantee, for people.
@@ -45,7 +45,13 @@ impl Until {
 /// `BadArgument` with the reason and the grammar.
 pub fn parse_ttl(text: &str) -> Result<i64, Fault> {
     parse_span(text).map_err(|bad| {
-        Fault::new(Kind::BadArgument, format!("--ttl {text:?}: {bad}")).hint(bad.help())
+        let fault = Fault::new(Kind::BadArgument, format!("--ttl {text:?}: {bad}"));
+        match Time::parse(text) {
+            Ok(_) | Err(BadInstant::NoDay | BadInstant::NoTime | BadInstant::NoZone) => {
+                fault.hint("when it ends says --until, such as --until 2026-11-23T18:00:00Z")
+            }
+            Err(_) => fault.hint(bad.help()),
+        }
     })
 }
 

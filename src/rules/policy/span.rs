@@ -1,4 +1,5 @@
-//! Spans of time as people write them: `2h`, `90m`, `1h 30min`, `7d`.
+//! Spans of time as people write them: `2h`, `90m`, `1h 30min`, `1d12h`, `7d`, and `PT2H` as ISO
+//! 8601 does.
 
 use std::time::Duration;
 
@@ -29,9 +30,15 @@ pub enum BadSpan {
     /// Nothing.
     #[error("it is empty")]
     Empty,
-    /// Whatever else humantime says.
-    #[error("{0}")]
-    Other(String),
+    /// `-2h`.
+    #[error("it is less than nothing")]
+    Negative,
+    /// `2 fortnights`.
+    #[error("{0:?} is no unit")]
+    Unit(String),
+    /// `h`, `2h+3m`, `2026-11-23T18:00:00Z`.
+    #[error("it is not numbers with units")]
+    Other,
 }
 
 impl BadSpan {
@@ -47,16 +54,44 @@ impl BadSpan {
             | Self::TooLong
             | Self::TooFine
             | Self::Empty
-            | Self::Other(_) => "write a number and a unit, such as 90s, 30m, 2h, 1h 30m or 7d",
+            | Self::Negative
+            | Self::Unit(_)
+            | Self::Other => "write a number and a unit, such as 90s, 30m, 2h, 1h 30m or 7d",
         }
     }
 }
 
-/// Read a span of time into ms: humantime's grammar without months and years, 0 included.
+/// Read a span of time into ms: humantime's grammar or ISO 8601's, without months and years, 0
+/// included.
 ///
 /// # Errors
 /// [`BadSpan`].
 pub fn parse_span(text: &str) -> Result<i64, BadSpan> {
+    match text.strip_prefix('P') {
+        Some(rest) if text.chars().count() <= TEXT_MAX => words(&iso(rest)?),
+        Some(_) | None => words(text),
+    }
+}
+
+/// What stands behind the `P` of ISO 8601, as words: `1DT2H30M` is `1d2h30m`.
+fn iso(rest: &str) -> Result<String, BadSpan> {
+    let (days, clock) = rest.split_once('T').unwrap_or((rest, ""));
+    if let Some(unit) = days.chars().find(|c| matches!(c, 'Y' | 'M')) {
+        return Err(BadSpan::Calendar(unit.to_string()));
+    }
+    let fits = |text: &str, units: &str| {
+        text.chars().all(|c| c.is_ascii_digit() || c == '.' || units.contains(c))
+    };
+    if rest.is_empty() || rest.ends_with('T') || !fits(days, "WD") || !fits(clock, "HMS") {
+        return Err(BadSpan::Other);
+    }
+    Ok(format!("{days}{clock}").to_ascii_lowercase())
+}
+
+fn words(text: &str) -> Result<i64, BadSpan> {
+    if text.trim_start().starts_with(['-', '\u{2212}']) {
+        return Err(BadSpan::Negative);
+    }
     let mut numbers = text.split(|c: char| !c.is_ascii_digit());
     if text.chars().count() > TEXT_MAX || numbers.any(|digits| digits.len() > DIGITS_MAX) {
         return Err(BadSpan::TooLong);
@@ -78,10 +113,8 @@ pub fn parse_span(text: &str) -> Result<i64, BadSpan> {
         Err(humantime::DurationError::UnknownUnit { unit, .. }) if unit.is_empty() => {
             Err(BadSpan::NoUnit)
         }
-        Err(humantime::DurationError::UnknownUnit { unit, .. }) => {
-            Err(BadSpan::Other(format!("{unit:?} is no unit")))
-        }
-        Err(error) => Err(BadSpan::Other(error.to_string())),
+        Err(humantime::DurationError::UnknownUnit { unit, .. }) => Err(BadSpan::Unit(unit)),
+        Err(_) => Err(BadSpan::Other),
     }
 }
 

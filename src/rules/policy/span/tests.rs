@@ -14,6 +14,12 @@ fn spans_are_read_to_the_millisecond() {
         ("7d", 604_800_000),
         ("1w", 604_800_000),
         ("1000000us", 1_000),
+        ("1d12h", 129_600_000),
+        ("PT2H", 7_200_000),
+        ("P1DT2H30M", 95_400_000),
+        ("P1W", 604_800_000),
+        ("PT1.5H", 5_400_000),
+        ("PT0S", 0),
     ] {
         assert_eq!(parse_span(text), Ok(ms), "{text}");
     }
@@ -34,8 +40,18 @@ fn what_is_no_span_says_why() {
         ("1 2h", BadSpan::Split),
         ("1500us", BadSpan::TooFine),
         ("18446744073709551615s 1000ms", BadSpan::TooLong),
-        ("2 fortnights", BadSpan::Other("\"fortnights\" is no unit".to_owned())),
-        ("-2h", BadSpan::Other("expected number at 0".to_owned())),
+        ("2 fortnights", BadSpan::Unit("fortnights".to_owned())),
+        ("-2h", BadSpan::Negative),
+        ("h", BadSpan::Other),
+        ("2h+3m", BadSpan::Other),
+        ("2026-11-23T18:00:00Z", BadSpan::Other),
+        ("P1M", calendar("M")),
+        ("P1Y", calendar("Y")),
+        ("P", BadSpan::Other),
+        ("PT", BadSpan::Other),
+        ("PT2D", BadSpan::Other),
+        ("PT2", BadSpan::NoUnit),
+        ("pt2h", BadSpan::Other),
     ] {
         assert_eq!(parse_span(text), Err(why), "{text}");
     }
