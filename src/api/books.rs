@@ -4,6 +4,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 
 use crate::fault::{Fault, Kind};
 use crate::ledger::{Handle, Head, Ledger, LedgerError, Urgency};
+use crate::rules::access::Sight;
 use crate::rules::time::Time;
 use crate::wire::{Freeze, HistoryRow, Lease, ListHistory, ListLeases, Page, Verified};
 
@@ -12,10 +13,10 @@ const SLICE: u32 = 1_000;
 
 /// What the API reads without asking the engine. Every answer is bounded: long ones come in pages.
 pub trait Books: Send + Sync + 'static {
-    /// The one lease whose ref begins with `prefix`.
+    /// The one lease whose ref begins with `prefix`, of those that `sight` takes in.
     ///
     /// Faults: `RefUnknown`, `RefAmbiguous`.
-    fn lease<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Lease, Fault>>;
+    fn lease<'a>(&'a self, prefix: &'a str, sight: Sight) -> BoxFuture<'a, Result<Lease, Fault>>;
 
     /// A page of leases, by deadline. `uid` is the caller's, for the filter `mine`.
     fn leases(&self, filter: ListLeases, uid: u32) -> BoxFuture<'_, Result<Page<Lease>, Fault>>;
@@ -85,9 +86,9 @@ fn fault(error: LedgerError) -> Fault {
 }
 
 impl Books for LedgerBooks {
-    fn lease<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Lease, Fault>> {
+    fn lease<'a>(&'a self, prefix: &'a str, sight: Sight) -> BoxFuture<'a, Result<Lease, Fault>> {
         let prefix = prefix.to_owned();
-        self.read(move |ledger| ledger.lease(&prefix)).boxed()
+        self.read(move |ledger| ledger.seen(&prefix, &sight)).boxed()
     }
 
     fn leases(&self, filter: ListLeases, uid: u32) -> BoxFuture<'_, Result<Page<Lease>, Fault>> {

@@ -70,6 +70,7 @@ impl Calls {
             Ok(action) => action,
             Err(refusal) => return reply::no_action(&refusal),
         };
+        let by_ref = matches!(action, Action::Lease(_) | Action::History(_));
         let done = match action {
             Action::Create => self.create(peer, &head.headers, body).await,
             Action::Extend(prefix) => self.extend(peer, prefix, &head.headers, body).await,
@@ -101,7 +102,7 @@ impl Calls {
             },
         };
         if let Err(fault) = &done
-            && fault.kind == Kind::ReadDenied
+            && (fault.kind == Kind::ReadDenied || by_ref && self.hides(peer, fault))
         {
             self.refused(peer, fault, &head.method, head.uri.path()).await;
         }
@@ -110,17 +111,12 @@ impl Calls {
 
     async fn read(&self, peer: &Peer, action: Action) -> Result<Reply, Fault> {
         let books = &self.backend.ledger;
-        self.may_read(peer, &action).await?;
-        match action {
+        match self.may_read(peer, action).await? {
             Action::Leases(filter) => {
                 let page = self.ledger(books.leases(filter, peer.uid)).await?;
                 Ok(reply::ok(&page))
             }
-            Action::Lease(prefix) => {
-                let lease = self.ledger(books.lease(&prefix)).await?;
-                self.is_shown(peer, &lease)?;
-                Ok(reply::ok(&lease))
-            }
+            Action::Lease(prefix) => Ok(reply::ok(&self.meant(peer, &prefix).await?)),
             Action::History(filter) => Ok(reply::ok(&self.ledger(books.history(filter)).await?)),
             Action::Freezes => Ok(reply::ok(&self.ledger(books.freezes()).await?)),
             Action::Verify => Ok(reply::ok(&self.ledger(books.verify()).await?)),

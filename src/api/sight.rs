@@ -11,30 +11,31 @@ use crate::rules::access;
 use crate::wire::{Lease, ListHistory, ListLeases, Status};
 
 impl Calls {
-    /// Refuse what shows more than the caller's own leases to one who may see no more.
-    pub(super) async fn may_read(&self, peer: &Peer, action: &Action) -> Result<(), Fault> {
+    /// What is read, for this caller: refuse what shows more than their own leases to one who may
+    /// see no more. To them a ref means one of these.
+    pub(super) async fn may_read(&self, peer: &Peer, action: Action) -> Result<Action, Fault> {
         if access::sees_all(self.config().as_deref(), &peer.nameless()) {
-            return Ok(());
+            return Ok(action);
         }
-        let what = match action {
+        let what = match &action {
             // Those of a policy that shares its leases are all its callers' own.
             Action::Leases(ListLeases { policy: Some(name), .. })
                 if access::owns(self.config().as_deref(), &peer.nameless(), Some(name), None) =>
             {
-                return Ok(());
+                return Ok(action);
             }
             Action::Leases(filter) if !filter.mine => "the leases of others",
-            Action::History(ListHistory { reference: Some(prefix), .. }) => {
-                let lease = self.ledger(self.backend.ledger.lease(prefix)).await?;
-                return self.is_shown(peer, &lease);
+            Action::History(filter @ ListHistory { reference: Some(prefix), .. }) => {
+                let reference = Some(self.meant(peer, prefix).await?.reference.to_string());
+                return Ok(Action::History(ListHistory { reference, ..filter.clone() }));
             }
             Action::History(_) | Action::Verify => "the whole history",
             // Why the daemon only ends leases is for everybody to see.
-            Action::Status if self.config().is_none() => return Ok(()),
+            Action::Status if self.config().is_none() => return Ok(action),
             Action::Status => "the status",
             Action::Metrics => "the metrics",
             Action::Freezes => "the freezes",
-            // A single lease is judged by its owner, once it is known.
+            // A single lease is looked for among those that the caller may see.
             Action::Leases(_)
             | Action::Lease(_)
             | Action::Health
@@ -51,20 +52,22 @@ impl Calls {
             | Action::Resume
             | Action::Search
             | Action::AcceptAlias
-            | Action::Hold(_) => return Ok(()),
+            | Action::Hold(_) => return Ok(action),
         };
         Err(Fault::new(Kind::ReadDenied, format!("you may not see {what}")))
     }
 
-    pub(super) fn is_shown(&self, peer: &Peer, lease: &Lease) -> Result<(), Fault> {
-        let owner = lease.asker.as_ref().map(|asker| asker.uid);
-        let (config, peer) = (self.config(), peer.nameless());
-        let own = access::owns(config.as_deref(), &peer, lease.policy.as_deref(), owner);
-        if own || access::sees(config.as_deref(), &peer, owner) {
-            return Ok(());
-        }
-        let text = format!("lease {} is not yours", lease.reference);
-        Err(Fault::new(Kind::ReadDenied, text).about(lease.reference.clone()))
+    /// The lease that the caller means by `prefix`.
+    pub(super) async fn meant(&self, peer: &Peer, prefix: &str) -> Result<Lease, Fault> {
+        let sight = access::sight(self.config().as_deref(), &peer.nameless());
+        self.ledger(self.backend.ledger.lease(prefix, sight)).await
+    }
+
+    /// Whether there may be such a lease, which is not shown: who looks for the leases of others by
+    /// their refs stands in the history.
+    pub(super) fn hides(&self, peer: &Peer, fault: &Fault) -> bool {
+        let all = || access::sees_all(self.config().as_deref(), &peer.nameless());
+        fault.kind == Kind::RefUnknown && !all()
     }
 
     /// The status without lines of the file, whose mode says who may read it.

@@ -73,7 +73,8 @@ async fn change(
     hear_the_time(cx).await;
     let config = open_for_creates(cx)?;
     let prefix = reference.to_owned();
-    let read = move |books: &mut Ledger| books.full_ref(&prefix);
+    let sight = access::sight(Some(&config), asked.caller);
+    let read = move |books: &mut Ledger| books.seen_ref(&prefix, &sight);
     let reference = cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)?;
     // Whether the token is wanted is no part of what is asked for.
     let bare = wire::ExtendLease { token: false, ..asked.request.clone() };

@@ -11,12 +11,14 @@ use futures_util::future::{Either, select};
 use tokio::sync::mpsc;
 
 use super::Caller;
-use super::context::{Context, ledger_fault};
+use super::context::Context;
 use super::desk::lease;
+use super::meant::meant;
 use super::refusals::refused;
 use crate::fault::{Fault, Kind, chain};
 use crate::ids::Ref;
 use crate::ledger::{Ledger, Urgency};
+use crate::rules::access::Sight;
 use crate::rules::time::{SECOND, Time};
 use crate::wire::{HeldLease, Lease};
 
@@ -47,12 +49,13 @@ pub(crate) async fn hold(
     reference: &str,
 ) -> Result<mpsc::Receiver<HeldLease>, Fault> {
     let prefix = reference.to_owned();
-    let read = move |books: &mut Ledger| books.lease(&prefix);
-    let known = cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)?;
+    let asked = serde_json::json!({ "ref": reference });
+    let read = move |books: &mut Ledger, sight: &Sight| books.seen(&prefix, sight);
+    let known = meant(cx, caller, ("hold", asked.clone()), read).await?;
     if known.asker.as_ref().map(|asker| asker.uid) != Some(caller.uid) {
         let text = format!("lease {} is not yours to hold", known.reference);
         let fault = Fault::new(Kind::NotYours, text).about(known.reference.clone());
-        refused(cx, caller, &fault, "hold", serde_json::json!({ "ref": reference }));
+        refused(cx, caller, &fault, "hold", asked);
         return Err(fault.hint("whoever asked for a lease holds it"));
     }
     let (line, over) = line(&known);

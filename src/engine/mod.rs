@@ -30,6 +30,7 @@ mod hold;
 mod keep;
 mod lane;
 mod look;
+mod meant;
 mod metrics;
 mod pins;
 mod prove;

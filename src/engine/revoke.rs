@@ -5,11 +5,12 @@ use std::rc::Rc;
 use super::Caller;
 use super::context::{Context, ledger_fault};
 use super::desk::lease;
+use super::meant::meant;
 use super::refusals::refused;
 use super::send::ASKER_WAITS;
 use crate::fault::{Fault, Kind};
 use crate::ledger::{Ledger, Row, Urgency};
-use crate::rules::access;
+use crate::rules::access::{self, Sight};
 use crate::rules::life::{Class, Origin, Outcome, State, Why};
 use crate::rules::pace::Part;
 use crate::rules::policy;
@@ -25,10 +26,11 @@ pub(crate) async fn revoke(
 ) -> Result<wire::Lease, Fault> {
     policy::sayable(reason.as_deref().unwrap_or_default())?;
     let prefix = reference.to_owned();
-    let read = move |books: &mut Ledger| books.lease(&prefix);
-    let known = cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)?;
+    let asked = serde_json::json!({ "ref": reference });
+    let read = move |books: &mut Ledger, sight: &Sight| books.seen(&prefix, sight);
+    let known = meant(cx, caller, ("revoke", asked.clone()), read).await?;
     if let Err(fault) = not_yours(cx, caller, &known) {
-        refused(cx, caller, &fault, "revoke", serde_json::json!({ "ref": reference }));
+        refused(cx, caller, &fault, "revoke", asked);
         return Err(fault);
     }
     if known.closed_at.is_some() {

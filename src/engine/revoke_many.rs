@@ -5,11 +5,13 @@ use std::rc::Rc;
 
 use super::Caller;
 use super::context::{Context, ledger_fault};
+use super::meant::meant;
 use super::refusals::refused;
 use super::revoke::not_yours;
 use crate::fault::{Fault, Kind};
 use crate::ids::Ref;
 use crate::ledger::{Ledger, LedgerError, Note, Urgency};
+use crate::rules::access::Sight;
 use crate::rules::life::Why;
 use crate::rules::policy;
 use crate::wire::{Lease, Page, REVOKE_MAX, RevokeLeases};
@@ -30,11 +32,12 @@ pub(crate) async fn revoke_many(
         return Err(Fault::new(Kind::BadArgument, text).hint("end them in several requests"));
     }
     policy::sayable(reason.as_deref().unwrap_or_default())?;
-    let known = leases(cx, &refs).await?;
+    let asked = serde_json::json!({ "refs": refs });
+    let known = meant(cx, caller, ("revoke", asked.clone()), leases(&refs)).await?;
     let others = known.iter().filter_map(|lease| not_yours(cx, caller, lease).err());
     let others: Vec<Fault> = others.collect();
     if let Some(fault) = all_of(others) {
-        refused(cx, caller, &fault, "revoke", serde_json::json!({ "refs": refs }));
+        refused(cx, caller, &fault, "revoke", asked);
         return Err(fault);
     }
     if dry_run {
@@ -50,15 +53,15 @@ pub(crate) async fn revoke_many(
     };
     let rows = cx.ledger.run(Urgency::End, end).await.map_err(ledger_fault)?;
     rows.into_iter().flatten().for_each(|row| cx.put(row));
-    Ok(Page { items: leases(cx, &refs).await?, next: None })
+    let items = meant(cx, caller, ("revoke", asked), leases(&refs)).await?;
+    Ok(Page { items, next: None })
 }
 
-async fn leases(cx: &Context, refs: &[Ref]) -> Result<Vec<Lease>, Fault> {
+fn leases(
+    refs: &[Ref],
+) -> impl FnMut(&mut Ledger, &Sight) -> Result<Vec<Lease>, LedgerError> + use<> {
     let refs = refs.to_vec();
-    let read = move |books: &mut Ledger| -> Result<Vec<Lease>, LedgerError> {
-        refs.iter().map(|lease| books.lease(lease.as_str())).collect()
-    };
-    cx.ledger.run(Urgency::Work, read).await.map_err(ledger_fault)
+    move |books, sight| refs.iter().map(|lease| books.seen(lease.as_str(), sight)).collect()
 }
 
 /// One refusal for all of them.

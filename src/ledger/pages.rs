@@ -11,6 +11,7 @@ use super::sql::{self, Drive};
 use super::{Ledger, LedgerError};
 use crate::fault::{Fault, Kind};
 use crate::ids::{AccountId, KeyArn, Principal, Ref, Region};
+use crate::rules::access::Sight;
 use crate::rules::time::Time;
 use crate::wire;
 
@@ -20,6 +21,10 @@ const PAGE: usize = 100;
 const GRANTS_SHOWN: i64 = 100;
 /// Above every ref that starts so: `~` comes after all letters.
 const ABOVE: char = '~';
+
+/// What somebody can do who may not see all.
+const YOURS: &str = "see your own leases with `grantd list --mine`, those that a policy shares with \
+                     you with `--policy`, and give the whole ref";
 
 const OPEN: &[&str] = &["creating", "active", "ending", "ended"];
 const OWED: &[&str] = &["creating", "active", "ending"];
@@ -118,7 +123,15 @@ impl Ledger {
     /// # Errors
     /// A `Fault` of `RefUnknown` or `RefAmbiguous`; those of the disk.
     pub fn lease(&self, prefix: &str) -> Result<wire::Lease, LedgerError> {
-        let reference = self.full_ref(prefix)?;
+        self.seen(prefix, &Sight::All)
+    }
+
+    /// The lease whose ref starts with `prefix`, of those that `sight` takes in.
+    ///
+    /// # Errors
+    /// As [`Self::seen_ref`].
+    pub fn seen(&self, prefix: &str, sight: &Sight) -> Result<wire::Lease, LedgerError> {
+        let reference = self.seen_ref(prefix, sight)?;
         self.lease_by_ref(reference.as_str())
     }
 
@@ -127,6 +140,16 @@ impl Ledger {
     /// # Errors
     /// A `Fault` of `RefUnknown` or `RefAmbiguous`; those of the disk.
     pub fn full_ref(&self, prefix: &str) -> Result<Ref, LedgerError> {
+        self.seen_ref(prefix, &Sight::All)
+    }
+
+    /// The one ref that starts with `prefix`, of the leases that `sight` takes in. Others are as if
+    /// they were not there.
+    ///
+    /// # Errors
+    /// A `Fault` of `RefUnknown` (also where too many leases would have to be looked at) or
+    /// `RefAmbiguous`; those of the disk.
+    pub fn seen_ref(&self, prefix: &str, sight: &Sight) -> Result<Ref, LedgerError> {
         let from = match prefix.strip_prefix("g-") {
             Some(_) => prefix.to_owned(),
             None => format!("g-{prefix}"),
@@ -134,15 +157,27 @@ impl Ledger {
         let mut to = from.clone();
         to.push(ABOVE);
         let mut query = self.conn()?.prepare_cached(sql::LEASE_REFS)?;
-        let refs =
-            query.query_map([&from, &to], |raw| raw.get(0))?.collect::<Result<Vec<String>, _>>()?;
-        let mut refs = refs.into_iter();
-        match (refs.next(), refs.next()) {
-            (None, _) => Err(unknown(prefix)),
-            (Some(one), None) => Ref::parse(one).map_err(corrupt),
-            (Some(one), Some(two)) => {
+        let mut rows = query.query(params![from, to, limit(LOOK_MAX)])?;
+        let (mut seen, mut looked) = (Vec::new(), 0);
+        while seen.len() < 2
+            && let Some(raw) = rows.next()?
+        {
+            looked += 1;
+            let policy: Option<String> = raw.get("policy")?;
+            if sight.takes_in(policy.as_deref(), raw.get("asker_uid")?) {
+                seen.push(raw.get::<_, String>("ref")?);
+            }
+        }
+        match seen.as_slice() {
+            [one, two] => {
                 let text = format!("several refs start with {prefix:?}, such as {one} and {two}");
                 Err(Fault::new(Kind::RefAmbiguous, text).into())
+            }
+            [one] if looked < LOOK_MAX => Ref::parse(one.as_str()).map_err(corrupt),
+            _ if *sight == Sight::All => Err(unknown(prefix)),
+            _ => {
+                let text = format!("no lease of yours has the ref {prefix:?}");
+                Err(Fault::new(Kind::RefUnknown, text).hint(YOURS).into())
             }
         }
     }

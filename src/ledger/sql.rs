@@ -172,7 +172,8 @@ statements! {
     TALLY = "SELECT state, n FROM tally";
     OPEN_LANES = "SELECT lane FROM tally WHERE state <> 'closed' AND n > 0";
 
-    LEASE_REFS = "SELECT ref FROM lease WHERE ref >= ?1 AND ref < ?2 ORDER BY ref LIMIT 2";
+    LEASE_REFS = "SELECT ref, policy, asker_uid FROM lease WHERE ref >= ?1 AND ref < ?2 \
+        ORDER BY ref LIMIT ?3";
     LEASE = "SELECT l.id, l.ref, l.state, l.key_arn, l.key, l.grantee, l.operations, \
         l.constraints, l.policy, l.reason, l.asker_uid, l.asker, l.origin, n.account, \
         n.region, n.endpoint, l.started_at, l.deadline, l.latest, l.lead_ms, l.closed_at, \

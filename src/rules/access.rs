@@ -37,6 +37,47 @@ pub fn sees(config: Option<&Config>, caller: &Caller, owner: Option<u32>) -> boo
     owner == Some(caller.uid) || sees_all(config, caller)
 }
 
+/// Whose leases somebody may see. To them all others are not there: how a ref is answered must not
+/// tell of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// Everybody's.
+    All,
+    /// Their own, and those of the policies that share theirs with them.
+    Own {
+        /// Who sees.
+        uid: u32,
+        /// The names of these policies.
+        policies: Vec<String>,
+    },
+}
+
+impl Sight {
+    /// Whether it takes in a lease that `policy` allowed and `asker` asked for.
+    #[must_use]
+    pub fn takes_in(&self, policy: Option<&str>, asker: Option<u32>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Own { uid, policies } => {
+                let shared = policy.is_some_and(|policy| policies.iter().any(|own| own == policy));
+                asker == Some(*uid) || shared
+            }
+        }
+    }
+}
+
+/// Whose leases the caller may see.
+#[must_use]
+pub fn sight(config: Option<&Config>, caller: &Caller) -> Sight {
+    if sees_all(config, caller) {
+        return Sight::All;
+    }
+    let all = config.map(|config| config.policies.as_slice()).unwrap_or_default();
+    let shared = all.iter().filter(|policy| owns(config, caller, Some(&policy.name), None));
+    let policies = shared.map(|policy| policy.name.clone()).collect();
+    Sight::Own { uid: caller.uid, policies }
+}
+
 /// Whether a lease is the caller's: he asked for it, or the policy that allowed it shares its
 /// leases among all who may ask (`own = "policy"`). A policy that is gone shares nothing.
 #[must_use]

@@ -18,7 +18,7 @@ use crate::config::{Config, GranteePattern, Policy, lists};
 use crate::fault::{Fault, Kind};
 use crate::ids::{KeyArn, Principal};
 use crate::kms::KeyFacts;
-use crate::rules::access::Caller;
+use crate::rules::access::{self, Caller};
 use crate::rules::time::Time;
 use crate::terms::{Constraints, LiveMax, Operation};
 
@@ -174,7 +174,9 @@ pub fn decide(config: &Config, ask: &Ask<'_>) -> Decision {
         misses.push(Miss { policy: policy.name.clone(), place: config.place(policy), missed });
     }
     misses.sort_by_key(|miss| miss.missed.len());
-    let fault = no_policy(ask, &misses);
+    // What others may have is told to who may know, and shown beside the fault by `explain`.
+    let told = if access::sees_all(Some(config), ask.caller) { misses.as_slice() } else { &[] };
+    let fault = no_policy(ask, told);
     Decision::Refuse(Refusal { misses, ..Refusal::from(fault) })
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use grantd::api::Books;
 use grantd::fault::{Fault, Kind};
+use grantd::rules::access::Sight;
 use grantd::wire::*;
 use serde_json::json;
 
@@ -47,12 +48,16 @@ impl Shelf {
 }
 
 impl Books for Shelf {
-    fn lease<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Lease, Fault>> {
+    fn lease<'a>(&'a self, prefix: &'a str, sight: Sight) -> BoxFuture<'a, Result<Lease, Fault>> {
         self.note(format!("lease {prefix}"));
+        let lease = lease("active");
+        let owner = lease.asker.as_ref().map(|asker| asker.uid);
         let found = match prefix {
-            "g-0" => Err(Fault::new(Kind::RefUnknown, "no lease g-0")),
-            _ => Ok(lease("active")),
+            "g-0" => None,
+            _ => Some(lease).filter(|lease| sight.takes_in(lease.policy.as_deref(), owner)),
         };
+        let unknown = || Fault::new(Kind::RefUnknown, format!("no lease {prefix}"));
+        let found = found.ok_or_else(unknown);
         self.answer(found)
     }
 

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use grantd::config::{Config, Names, parse};
 use rustix::process::{Gid, Uid};
 
-use super::support::{BOUND, World, read_out, same};
+use super::support::{BOUND, REF, World, read_out, same};
 
 /// The owner of every lease of these tests.
 const ALICE: u32 = 1000;
@@ -94,7 +94,8 @@ fn answers(world: &World, who: Who) -> [String; 8] {
 }
 
 const DENIED: &str = "403 read-denied";
-const NOTHING: [&str; 8] = [DENIED, "200", DENIED, DENIED, DENIED, DENIED, DENIED, "200"];
+const ABSENT: &str = "404 ref-unknown";
+const NOTHING: [&str; 8] = [DENIED, "200", ABSENT, DENIED, ABSENT, DENIED, DENIED, "200"];
 
 #[test]
 fn who_is_on_no_list_sees_his_own_leases_alone() {
@@ -111,10 +112,31 @@ fn who_is_on_no_list_sees_his_own_leases_alone() {
     same("read-denied", said.join("\n"));
 }
 
+/// A lease of another, by its whole ref or the beginning, is answered as one that is not there.
+#[test]
+fn no_answer_tells_a_stranger_that_a_lease_is_there() {
+    let world = World::open_to_all(Some(config("[access]\nread = []")));
+    let answer = |target: &str, reference: &str| {
+        let reply = get(&world, stranger(), &target.replace("REF", reference));
+        let (head, body) = reply.split_once("\n\n").unwrap();
+        let status = head.lines().next().unwrap().to_owned();
+        (status, body.replace(&format!("no lease {reference}\""), "no lease REF\""))
+    };
+    for target in ["/v1/leases/REF", "/v1/history?ref=REF"] {
+        let absent = answer(target, "g-0");
+        assert!(absent.0.contains("404"), "{absent:?}");
+        for reference in [REF, "g-7", "g-"] {
+            let said = answer(target, reference);
+            assert_eq!(said, absent, "{reference}");
+            assert!(!said.1.contains(REF), "{said:?}");
+        }
+    }
+}
+
 #[test]
 fn while_no_configuration_loads_a_stranger_sees_why_and_no_more() {
     let world = World::open_to_all(None);
-    let seen = [DENIED, "200", DENIED, DENIED, DENIED, DENIED, "200", "200"];
+    let seen = [DENIED, "200", ABSENT, DENIED, ABSENT, DENIED, "200", "200"];
     assert_eq!(answers(&world, stranger()), seen);
 }
 

@@ -1,8 +1,12 @@
 //! Who may do what to whose lease.
 
-use grantd::fault::Kind;
+use grantd::engine::Command;
+use grantd::fault::{Fault, Kind};
+use grantd::rules::time::MINUTE;
+use grantd::wire::{ExtendLease, Lease, LeaseExtended};
 
-use crate::stage::{Stage, play};
+use crate::clock::pause;
+use crate::stage::{Stage, caller, play};
 
 const ACCESS: &str = "group = \"sim\"\n[access]\nadmin = [\"user:7\"]";
 
@@ -46,6 +50,75 @@ fn root_and_an_administrator_freeze_and_lift_and_nobody_else() {
                         Err(fault) => assert_eq!(fault.kind, Kind::NotYours),
                     }
                 }
+            })
+            .await;
+    });
+}
+
+/// Under `[access] read = []` a ref of another's lease, its beginning and what is no ref at all are
+/// answered alike, whatever is asked; and what is one's own is found, whatever others have.
+#[test]
+fn who_may_not_read_learns_of_no_lease_of_others() {
+    play(|| async {
+        let stage = Stage::new(0).config("group = \"sim\"", "group = \"sim\"\n[access]\nread = []");
+        let key = stage.key.clone();
+        stage
+            .live(async |daemon| {
+                let theirs = daemon.create(&key, "1h").await.unwrap();
+                daemon.create(&key, "1h").await.unwrap();
+                let own = daemon.create_as(2, &key, "1h").await.unwrap();
+                let whole = theirs.reference.as_str();
+                let extension = ExtendLease { ttl: Some("2min".to_owned()), ..Default::default() };
+                for typed in [whole, &whole[..13], "g-", "g-000000000000"] {
+                    let (reference, request) = (|| typed.to_owned(), extension.clone());
+                    let revoked: Result<Lease, Fault> = daemon
+                        .ask(|reply| Command::Revoke {
+                            caller: caller(3),
+                            reference: reference(),
+                            reason: None,
+                            reply,
+                        })
+                        .await;
+                    let extended: Result<LeaseExtended, Fault> = daemon
+                        .ask(|reply| Command::Extend {
+                            caller: caller(3),
+                            reference: reference(),
+                            request,
+                            idempotency: None,
+                            reply,
+                        })
+                        .await;
+                    let held = daemon
+                        .ask(|reply| Command::Hold {
+                            caller: caller(3),
+                            reference: reference(),
+                            reply,
+                        })
+                        .await;
+                    let said = format!("no lease of yours has the ref {typed:?}");
+                    for fault in [revoked.unwrap_err(), extended.unwrap_err(), held.unwrap_err()] {
+                        assert_eq!((fault.kind, &fault.lease), (Kind::RefUnknown, &None));
+                        assert_eq!(fault.text, said);
+                    }
+                }
+                let many = daemon.revoke_many(3, std::slice::from_ref(&theirs.reference)).await;
+                assert_eq!(many.unwrap_err().kind, Kind::RefUnknown);
+                let mine = |reply| Command::Revoke {
+                    caller: caller(2),
+                    reference: "g-".to_owned(),
+                    reason: None,
+                    reply,
+                };
+                assert_eq!(daemon.ask(mine).await.unwrap().reference, own.reference);
+                assert_eq!(daemon.lease(&theirs).await.state, "active");
+                // Who tries, stands in the history.
+                pause(MINUTE).await;
+                let told = daemon.history("refused").await;
+                assert!(told.iter().any(|row| row.body.to_string().contains(whole)), "{told:?}");
+                // And what others may have, is not told either.
+                let fault = daemon.create_as(9, &key, "1h").await.unwrap_err();
+                assert_eq!(fault.kind, Kind::NoPolicy);
+                assert!(fault.text.ends_with(&format!("RoleB access to {key}")), "{fault}");
             })
             .await;
     });

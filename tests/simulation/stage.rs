@@ -134,7 +134,7 @@ impl Stage {
 }
 
 impl Daemon {
-    async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<T, Fault>>) -> Command,
     ) -> Result<T, Fault> {

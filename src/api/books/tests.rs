@@ -71,8 +71,8 @@ async fn record(handle: &Handle) -> Ref {
 async fn a_lease_is_found_by_its_prefix() {
     let (_dir, handle, books) = books(NOW);
     let reference = record(&handle).await;
-    assert_eq!(books.lease("g-7k").await.unwrap().reference, reference);
-    assert_eq!(books.lease("g-0").await.unwrap_err().kind, Kind::RefUnknown);
+    assert_eq!(books.lease("g-7k", Sight::All).await.unwrap().reference, reference);
+    assert_eq!(books.lease("g-0", Sight::All).await.unwrap_err().kind, Kind::RefUnknown);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::fixture::{World, grantee, id, key, kms, lease, now, reference};
 use crate::fault::Kind;
 use crate::ledger::{Ledger, LedgerError, Row, Waiting};
+use crate::rules::access::Sight;
 use crate::rules::life::{Class, Event, Outcome, State, Why};
 use crate::rules::time::{HOUR, MINUTE, SECOND};
 use crate::wire::{Lease, ListHistory, ListLeases};
@@ -49,6 +50,49 @@ fn pages(ledger: &Ledger, list: &ListLeases, uid: Option<u32>) -> Vec<Lease> {
         list.after = page.next;
         if list.after.is_none() {
             return all;
+        }
+    }
+}
+
+/// The beginning of a ref means the one lease that begins so, of those that are seen; no word tells
+/// of another.
+#[test]
+fn a_ref_means_one_of_those_that_are_seen() {
+    let world = populated();
+    let all = pages(&world.ledger, &ListLeases { all: true, ..Default::default() }, None);
+    let own = |uid, shared: &[&str]| Sight::Own {
+        uid,
+        policies: shared.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    for sight in
+        [Sight::All, own(1000, &[]), own(1003, &["p3", "p5"]), own(9, &["p1"]), own(9, &[])]
+    {
+        for wanted in all.iter().step_by(7) {
+            for length in 2..=wanted.reference.as_str().len() {
+                let prefix = &wanted.reference.as_str()[..length];
+                let shown = |lease: &&Lease| {
+                    let asker = lease.asker.as_ref().map(|asker| asker.uid);
+                    let begins = lease.reference.as_str().starts_with(prefix);
+                    begins && sight.takes_in(lease.policy.as_deref(), asker)
+                };
+                let expected: Vec<&Lease> = all.iter().filter(shown).collect();
+                match (world.ledger.seen_ref(prefix, &sight), expected.as_slice()) {
+                    (Ok(found), [one]) => assert_eq!(found, one.reference),
+                    (Err(LedgerError::Fault(fault)), []) => {
+                        assert_eq!(fault.kind, Kind::RefUnknown);
+                        let quoted = fault.text.matches("g-").count();
+                        assert_eq!(quoted, 1, "the one that was typed: {fault}");
+                    }
+                    (Err(LedgerError::Fault(fault)), [_, _, ..]) => {
+                        assert_eq!(fault.kind, Kind::RefAmbiguous);
+                        let named = fault.text.split(' ').filter(|word| word.len() == 14);
+                        for named in named.filter(|word| word.starts_with("g-")) {
+                            assert!(expected.iter().any(|lease| lease.reference.as_str() == named));
+                        }
+                    }
+                    (found, expected) => panic!("{sight:?} {prefix}: {found:?}, {expected:?}"),
+                }
+            }
         }
     }
 }
