@@ -4,11 +4,11 @@
 //! under it.
 
 mod adopt;
+mod door;
 mod hold;
 mod prove;
 
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
@@ -21,7 +21,6 @@ use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use nix::unistd::{Gid, Group, Uid, User};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
@@ -33,6 +32,8 @@ use crate::wire::{
     LiftFreeze, ListHistory, ListLeases, NewFreeze, Page, Problem, Reload, Reloaded, RevokeLease,
     RevokeLeases, Status, Verified,
 };
+
+pub use door::with_late_groups;
 
 /// For a whole call: a create waits for KMS (10 s) and for a first proof of the way out, and the
 /// API gives up at 30 s.
@@ -273,7 +274,7 @@ impl Client {
         } else if is(io::ErrorKind::PermissionDenied) {
             let fault =
                 Fault::new(Kind::SocketDenied, format!("you may not use the socket {socket}"));
-            return match door(&self.socket) {
+            return match door::hint(&self.socket) {
                 Some(hint) => fault.hint(hint),
                 None => fault,
             };
@@ -329,22 +330,6 @@ impl Call<'_> {
         let body = Full::new(Bytes::from(self.body.unwrap_or_default()));
         request.body(body).map_err(|error| unsendable(&error))
     }
-}
-
-/// How to be let in: by the group of the socket, or of its directory where that already shuts us
-/// out. None where neither can be looked at.
-fn door(socket: &Path) -> Option<String> {
-    let looked = std::fs::metadata(socket);
-    let is = looked.ok().or_else(|| std::fs::metadata(socket.parent()?).ok())?;
-    // What a member of the group needs to connect, or to pass.
-    if is.mode() & 0o030 == 0 {
-        return Some("only its owner may: the configuration names the group that may, too".into());
-    }
-    let group = Group::from_gid(Gid::from_raw(is.gid())).ok().flatten();
-    let group = group.map_or_else(|| is.gid().to_string(), |group| group.name);
-    let me = User::from_uid(Uid::current()).ok().flatten();
-    let me = me.map_or_else(|| "you".to_owned(), |me| me.name);
-    Some(format!("join its group, then log in again: `sudo usermod -a -G {group} {me}`"))
 }
 
 /// A change that was sent and not answered may have been made.

@@ -80,7 +80,7 @@ impl Operation {
     #[must_use]
     pub fn advice(text: &str) -> String {
         let name = text.strip_prefix("kms:").unwrap_or(text);
-        if name.eq_ignore_ascii_case("ReEncrypt") {
+        if name.trim_end_matches('*').eq_ignore_ascii_case("ReEncrypt") {
             return "KMS splits it: ReEncryptFrom and ReEncryptTo".to_owned();
         }
         let groups = ["read", "write"].into_iter();

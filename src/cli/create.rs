@@ -158,11 +158,7 @@ fn operations(typed: &[String]) -> Result<Vec<String>, Fault> {
         if Operation::named(text).is_none() {
             let unknown = UnknownOperation(text.to_owned());
             let fault = Fault::new(Kind::BadArgument, format!("--operations: {unknown}"));
-            let near = Operation::ALL.iter().find(|op| op.as_str().eq_ignore_ascii_case(text));
-            return Err(match near {
-                Some(near) => fault.hint(format!("KMS writes it {near}")),
-                None => fault,
-            });
+            return Err(fault.hint(Operation::advice(text)));
         }
         names.push(text.to_owned());
     }

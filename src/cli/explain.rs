@@ -15,6 +15,7 @@ use super::online::{Online, Seen};
 use super::out::{BAD, GOOD, Out, STRONG, Stop};
 use super::question::{OVERFLOW, Question, caller};
 use super::words::{clean, context, deadline, operations, span};
+use crate::client::with_late_groups;
 use crate::config::Config;
 use crate::fault::exit;
 use crate::rules::policy::{Decision, Miss, Missed, Refusal, Terms};
@@ -44,10 +45,14 @@ pub(super) fn explain(args: ExplainArgs, out: &mut Out) -> Result<u8, Stop> {
         }
         false => (suppose(&config, &request.key, request.region.as_ref(), &given)?, None),
     };
+    let myself = user.is_none();
     let caller = caller(user.as_deref())?;
     let Supposed { facts, aliases, assumed } = supposed;
     let question = Question { caller, request, key: facts, aliases };
-    let decision = question.decide(&config, out.now);
+    let mut decision = question.decide(&config, out.now);
+    if let (Decision::Refuse(refusal), true) = (&mut decision, myself) {
+        refusal.fault = with_late_groups(refusal.fault.clone());
+    }
     let told = Told { config: &config, question: &question, decision: &decision };
     if out.json {
         let mut document = told.document(&assumed);

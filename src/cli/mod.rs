@@ -58,6 +58,14 @@ use crate::fault::{Fault, Kind};
 /// # Errors
 /// What stopped it.
 pub fn dispatch(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
+    let done = command(typed, out);
+    done.map_err(|stop| match stop {
+        Stop::Fault(fault) => Stop::Fault(crate::client::with_late_groups(fault)),
+        output @ Stop::Output(_) => output,
+    })
+}
+
+fn command(typed: Cli, out: &mut Out) -> Result<u8, Stop> {
     let socket = typed.socket;
     match typed.command {
         Command::Completions(args) => docs::completions(&args, out),

@@ -63,21 +63,29 @@ impl<T> Answer<T> {
     /// # Errors
     /// Why it says nothing, as the asker reads it.
     pub fn about(self, key: &str) -> Result<T, Fault> {
+        self.told_to("grantd", key)
+    }
+
+    /// The same where `who` asked.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn told_to(self, who: &str, key: &str) -> Result<T, Fault> {
         let detail = self.detail.as_deref().unwrap_or("no answer");
         let (kind, what) = match self.outcome {
             Outcome::Done(value) => return Ok(value),
-            Outcome::Unknown => (Kind::KmsSilent, "KMS does not answer"),
+            Outcome::Unknown => (Kind::KmsSilent, "KMS does not answer".to_owned()),
             Outcome::Refused(class) => match class {
-                Class::NotFound => (Kind::KeyNotFound, "KMS does not find it"),
-                Class::Throttled => (Kind::Throttled, "KMS throttles grantd"),
-                Class::Denied => (Kind::KmsDenied, "grantd may not look it up"),
+                Class::NotFound => (Kind::KeyNotFound, "KMS does not find it".to_owned()),
+                Class::Throttled => (Kind::Throttled, format!("KMS throttles {who}")),
+                Class::Denied => (Kind::KmsDenied, format!("{who} may not look it up")),
                 Class::Credentials => {
-                    (Kind::Credentials, "AWS does not accept grantd's credentials")
+                    (Kind::Credentials, format!("AWS does not accept {who}'s credentials"))
                 }
-                Class::KeyState => (Kind::KeyState, "the key is not usable"),
-                Class::Unavailable => (Kind::KmsSilent, "nothing was sent to KMS"),
+                Class::KeyState => (Kind::KeyState, "the key is not usable".to_owned()),
+                Class::Unavailable => (Kind::KmsSilent, "nothing was sent to KMS".to_owned()),
                 Class::BadToken | Class::Quota | Class::Invalid => {
-                    (Kind::KmsInvalid, "KMS does not take the question")
+                    (Kind::KmsInvalid, "KMS does not take the question".to_owned())
                 }
             },
         };

@@ -39,7 +39,8 @@ const NEAREST: usize = 3;
 /// Where the console and AWS's wizards put the roles that services run as on a customer's behalf:
 /// unlike service-linked ones they are the customer's own, and may be a person's grantee.
 pub const SERVICE_ROLE: &str = ":role/service-role/";
-/// Root is in no group of a policy: who has just installed grantd meets this first.
+/// Root is in no group of a policy: who has just installed grantd meets this first. Only where the
+/// caller is all that is missed: as another user they would be refused again.
 const AS_YOURSELF: &str = "ask as the user you are, such as `sudo -u alice grantd create …`: root \
                            too gets only what a policy's callers allow";
 
@@ -332,7 +333,26 @@ fn no_policy(ask: &Ask<'_>, misses: &[Miss]) -> Fault {
         text.push_str(&format!("; {name} ({place}) would, but its {what} are {lists}"));
     }
     let fault = Fault::new(Kind::NoPolicy, text);
-    if *uid == 0 { fault.hint(AS_YOURSELF) } else { fault }
+    let only_caller = |miss: &Miss| matches!(miss.missed.as_slice(), [Missed::Caller(_)]);
+    match role_of(grantee.as_str()) {
+        _ if *uid == 0 && misses.iter().any(only_caller) => fault.hint(AS_YOURSELF),
+        Some(role) => fault.hint(format!(
+            "this is one session of a role, and policies name the role as a rule: ask for --grantee {role} \
+             (with its path, where it has one)"
+        )),
+        None if *uid == 0 => fault
+            .hint("no policy lists this key and this grantee together, whoever asks: `grantd explain` \
+             shows what each lists"),
+        None => fault,
+    }
+}
+
+/// The role that a session is of, as a request names it. A session does not show its role's path.
+fn role_of(grantee: &str) -> Option<String> {
+    let (account, session) = grantee.split_once(":assumed-role/")?;
+    let (role, _) = session.split_once('/')?;
+    let account = account.replacen(":sts:", ":iam:", 1);
+    Some(format!("{account}:role/{role}"))
 }
 
 fn quoted(all: &[String]) -> String {

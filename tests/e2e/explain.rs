@@ -113,3 +113,27 @@ fn what_aws_does_not_tell_is_said_with_the_exit_code_of_a_create() {
     let silent = code(explain(&host, sandbox.story.alias, &[]));
     assert_eq!(silent, (Some(69), "kms-silent".to_owned()));
 }
+
+/// Whoever explains has no credentials of grantd's as a rule: that is said, not that the daemon's
+/// lack something.
+#[test]
+fn whose_credentials_are_asked_with_is_said() {
+    let (sandbox, mut host) = world();
+    let alias = sandbox.story.alias;
+    let remedy = |told: &Value| told["online"][0]["remedy"].as_str().unwrap().to_owned();
+    let admin = &sandbox.story.admin;
+    host.set("AWS_ACCESS_KEY_ID", &admin.access_key_id);
+    host.set("AWS_SECRET_ACCESS_KEY", &admin.secret_access_key);
+    let told = explain(&host, alias, &[]).json();
+    assert!(told["online"].is_array(), "{told:#}");
+    assert_eq!(level(&told, "credentials 111122223333", "admin"), "failure");
+    assert!(remedy(&told).ends_with("asks AWS with your own credentials, not the daemon's"));
+    let denied = Fault::new(Match::op(Op::ListAliases), When::Before, Act::Deny);
+    sandbox.handle().inject(denied);
+    let told = explain(&host, alias, &[]).json();
+    assert!(told["detail"].as_str().unwrap().contains("this command may not look it up"));
+    assert!(told["hint"].as_str().unwrap().starts_with("this command asks AWS with your own"));
+    host.set("AWS_ACCESS_KEY_ID", "AKIDNOBODY");
+    let told = explain(&host, alias, &[]).json();
+    assert!(told["detail"].as_str().unwrap().contains("this command's credentials"), "{told:#}");
+}

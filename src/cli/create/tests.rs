@@ -85,7 +85,7 @@ fn a_slip_of_the_pen_is_found_before_the_daemon_is_asked() {
         (
             &["--operations", "decrypt"],
             "\"decrypt\" is not a grant operation",
-            "KMS writes it Decrypt",
+            "did you mean \"Decrypt\"?",
         ),
         (&["--operations", ","], "--operations names none", "such as"),
         (
@@ -135,5 +135,19 @@ fn a_name_without_its_alias_is_noticed() {
         "arn:aws:kms:eu-west-1:111122223333:alias/my-kms-key",
     ] {
         assert!(with_key(key).is_ok(), "{key}");
+    }
+}
+
+#[test]
+fn a_slip_of_the_pen_among_the_operations_gets_the_hint_of_the_file() {
+    for (typed, hint) in [
+        ("decrypt", "did you mean \"Decrypt\"?"),
+        ("kms:Decrypt", "did you mean \"Decrypt\"?"),
+        ("ReEncrypt", "KMS splits it: ReEncryptFrom and ReEncryptTo"),
+        ("kms:ReEncrypt*", "KMS splits it: ReEncryptFrom and ReEncryptTo"),
+        ("Decrpyt", "did you mean \"Decrypt\"?"),
+    ] {
+        let fault = usable(&["--operations", typed]).unwrap_err();
+        assert_eq!((fault.kind, fault.remedy()), (Kind::BadArgument, hint), "{typed}");
     }
 }

@@ -1,16 +1,36 @@
 //! One request, as AWS stands to it now: what the daemon would find besides the file.
 
-use super::super::finding::Finding;
-use super::{Online, clock, identity, place};
+use super::super::finding::{Finding, Level};
+use super::{Online, ROLE, clock, identity, place};
 use crate::clock::Clock as _;
 use crate::config::Account;
 use crate::fault::{Fault, Kind};
 use crate::ids::{KeyArn, Region};
-use crate::kms::{KeyFacts, Kms as _, Lane};
+use crate::kms::{Answer, KeyFacts, Kms as _, Lane};
 use crate::rules::keyref::KeyRef;
 use crate::rules::life::{Class, Outcome};
 use crate::rules::policy::expand_grantee;
 use crate::wire::CreateLease;
+
+/// The daemon is not asked, so what AWS refuses says nothing about it.
+const MINE: &str = "this command asks AWS with your own credentials, not with the daemon's: use \
+                    those of grantd's role, or leave --online out";
+
+/// What AWS tells the command's own credentials.
+trait Mine<T> {
+    /// # Errors
+    /// Why it says nothing: whose credentials are at fault is said.
+    fn mine(self, key: &str) -> Result<T, Fault>;
+}
+
+impl<T> Mine<T> for Answer<T> {
+    fn mine(self, key: &str) -> Result<T, Fault> {
+        self.told_to("this command", key).map_err(|fault| {
+            let mine = matches!(fault.kind, Kind::KmsDenied | Kind::Credentials);
+            if mine { fault.hint(MINE) } else { fault }
+        })
+    }
+}
 
 /// The key of a request, and what else was seen.
 pub(in super::super) struct Seen {
@@ -54,13 +74,17 @@ impl Online<'_> {
         request: &CreateLease,
     ) -> Result<Seen, Fault> {
         let answer = self.kms.identity(lane).await;
-        let mut findings = vec![identity(account, lane, &answer)];
+        let mut mine = identity(account, lane, &answer);
+        if let Some(remedy) = &mut mine.remedy {
+            remedy.push_str("; this command asks AWS with your own credentials, not the daemon's");
+        }
+        let mut findings = vec![mine];
         let date = answer.date.map(|date| self.clock.read().wall.since(date));
         findings.extend(date.map(|ms| clock(&place(lane), ms)));
-        let facts = self.kms.describe(lane, arn.as_str()).await.about(&request.key)?;
+        let facts = self.kms.describe(lane, arn.as_str()).await.mine(&request.key)?;
         // KMS shows nobody another account's aliases.
         let aliases = match facts.arn.account() == lane.account.as_str() {
-            true => self.kms.aliases(lane, Some(&facts.arn)).await.about(&request.key)?,
+            true => self.kms.aliases(lane, Some(&facts.arn)).await.mine(&request.key)?,
             false => Vec::new(),
         };
         let aliases = aliases.into_iter().map(|alias| alias.name).collect();
@@ -82,6 +106,13 @@ impl Online<'_> {
             );
             Finding::ok(format!("grantee {who}"), seen)
         }));
+        // Where they are not grantd's credentials, its role is not what lacks a permission.
+        let stranger = findings.first().is_some_and(|mine| mine.level != Level::Ok);
+        for finding in &mut findings {
+            if stranger && finding.remedy.as_deref() == Some(ROLE) {
+                finding.remedy = Some(MINE.to_owned());
+            }
+        }
         Ok(Seen { facts, aliases, findings })
     }
 
@@ -114,11 +145,11 @@ impl Online<'_> {
                 if answer.outcome == Outcome::Refused(Class::NotFound) {
                     return Ok(None);
                 }
-                return answer.about(text).map(|facts| Some(facts.arn));
+                return answer.mine(text).map(|facts| Some(facts.arn));
             }
             KeyRef::Alias(name) | KeyRef::AliasArn(_, _, name) => name,
         };
-        let aliases = self.kms.aliases(lane, None).await.about(text)?;
+        let aliases = self.kms.aliases(lane, None).await.mine(text)?;
         let alias = aliases.iter().find(|alias| alias.name == *name);
         Ok(alias.and_then(|alias| lane.target(alias)))
     }

@@ -228,6 +228,10 @@ fn who_may_have_what() {
         ("another caller", ops_asks().with(|c| c.groups = vec![201])),
         ("root, who stands in no policy", ops_asks().with(|c| (c.uid, c.groups) = (0, vec![0]))),
         (
+            "root, for a grantee that nobody gives access",
+            ops_asks().to("user/eve").with(|c| (c.uid, c.groups) = (0, vec![0])),
+        ),
+        (
             "nothing fits",
             ops_asks().with(|c| {
                 c.groups.clear();
