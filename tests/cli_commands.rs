@@ -54,7 +54,7 @@ fn world(target: &str) -> (u16, Value) {
         "GET /v1/history" if query.contains("after=") => (200, json!({ "items": [row(3)] })),
         "GET /v1/history" => (200, json!({ "items": [row(1), row(2)], "next": "2" })),
         "GET /v1/history/verify" => {
-            (200, json!({ "rows": 3, "head": "ab".repeat(32), "broken": null }))
+            (200, json!({ "rows": 3, "seq": 3, "head": "ab".repeat(32), "broken": null }))
         }
         "GET /v1/status" => (200, status(2)),
         _ => problem(Kind::RefUnknown, "no lease begins with that"),
@@ -342,7 +342,7 @@ fn without_a_daemon_it_is_said_how_to_start_it() {
 #[test]
 fn a_broken_chain_exits_65() {
     let why = json!({ "seq": 2, "why": "its hash differs" });
-    let broken = json!({ "rows": 2, "head": "ab".repeat(32), "broken": why });
+    let broken = json!({ "rows": 1, "seq": 1, "head": "ab".repeat(32), "broken": why });
     let fake = Fake::start(move |_| (200, broken.clone()));
     same("history-broken", run("history verify", &fake.socket));
 }

@@ -3,7 +3,7 @@
 use futures_util::future::{BoxFuture, FutureExt};
 
 use crate::fault::{Fault, Kind};
-use crate::ledger::{Handle, Head, Ledger, LedgerError, Urgency};
+use crate::ledger::{Handle, Ledger, LedgerError, Urgency};
 use crate::rules::access::Sight;
 use crate::rules::time::Time;
 use crate::wire::{Freeze, HistoryRow, Lease, ListHistory, ListLeases, Page, Verified};
@@ -52,15 +52,14 @@ impl LedgerBooks {
 
     /// Slice by slice, so that an ending never waits for more than one of them.
     async fn walk(&self) -> Result<Verified, Fault> {
-        let mut rows = 0;
-        let mut head = Head::default();
+        let (mut rows, mut after) = (0, None);
         loop {
-            let after = head;
             let slice = self.read(move |ledger| ledger.verify_slice(after, SLICE)).await?;
             rows += slice.rows;
-            head = slice.head;
+            after = Some(slice.head);
             if slice.done {
-                return Ok(Verified { rows, head: head.hex(), broken: slice.broken });
+                let (seq, head) = (slice.head.seq, slice.head.hex());
+                return Ok(Verified { rows, seq, head, broken: slice.broken });
             }
         }
     }

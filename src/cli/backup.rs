@@ -44,10 +44,9 @@ pub(super) fn backup(args: &BackupArgs, out: &mut Out) -> Result<u8, Stop> {
             done.head.hex()
         ))?;
         if let Some(broken) = &done.broken {
-            let (seq, why) = (broken.seq, clean(&broken.why));
+            let broken = clean(&broken.to_string());
             out.line(format!(
-                "{BAD}failure{BAD:#}  the history, of the ledger too, breaks at row {seq}: {why} \
-                 (docs/recovery.md)"
+                "{BAD}failure{BAD:#}  in the ledger too, {broken} (docs/recovery.md)"
             ))?;
         }
     }

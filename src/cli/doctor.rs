@@ -132,10 +132,11 @@ async fn history(
         Ok(Verified { rows, broken: None, .. }) => {
             Finding::ok(what, format!("{rows} rows, and their chain is whole"))
         }
-        Ok(Verified { broken: Some(broken), .. }) => {
-            let seen = format!("the chain is broken at row {}: {}", broken.seq, broken.why);
-            Finding::failure(what, seen, "somebody changed the ledger: see docs/recovery.md")
-        }
+        Ok(Verified { broken: Some(broken), .. }) => Finding::failure(
+            what,
+            broken.to_string(),
+            "somebody changed the ledger: see docs/recovery.md",
+        ),
         Err(fault) if fault.kind == Kind::FileAbsent => {
             Finding::warning(what, fault.text, "start the daemon: it makes the ledger")
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::source::{Asked, Daemon, Source};
 use crate::client::Client;
 use crate::fault::Fault;
-use crate::ledger::{Ledger, OpenError};
+use crate::ledger::{Ledger, OpenError, Walk};
 use crate::rules::time::Time;
 use crate::wire::{
     AcceptAlias, AdoptGrant, AdoptionHold, CreateLease, ExtendLease, Freeze, HeldLease, HistoryRow,
@@ -54,7 +54,8 @@ where
 impl Copy {
     fn walk(&self) -> Result<Verified, Fault> {
         let walk = self.ledger.verify()?;
-        Ok(Verified { rows: walk.rows, head: walk.head.hex(), broken: walk.broken })
+        let Walk { rows, head, broken, done: _ } = walk;
+        Ok(Verified { rows, seq: head.seq, head: head.hex(), broken })
     }
 }
 

@@ -150,15 +150,14 @@ fn everything(body: &serde_json::Value) -> String {
 async fn verify(source: &dyn Source, out: &mut Out) -> Result<u8, Stop> {
     let verified = source.verify().await?;
     if let Some(broken) = &verified.broken {
-        let text = format!("the history breaks at row {}: {}", broken.seq, broken.why);
-        return Err(Fault::new(Kind::LedgerCorrupt, text).into());
+        return Err(Fault::new(Kind::LedgerCorrupt, broken.to_string()).into());
     }
     if out.json {
         out.document(&verified)?;
         return Ok(0);
     }
     out.line(format!("{STRONG}{} rows, the chain is whole{STRONG:#}", verified.rows))?;
-    out.line(format!("head {}", clean(&verified.head)))?;
+    out.line(format!("head {}:{}", verified.seq, clean(&verified.head)))?;
     out.line("compare the head with the last one in the daemon's journal")?;
     Ok(0)
 }

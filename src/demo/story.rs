@@ -169,7 +169,7 @@ async fn after(
     }
     let verified = world.client.verify().await?;
     if let Some(broken) = verified.broken {
-        return Err(wrong(format!("the history breaks at {}: {}", broken.seq, broken.why)).into());
+        return Err(wrong(broken.to_string()).into());
     }
     more(out, format!("{} rows in all, and their chain is whole", verified.rows))?;
     say(out, "how late the end was")?;

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::context::Context;
-use crate::ledger::{Head, LedgerError, Urgency};
+use crate::ledger::{LedgerError, Urgency};
 use crate::rules::time::SECOND;
 
 /// Rows of one slice: a few milliseconds of the ledger's thread.
@@ -49,15 +49,14 @@ async fn rows(cx: &Rc<Context>) -> Result<(), LedgerError> {
 }
 
 async fn chain(cx: &Rc<Context>) -> Result<(), LedgerError> {
-    let (mut head, mut done) = (Head::default(), false);
+    let (mut after, mut done) = (None, false);
     while !done && !cx.stopping.get() {
         let walk =
-            cx.ledger.run(Urgency::Work, move |books| books.verify_slice(head, SLICE)).await?;
+            cx.ledger.run(Urgency::Work, move |books| books.verify_slice(after, SLICE)).await?;
         if let Some(broken) = walk.broken {
-            let (seq, why) = (broken.seq, broken.why);
-            found(cx, format!("the history breaks at row {seq}: {why}; see docs/recovery.md"));
+            found(cx, format!("{broken}; see docs/recovery.md"));
         }
-        (head, done) = (walk.head, walk.done);
+        (after, done) = (Some(walk.head), walk.done);
         cx.time.pause(PAUSE).await;
     }
     Ok(())

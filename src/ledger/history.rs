@@ -11,16 +11,15 @@ use rusqlite::{OptionalExtension as _, Row as Raw, params};
 use sha2::{Digest as _, Sha256};
 
 use super::{Ledger, LedgerError, sql};
+use crate::fault::chain;
 use crate::ids::Ref;
 use crate::rules::time::Time;
-use crate::wire::{Broken, HistoryRow};
+use crate::wire::HistoryRow;
 
 /// What is hashed is a history row of grantd, in this form and no other.
 const DOMAIN: &[u8] = b"grantd history v1\n";
-/// At most so many rows are walked in one job (about 10 ms), so that endings never wait for a
-/// verification.
-const WALK_MAX: u32 = 1_000;
-
+/// What stands in a listing for a row that cannot be read.
+const UNREADABLE: &str = "unreadable";
 /// The end of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Head {
@@ -38,33 +37,20 @@ impl Head {
     }
 }
 
-/// One slice of a verification.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Walk {
-    /// How many rows of this slice fit.
-    pub rows: i64,
-    /// The last row that fits: where the next slice starts.
-    pub head: Head,
-    /// The first row that does not, and why.
-    pub broken: Option<Broken>,
-    /// There are no more rows, or there is no use in going on.
-    pub done: bool,
-}
-
 /// A history row as it is stored.
-struct Stored {
-    seq: i64,
+pub(super) struct Stored {
+    pub(super) seq: i64,
     at: i64,
     lease: Option<String>,
     kind: String,
     actor: String,
     body: String,
-    prev: Vec<u8>,
-    hash: Vec<u8>,
+    pub(super) prev: Vec<u8>,
+    pub(super) hash: Vec<u8>,
 }
 
 impl Stored {
-    fn read(raw: &Raw<'_>) -> Result<Self, rusqlite::Error> {
+    pub(super) fn read(raw: &Raw<'_>) -> Result<Self, rusqlite::Error> {
         Ok(Self {
             seq: raw.get("seq")?,
             at: raw.get("at")?,
@@ -77,7 +63,7 @@ impl Stored {
         })
     }
 
-    fn digest(&self) -> [u8; 32] {
+    pub(super) fn digest(&self) -> [u8; 32] {
         let mut sum = Sha256::new();
         sum.update(DOMAIN);
         sum.update(self.seq.to_be_bytes());
@@ -105,20 +91,29 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     nibbles.map(|nibble| char::from(DIGITS[usize::from(nibble)])).collect()
 }
 
-/// A history row for the wire.
+/// A history row for the wire. One that means nothing is shown as that, so that it hides no other.
 pub(super) fn wire(raw: &Raw<'_>) -> Result<HistoryRow, LedgerError> {
-    let row = Stored::read(raw)?;
-    let corrupt = |why: String| LedgerError::Corrupt(format!("history row {}: {why}", row.seq));
+    // STRICT, and the key of the table: whatever was done to the file, this one is a number.
+    let seq = raw.get("seq")?;
+    Ok(meant(raw).unwrap_or_else(|why| HistoryRow {
+        seq,
+        at: Time(raw.get("at").unwrap_or(0)),
+        reference: None,
+        kind: UNREADABLE.to_owned(),
+        actor: "grantd".to_owned(),
+        body: serde_json::json!({ "why": why }),
+        hash: raw.get::<_, Vec<u8>>("hash").map_or_else(|_| String::new(), |hash| hex(&hash)),
+    }))
+}
+
+fn meant(raw: &Raw<'_>) -> Result<HistoryRow, String> {
+    let row = Stored::read(raw).map_err(|error| chain(&error))?;
+    let reference = row.lease.as_ref().map(Ref::parse).transpose();
     Ok(HistoryRow {
         seq: row.seq,
         at: Time(row.at),
-        reference: row
-            .lease
-            .as_ref()
-            .map(Ref::parse)
-            .transpose()
-            .map_err(|error| corrupt(error.to_string()))?,
-        body: serde_json::from_str(&row.body).map_err(|error| corrupt(error.to_string()))?,
+        reference: reference.map_err(|error| error.to_string())?,
+        body: serde_json::from_str(&row.body).map_err(|error| error.to_string())?,
         hash: hex(&row.hash),
         kind: row.kind,
         actor: row.actor,
@@ -199,63 +194,4 @@ impl Ledger {
         ])?;
         Ok(())
     }
-
-    /// Walk the chain on from `after` (`Head::default()` to start), over at most `limit` (and
-    /// 1,000) rows.
-    ///
-    /// # Errors
-    /// Those of the disk. A chain that does not fit is no error: [`Walk::broken`] says where.
-    pub fn verify_slice(&self, after: Head, limit: u32) -> Result<Walk, LedgerError> {
-        let limit = limit.min(WALK_MAX);
-        let mut query = self.conn()?.prepare_cached(sql::HISTORY_FROM)?;
-        let mut rows = query.query(params![after.seq, limit])?;
-        let mut walk = Walk { rows: 0, head: after, broken: None, done: false };
-        while let Some(raw) = rows.next()? {
-            let row = Stored::read(raw)?;
-            let digest = row.digest();
-            if let Some(why) = misfit(&row, &walk.head, &digest) {
-                let seq = row.seq;
-                walk.broken = Some(Broken { seq, why });
-                walk.done = true;
-                return Ok(walk);
-            }
-            walk.rows += 1;
-            walk.head = Head { seq: row.seq, hash: digest };
-        }
-        walk.done = walk.rows < i64::from(limit);
-        Ok(walk)
-    }
-
-    /// The whole chain, slice by slice, for who keeps nobody waiting by it: of a copy.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn verify(&self) -> Result<Walk, LedgerError> {
-        let mut all = Walk { rows: 0, head: Head::default(), broken: None, done: false };
-        while !all.done {
-            let slice = self.verify_slice(all.head, WALK_MAX)?;
-            all = Walk { rows: all.rows + slice.rows, ..slice };
-        }
-        Ok(all)
-    }
-
-    /// The hash of row `seq`, to compare with a head that the journal holds; `None` when the tail
-    /// was cut before it.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn hash_of(&self, seq: i64) -> Result<Option<[u8; 32]>, LedgerError> {
-        let mut query = self.conn()?.prepare_cached(sql::HISTORY_HASH)?;
-        Ok(query.query_row([seq], |raw| raw.get(0)).optional()?)
-    }
-}
-
-fn misfit(row: &Stored, before: &Head, digest: &[u8; 32]) -> Option<String> {
-    if row.seq != before.seq + 1 {
-        return Some(format!("row {} is missing, or was removed", before.seq.saturating_add(1)));
-    }
-    if row.prev != before.hash {
-        return Some("it does not follow the row before: one of them was changed".to_owned());
-    }
-    (row.hash != digest).then(|| "its content does not fit its hash: it was changed".to_owned())
 }

@@ -6,7 +6,8 @@
 //!   `columns` maps a life to columns and back.
 //! - `limits` refuses what is above a hard limit, in the transaction that would pass it.
 //! - `refusals` keeps what is refused until the history has it.
-//! - `history` is the hash chain, written in the same transaction as the change it tells of.
+//! - `history` is the hash chain, written in the same transaction as the change it tells of;
+//!   `verify` walks it.
 //! - `reads` and `pages` answer questions, each bounded; `sql` holds every statement, so that a
 //!   test can ask for its plan.
 //! - `pump` batches jobs into commits and answers after them; [`Handle`] is how the rest of
@@ -45,6 +46,7 @@ mod reads;
 mod refusals;
 mod sql;
 mod succeed;
+mod verify;
 
 #[cfg(test)]
 mod tests;
@@ -65,7 +67,7 @@ pub use drift::Listable;
 pub use error::{LedgerError, OpenError};
 pub use found::Sighting;
 pub use grants::Stepped;
-pub use history::{Head, Walk};
+pub use history::Head;
 pub use limits::Census;
 pub use memos::{Clocks, Stall, Waiting};
 pub use new::{FoundGrant, LaneFacts, NewLease, Note, Successor};
@@ -73,6 +75,7 @@ pub use open::Opened;
 pub use place::{broken_files, has_ballast, set_aside};
 pub use pump::{Handle, Urgency};
 pub use reads::Checked;
+pub use verify::Walk;
 
 /// A row of `kms_grant` with what is needed to act on it. Made only by the ledger, from what is
 /// stored.

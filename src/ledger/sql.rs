@@ -264,6 +264,15 @@ statements! {
     HISTORY_FROM = "SELECT seq, at, lease, kind, actor, body, prev, hash FROM history WHERE seq > \
         ?1 \
         ORDER BY seq LIMIT ?2";
+    HISTORY_BEFORE = "SELECT seq FROM history WHERE seq <= ?1 ORDER BY seq LIMIT 1";
+    HISTORY_WALK = "SELECT seq, at, lease, kind, actor, body, prev, hash, \
+        EXISTS(SELECT 1 FROM history AS i INDEXED BY history_at \
+        WHERE i.at = h.at AND i.seq = h.seq) \
+        AND (h.lease IS NULL OR EXISTS(SELECT 1 FROM history AS i INDEXED BY history_lease \
+        WHERE i.lease = h.lease AND i.lease IS NOT NULL AND i.seq = h.seq)) AS indexed \
+        FROM history AS h WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    GUARDS = "SELECT type, name, tbl_name, sql FROM sqlite_schema \
+        WHERE tbl_name = 'history' OR type IN('trigger', 'view') ORDER BY type, name";
     HISTORY_OF_LEASE = "SELECT seq, at, lease, kind, actor, body, prev, hash FROM history \
         WHERE lease = ?1 AND lease IS NOT NULL AND seq > ?2 ORDER BY seq LIMIT ?3";
     HISTORY_SINCE = "SELECT seq, at, lease, kind, actor, body, prev, hash FROM history \

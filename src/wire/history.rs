@@ -1,5 +1,7 @@
 //! The history, and whether its chain holds.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Ref;
@@ -45,9 +47,11 @@ pub struct ListHistory {
 pub struct Verified {
     /// How many rows were checked.
     pub rows: i64,
-    /// The hash of the last one, in hex: compare it with the head in the journal.
+    /// The number of the last one that fits.
+    pub seq: i64,
+    /// The hash of that one, in hex: compare it with the head in the journal.
     pub head: String,
-    /// The first row that does not fit, and why.
+    /// The first thing that does not fit, and why.
     pub broken: Option<Broken>,
 }
 
@@ -55,8 +59,17 @@ pub struct Verified {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Broken {
-    /// The row.
-    pub seq: i64,
+    /// The row; none where what guards the rows is not what it was.
+    pub seq: Option<i64>,
     /// What does not fit.
     pub why: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.seq {
+            Some(seq) => write!(f, "the history breaks at row {seq}: {}", self.why),
+            None => write!(f, "what guards the history was changed: {}", self.why),
+        }
+    }
 }

@@ -319,13 +319,13 @@ pub(crate) async fn all_closed(world: &World, ledger: &Handle) -> Vec<Lease> {
 /// I6: whoever walks the history finds it whole.
 pub(crate) async fn the_chain_verifies(world: &World, ledger: &Handle) {
     let walk = ledger.run(Urgency::Read, |books| {
-        let mut head = grantd::ledger::Head::default();
+        let mut after = None;
         loop {
-            let walk = books.verify_slice(head, 1_000)?;
-            if walk.broken.is_some() || walk.rows == 0 {
-                return Ok((walk.broken, head));
+            let walk = books.verify_slice(after, 1_000)?;
+            if walk.done {
+                return Ok((walk.broken, walk.head));
             }
-            head = walk.head;
+            after = Some(walk.head);
         }
     });
     let (broken, head) = walk.await.unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use grantd::ids::{AccountId, GrantId, KeyArn, Principal, Ref, Region};
-use grantd::ledger::{Handle, Head, LaneFacts, Ledger, NewLease, Note, Urgency};
+use grantd::ledger::{Handle, LaneFacts, Ledger, NewLease, Note, Urgency};
 use grantd::rng::Rng as _;
 use grantd::rules::life::{EndOrder, Event, Origin, Outcome};
 use grantd::rules::time::{HOUR, MINUTE, Now, SECOND, Time};
@@ -190,11 +190,11 @@ fn verify(ledger: &Ledger, acknowledged: &[Ref], cut: u64) {
         let found = ledger.lease(reference.as_str());
         assert!(found.is_ok(), "cut {cut}: {reference} is lost: {found:?}");
     }
-    let mut head = Head::default();
+    let mut after = None;
     loop {
-        let walk = ledger.verify_slice(head, 1_000).unwrap();
+        let walk = ledger.verify_slice(after, 1_000).unwrap();
         assert_eq!(walk.broken, None, "cut {cut}");
-        head = walk.head;
+        after = Some(walk.head);
         if walk.done {
             return;
         }

@@ -99,7 +99,10 @@ async fn a_long_chain_is_walked_to_its_end() {
     handle.run(Urgency::Work, write).await.unwrap();
     let head = handle.run(Urgency::Read, |ledger| ledger.head()).await.unwrap();
     let verified = books.verify().await.unwrap();
-    assert_eq!(verified, Verified { rows: head.seq, head: head.hex(), broken: None });
+    assert_eq!(
+        verified,
+        Verified { rows: head.seq, seq: head.seq, head: head.hex(), broken: None }
+    );
     assert!(head.seq >= notes);
     let first = books.history(ListHistory::default()).await.unwrap();
     assert_eq!(first.items[0].seq, 1);

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::ids::{AccountId, GrantId, KeyArn, Principal, Ref, Region};
 use crate::kms::Lane;
-use crate::ledger::{FoundGrant, Head, LaneFacts, Ledger, NewLease, Note};
+use crate::ledger::{FoundGrant, LaneFacts, Ledger, NewLease, Note};
 use crate::rules::life::{EndOrder, Origin};
 use crate::rules::time::{HOUR, MINUTE, Now, SECOND, Time};
 use crate::terms::{Constraints, GrantRequest, Operation};
@@ -161,11 +161,11 @@ pub(super) fn listed(new: &NewLease, grant_id: &str) -> FoundGrant {
 
 /// Walk the whole chain; how many rows fit, and where it breaks.
 pub(super) fn verify(ledger: &Ledger) -> (i64, Option<Broken>) {
-    let (mut head, mut rows) = (Head::default(), 0);
+    let (mut after, mut rows) = (None, 0);
     loop {
-        let walk = ledger.verify_slice(head, 7).unwrap();
+        let walk = ledger.verify_slice(after, 7).unwrap();
         rows += walk.rows;
-        head = walk.head;
+        after = Some(walk.head);
         if walk.done {
             return (rows, walk.broken);
         }

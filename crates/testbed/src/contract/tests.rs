@@ -64,7 +64,7 @@ fn what_is_described_passes_and_is_named() {
     assert_eq!(listed, seen("GET /v1/leases 200"));
     let ambiguous = problem("ref-ambiguous", 409, 64);
     assert_eq!(judge("GET /v1/leases/g", "", 409, &ambiguous), seen("GET /v1/leases/{ref} 409"));
-    let verified = json!({"rows": 0, "head": "ab".repeat(32), "broken": null});
+    let verified = json!({"rows": 0, "seq": 0, "head": "ab".repeat(32), "broken": null});
     let verified = judge("GET http://grantd/v1/history/verify", "", 200, &verified);
     assert_eq!(verified, seen("GET /v1/history/verify 200"));
 }
