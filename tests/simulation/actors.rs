@@ -89,6 +89,7 @@ pub(crate) async fn create(
 /// Another deadline, later or earlier as it comes; under a key, and then repeated.
 pub(crate) async fn extend(world: &Rc<World>, uid: u32, nth: usize, ttl: i64, key: Option<u64>) {
     let Some(reference) = world.nth(uid, nth) else { return };
+    world.changed.borrow_mut().insert(reference.to_string());
     let request = ExtendLease { ttl: Some(format!("{ttl}s")), ..ExtendLease::default() };
     for _ in 0..2 {
         let answer = send(world, |reply| Command::Extend {
@@ -165,6 +166,14 @@ pub(crate) async fn reload(world: &Rc<World>, max_ttl: &'static str) {
         Some(Ok(_)) => world.reloaded(),
         Some(Err(fault)) => world.refused(&fault),
         None => {}
+    }
+}
+
+/// An administrator has the daemon search the keys now.
+pub(crate) async fn search(world: &Rc<World>) {
+    let search = |reply| Command::Search { caller: caller(0), reply };
+    if let Some(Err(fault)) = send(world, search).await {
+        world.refused(&fault);
     }
 }
 

@@ -17,6 +17,10 @@ use crate::actors::status;
 use crate::chain::{
     not_extended_too_often, nothing_ends_before_its_successor, what_was_replaced_ended,
 };
+use crate::forger::{
+    deadlines_are_those_of_persons, forged_ones_ended_at_their_own_deadlines,
+    nobody_but_a_named_person_ended_it_early,
+};
 use crate::guests::{is_left, went_on_time};
 use crate::standby::nothing_was_left;
 use crate::world::World;
@@ -32,7 +36,9 @@ pub(crate) fn ours(world: &World, grant: &GrantTruth) -> Option<Name> {
     let name = grant.name.as_deref().and_then(|name| Name::parse(name).ok());
     let others = world.net.others.borrow();
     let first = grant.name.as_ref().is_some_and(|name| !others.contains(name));
-    name.filter(|_| first && !world.foreign.borrow().contains_key(&grant.grant_id))
+    let id = &grant.grant_id;
+    let forged = world.foreign.borrow().contains_key(id) || world.forger.made(id);
+    name.filter(|_| first && !forged)
 }
 
 /// Since when a grant's end can be asked of whoever sees it: at its deadline, if it is visible.
@@ -176,6 +182,16 @@ pub(crate) async fn books_agree(world: &World) {
     }
 }
 
+/// I15: the deadlines that the leases show now, by the history. Not where the daemon is down, or
+/// its disk takes nothing.
+pub(crate) async fn deadlines_are_as_asked(world: &World) {
+    let Some(ledger) = world.ledger.borrow().clone() else { return };
+    let Some(leases) = leases(world).await else { return };
+    if !world.disk.is_ill() && !world.disk.is_dark() {
+        deadlines_are_those_of_persons(world, &history(&ledger).await, &leases);
+    }
+}
+
 /// The whole history, page by page.
 async fn history(ledger: &Handle) -> Vec<HistoryRow> {
     let (mut all, mut list) = (Vec::new(), ListHistory::default());
@@ -282,6 +298,9 @@ pub(crate) async fn at_the_end(world: &World) {
     nothing_frozen_was_made(world, &history);
     went_on_time(world, &history);
     let mut leases = all_closed(world, &ledger).await;
+    forged_ones_ended_at_their_own_deadlines(world);
+    nobody_but_a_named_person_ended_it_early(world);
+    deadlines_are_those_of_persons(world, &history, &leases);
     for lease in &leases {
         not_extended_too_often(world, lease);
     }

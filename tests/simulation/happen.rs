@@ -7,10 +7,11 @@ use grantd::rules::time::{HOUR, MINUTE, SECOND};
 use kms_sandbox::KeyState;
 
 use crate::actors;
-use crate::check::overdue_is_visible;
+use crate::check::{deadlines_are_as_asked, overdue_is_visible};
 use crate::clock::pause;
 use crate::disk::{Ill, Image};
 use crate::foreign::strangers;
+use crate::forger::forge;
 use crate::good::Trouble;
 use crate::guests;
 use crate::host::Down;
@@ -22,6 +23,9 @@ use crate::world::{SEARCH, World};
 const NOTHING: i64 = -1;
 /// A key that waits is tried once within a minute; then it is over.
 const KEY_WAITS: i64 = 75 * SECOND;
+/// So often, and every so many ms, the leases are looked at once forged Names were searched for.
+const LOOKS: u32 = 3;
+const LOOK_EVERY: i64 = 2 * MINUTE;
 /// What was under way still runs into its time-out.
 const UNDER_WAY: i64 = 15 * SECOND;
 
@@ -41,6 +45,11 @@ pub(crate) async fn happen(world: Rc<World>, event: Event) {
         What::Revoke { uid, nth } => actors::revoke(&world, uid, nth).await,
         What::Nonsense { uid, kind } => actors::nonsense(&world, uid, kind).await,
         What::Reload { max_ttl } => actors::reload(&world, max_ttl).await,
+        What::Narrow { max_ttl } => {
+            world.narrowed.set(max_ttl.is_none());
+            actors::reload(&world, max_ttl.unwrap_or("1h")).await;
+        }
+        What::Forge { n, dice } => forged(&world, n, dice).await,
         What::Guest { ttl, until } => guests::come_in(&world, ttl, until),
         What::Resume => guests::let_them_end(&world).await,
         What::Freeze { scope, lasts } => actors::freeze(&world, scope, lasts).await,
@@ -82,6 +91,17 @@ pub(crate) async fn happen(world: Rc<World>, event: Event) {
             pause(until(&world, HOUR)).await;
             world.disk.heal();
         }
+    }
+}
+
+/// Somebody forges Names; an administrator has them searched for, and no lease shows what they say.
+async fn forged(world: &Rc<World>, n: usize, dice: u64) {
+    forge(world, n, dice);
+    pause(until(world, i64::from(world.propagation) + SECOND)).await;
+    actors::search(world).await;
+    for _ in 0..LOOKS {
+        pause(until(world, LOOK_EVERY)).await;
+        deadlines_are_as_asked(world).await;
     }
 }
 

@@ -17,6 +17,7 @@ mod extend;
 mod figures;
 mod file;
 mod foreign;
+mod forger;
 mod good;
 mod guests;
 mod happen;

@@ -34,6 +34,9 @@ pub(crate) enum What {
     Nonsense { uid: u32, kind: usize },
     /// An administrator changes the greatest lifetime, and has the daemon take it.
     Reload { max_ttl: &'static str },
+    /// An administrator makes the policy narrower than what lives: by the greatest lifetime, or
+    /// nobody gets anything.
+    Narrow { max_ttl: Option<&'static str> },
     /// An administrator freezes something for a while.
     Freeze { scope: usize, lasts: i64 },
     /// KMS is not as it should be for a while.
@@ -42,6 +45,8 @@ pub(crate) enum What {
     Twice { late: i64 },
     /// Grants of others appear, some of which name our role and look like ours.
     Strangers { n: usize },
+    /// Somebody makes grants on our keys with Names like ours; the `dice` say which.
+    Forge { n: usize, dice: u64 },
     /// Somebody makes a grant that a policy adopts, for `ttl` seconds.
     Guest { ttl: i64, until: bool },
     /// An administrator lets grants of others be ended, from now on.
@@ -142,8 +147,31 @@ pub(crate) fn of(rng: &SimRng) -> Vec<Event> {
         let what = What::Lose { down: rng.between(1, 2 * MINUTE) };
         events.push(Event { at: moment() + rng.between(0, 30 * MINUTE), what });
     }
+    if rng.chance(100) {
+        forger(rng, moment, &mut events);
+    }
+    if rng.chance(60) {
+        narrow_and_lose(rng, moment() + rng.between(0, 30 * MINUTE), &mut events);
+    }
     events.sort_by_key(|event| event.at);
     events
+}
+
+/// Somebody forges a few Names, or hundreds of them.
+fn forger(rng: &SimRng, moment: impl Fn() -> i64, events: &mut Vec<Event>) {
+    for _ in 0..rng.between(1, 2) {
+        let n = if rng.chance(80) { rng.between(100, 300) } else { rng.between(1, 12) };
+        let what = What::Forge { n: usize::try_from(n).unwrap(), dice: rng.next_u64() };
+        events.push(Event { at: moment() + rng.between(0, 30 * MINUTE), what });
+    }
+}
+
+/// What lives when its policy was made narrower and its ledger is lost, ends all the same.
+fn narrow_and_lose(rng: &SimRng, at: i64, events: &mut Vec<Event>) {
+    let max_ttl = rng.chance(500).then_some("5min");
+    events.push(Event { at, what: What::Narrow { max_ttl } });
+    let what = What::Lose { down: rng.between(1, 2 * MINUTE) };
+    events.push(Event { at: at + rng.between(SECOND, 10 * MINUTE), what });
 }
 
 /// Others make grants with deadlines in their Names, and mostly somebody lets them be ended.

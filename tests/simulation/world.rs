@@ -25,6 +25,7 @@ use crate::disk::{self, Disk, Image};
 use crate::figures::{Figures, hash};
 use crate::file;
 use crate::foreign::foreign_grants;
+use crate::forger::Forger;
 use crate::good::{Goods, Trouble};
 use crate::guests::{self, Guests};
 use crate::happen::happen;
@@ -64,6 +65,8 @@ pub(crate) struct World {
     keyed: RefCell<BTreeMap<(u32, u64), Ref>>,
     /// The refs of those whose end was asked for.
     pub(crate) revoked: RefCell<BTreeSet<String>>,
+    /// The refs of those whose deadline somebody wanted changed.
+    pub(crate) changed: RefCell<BTreeSet<String>>,
     /// Of these nobody was told that it was done: a power cut may have taken the wish with it.
     pub(crate) unanswered: RefCell<BTreeSet<Ref>>,
     /// When the ledger was put back last: what was known may be forgotten.
@@ -79,9 +82,12 @@ pub(crate) struct World {
     pub(crate) backups: RefCell<BTreeMap<i64, Image>>,
     figures: RefCell<Figures>,
     pub(crate) max_ttl: Rc<Cell<&'static str>>,
+    /// Whether the policy gives nothing any more.
+    pub(crate) narrowed: Cell<bool>,
     /// Whether a policy adopts.
     adopts: bool,
     pub(crate) guests: Guests,
+    pub(crate) forger: Forger,
     pub(crate) dir: TempDir,
 }
 
@@ -148,6 +154,7 @@ impl World {
             told: RefCell::default(),
             keyed: RefCell::default(),
             revoked: RefCell::default(),
+            changed: RefCell::default(),
             unanswered: RefCell::default(),
             restored: Cell::default(),
             ahead: Cell::default(),
@@ -157,8 +164,10 @@ impl World {
             backups: RefCell::default(),
             figures: RefCell::default(),
             max_ttl: Rc::new(Cell::new("1h")),
+            narrowed: Cell::default(),
             adopts: guests::come(script),
             guests: Guests::default(),
+            forger: Forger::default(),
             dir,
         }
     }
@@ -291,7 +300,8 @@ impl World {
 
     /// The configuration's file with this greatest lifetime.
     pub(crate) fn configured(&self, max_ttl: &str) -> Config {
-        file::parsed(&file::of(max_ttl, self.reconcile, self.adopts))
+        let text = file::of(max_ttl, self.reconcile, self.adopts);
+        file::parsed(&if self.narrowed.get() { file::narrowed(&text) } else { text })
     }
 
     async fn lives(self: &Rc<Self>) {
