@@ -67,17 +67,12 @@ pub(crate) fn part(row: &Row) -> Part {
 }
 
 fn rank(row: &Row) -> Rank {
-    if part(row) == Part::Found {
-        return Rank::Found;
-    }
-    match &row.life().state {
-        State::Ending { end, .. } if end.count > 0 => Rank::Again,
-        State::Ending { why: Why::Asked | Why::Probe, .. } => Rank::Asked,
-        State::Ending { why: Why::Deadline | Why::Twin, .. }
-        | State::Creating { .. }
-        | State::Active { .. }
-        | State::Ended { .. }
-        | State::Closed { .. } => Rank::Fresh,
+    let again = matches!(&row.life().state, State::Ending { end, .. } if end.count > 0);
+    match part(row) {
+        Part::Found => Rank::Found,
+        Part::Due | Part::Urgent if again => Rank::Again,
+        Part::Urgent => Rank::Asked,
+        Part::Due => Rank::Fresh,
     }
 }
 

@@ -135,14 +135,6 @@ impl Ledger {
         self.lease_by_ref(reference.as_str())
     }
 
-    /// The one ref that starts with `prefix`.
-    ///
-    /// # Errors
-    /// A `Fault` of `RefUnknown` or `RefAmbiguous`; those of the disk.
-    pub fn full_ref(&self, prefix: &str) -> Result<Ref, LedgerError> {
-        self.seen_ref(prefix, &Sight::All)
-    }
-
     /// The one ref that starts with `prefix`, of the leases that `sight` takes in. Others are as if
     /// they were not there.
     ///
@@ -286,7 +278,7 @@ impl Ledger {
         let look = limit(LOOK_MAX + 1);
         let reference = list.reference.as_deref();
         let (sql, values): (_, Vec<Value>) = if let Some(prefix) = reference {
-            let reference = self.full_ref(prefix)?.to_string();
+            let reference = self.seen_ref(prefix, &Sight::All)?.to_string();
             let values = vec![reference.into(), seq.into(), look.into()];
             (sql::HISTORY_OF_LEASE, values)
         } else if list.since.is_some() {
